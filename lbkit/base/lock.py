@@ -1,0 +1,82 @@
+"""One apply at a time for a topology. The kernel drops the lock when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lbkit.base.clock import Clock
+from lbkit.base.errors import Failure
+from lbkit.base.files import FileFailure, make_folder
+
+
+class Locked(Failure):
+    """Somebody else holds the lock; `holder` says who, as far as they wrote it down."""
+
+    def __init__(self, path: Path, holder: str, waited: float) -> None:
+        self.path = path
+        self.holder = holder
+        super().__init__(
+            f"the lock {path} was to be taken",
+            found=f"{holder or 'another process'} holds it, after {waited:g} s of waiting",
+            remedy="let the other one finish, or wait longer with --lock-timeout",
+        )
+
+
+@contextlib.contextmanager
+def locked(path: Path, clock: Clock, *, timeout: float = 0.0) -> Iterator[None]:
+    """Hold an exclusive lock on `path` for the block; wait at most `timeout` seconds for it.
+
+    The file is removed on leaving, while the lock is still held: a waiter that gets the lock of a removed
+    file notices, and takes the new one.
+    """
+    make_folder(path.parent)
+    deadline = clock.monotonic() + timeout
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise FileFailure("opened as a lock", path, error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 500, 0).decode(errors="replace")
+            os.close(descriptor)
+            if clock.monotonic() >= deadline:
+                raise Locked(path, _who(holder), timeout) from None
+            clock.sleep(0.05)
+            continue
+        if _same_file(descriptor, path):
+            break
+        os.close(descriptor)
+    try:
+        note = json.dumps({"pid": os.getpid(), "command": sys.argv[:3], "since": clock.now().isoformat()})
+        with contextlib.suppress(OSError):  # the note is a courtesy; the lock is the kernel's
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, note.encode(), 0)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        os.close(descriptor)
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        ours, theirs = os.fstat(descriptor), os.stat(path)
+    except FileNotFoundError:
+        return False
+    return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+
+def _who(note: str) -> str:
+    try:
+        data = json.loads(note)
+        return f"pid {data['pid']} ({' '.join(data['command'])}), since {data['since']}"
+    except (ValueError, KeyError, TypeError):
+        return ""

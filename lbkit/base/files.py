@@ -31,7 +31,9 @@ _REMEDIES = {
 }
 
 
-def write_atomic(path: Path, content: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
+def write_atomic(
+    path: Path, content: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None
+) -> None:
     """Make `path` hold `content`, at once or not at all. `owner` is (uid, gid). Its folder must exist."""
     temporary: str | None = None
     try:

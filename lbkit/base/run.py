@@ -46,7 +46,7 @@ class Runner(Protocol):
         self,
         argv: Sequence[str],
         *,
-        input: str | None = None,
+        stdin: str | None = None,
         timeout: float = 30.0,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
@@ -63,7 +63,7 @@ class LocalRunner:
         self,
         argv: Sequence[str],
         *,
-        input: str | None = None,  # noqa: A002 - subprocess.run's own name for it
+        stdin: str | None = None,
         timeout: float = 30.0,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
@@ -72,7 +72,7 @@ class LocalRunner:
         try:
             done = subprocess.run(
                 list(argv),
-                input=input if input is not None else "",
+                input=stdin or "",
                 capture_output=True,
                 text=True,
                 errors="replace",

@@ -1,0 +1,74 @@
+"""lbkit: load balancers and mirror fleets on plain Linux hosts, from one file.
+
+>>> import lbkit
+>>> scope = lbkit.load("web.yml")
+>>> plan = lbkit.plan(scope)
+>>> lbkit.apply(scope, promised=plan)
+
+`load`, `observe`, `plan`, `apply`, `destroy` and `status` are the library; the command line and the Ansible
+modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
+    from lbkit.base.host import Host
+    from lbkit.engine.applying import ApplyFailed, Result
+    from lbkit.engine.plan import Plan
+    from lbkit.engine.resource import Key
+    from lbkit.engine.scope import Scope
+    from lbkit.operate import apply, destroy, load, observe, picture, plan, status
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "apply": "lbkit.operate",
+    "destroy": "lbkit.operate",
+    "load": "lbkit.operate",
+    "observe": "lbkit.operate",
+    "picture": "lbkit.operate",
+    "plan": "lbkit.operate",
+    "status": "lbkit.operate",
+    "ApplyFailed": "lbkit.engine.applying",
+    "Bug": "lbkit.base.errors",
+    "Failure": "lbkit.base.errors",
+    "Host": "lbkit.base.host",
+    "Key": "lbkit.engine.resource",
+    "LbkitError": "lbkit.base.errors",
+    "Mistake": "lbkit.base.errors",
+    "Plan": "lbkit.engine.plan",
+    "Result": "lbkit.engine.applying",
+    "Scope": "lbkit.engine.scope",
+}
+
+__all__ = [
+    "ApplyFailed",
+    "Bug",
+    "Failure",
+    "Host",
+    "Key",
+    "LbkitError",
+    "Mistake",
+    "Plan",
+    "Result",
+    "Scope",
+    "apply",
+    "destroy",
+    "load",
+    "observe",
+    "picture",
+    "plan",
+    "status",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lbkit' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - the point of this function
+
+    return getattr(import_module(home), name)

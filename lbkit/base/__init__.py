@@ -1,0 +1,1 @@
+"""Errors, files, programs, locks, time: what every room needs. Knows no load balancer."""

@@ -1,0 +1,1 @@
+"""Zones on authoritative servers, changed by RFC 2136 with TSIG."""

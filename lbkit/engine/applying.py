@@ -1,0 +1,229 @@
+"""Carry out a Plan as it stands: wave by wave, journalled, read back, stopped at the first failure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lbkit.base.errors import Bug, Failure, LbkitError
+from lbkit.base.host import Host
+from lbkit.engine.change import Change
+from lbkit.engine.journal import Journal
+from lbkit.engine.plan import Plan
+from lbkit.engine.room import Done, Room
+from lbkit.engine.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`seconds` since the apply began."""
+
+    kind: Literal["begin", "carried", "done"]  # carried out, and then read back: done
+    change: Change
+    seconds: float
+    detail: str = ""
+
+
+Watcher = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an apply came to. `done` and `not_done` together are the plan's changes."""
+
+    plan: Plan
+    done: tuple[Change, ...]
+    not_done: tuple[Change, ...]
+    seconds: float
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "plan": self.plan.as_data(),
+            "done": [str(change) for change in self.done],
+            "not_done": [str(change) for change in self.not_done],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class ApplyFailed(Failure):
+    """An apply stopped at `cause`; `result` says what was done before and what was left."""
+
+    def __init__(self, result: Result, cause: LbkitError, during: Sequence[Change]) -> None:
+        self.result = result
+        self.cause = cause
+        self.during = tuple(during)
+        what = ", ".join(str(change) for change in during[:5]) + (", …" if len(during) > 5 else "")
+        done, left = len(result.done), len(result.not_done)
+        super().__init__(
+            f"{what}: {cause.wanted}" if what else cause.wanted,
+            found=cause.found,
+            where=cause.where,
+            remedy=f"{cause.remedy or 'mend the cause'}; {done} of {done + left} changes are done and stay, "
+            f"{left} were not: apply again to go on",
+        )
+
+
+class PlanChanged(Failure):
+    """Between the plan that a person agreed to and the apply, the world moved. Nothing was touched."""
+
+    def __init__(self, promised: Plan, now: Plan) -> None:
+        self.promised = promised
+        self.now = now
+        before, after = ({str(change) for change in plan.changes} for plan in (promised, now))
+        differing = sorted(after ^ before) or ["the same changes, for other reasons or from another state"]
+        super().__init__(
+            "the plan that was agreed to was to be carried out",
+            found="the world has changed since; now it differs by: " + ", ".join(differing[:5]),
+            remedy="look at the new plan and agree to that",
+        )
+
+
+class NotAsPlanned(Failure):
+    """A change was carried out, but read back the world is not as wanted."""
+
+    def __init__(self, change: Change, why: str) -> None:
+        self.change = change
+        super().__init__(
+            f"after `{change}` the world was to be as planned",
+            found=why,
+            remedy="something else changes it, or a driver is wrong: apply again, then report it",
+        )
+
+
+def carry_out(
+    plan: Plan,
+    rooms: Sequence[Room[Any]],
+    scope: Scope,
+    host: Host,
+    *,
+    journal: Journal,
+    watch: Watcher = lambda _event: None,
+) -> Result:
+    """Carry out `plan`. Raises ApplyFailed at the first failure, after the changes under way have ended."""
+    run = _Run(plan, rooms, scope, host, journal, watch)
+    journal.write("start", changes=len(plan.changes))
+    for wave in plan.waves:
+        run.wave(wave)
+    journal.write("end", changes=len(plan.changes), seconds=round(run.seconds, 3))
+    return run.result
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        rooms: Sequence[Room[Any]],
+        scope: Scope,
+        host: Host,
+        journal: Journal,
+        watch: Watcher,
+    ) -> None:
+        self.plan = plan
+        self.scope = scope
+        self.host = host
+        self.journal = journal
+        self.watch = watch
+        self.room_of = {kind: room for room in rooms for kind in room.kinds}
+        self.done: list[Change] = []
+        self.began = host.clock.monotonic()
+        self.lock = threading.Lock()
+
+    @property
+    def seconds(self) -> float:
+        return self.host.clock.monotonic() - self.began
+
+    @property
+    def result(self) -> Result:
+        done = {change.key for change in self.done}
+        left = tuple(change for change in self.plan.changes if change.key not in done)
+        return Result(self.plan, tuple(self.done), left, self.seconds)
+
+    def wave(self, changes: list[Change]) -> None:
+        by_room: dict[str, list[Change]] = {}
+        for change in changes:
+            by_room.setdefault(self.room_of[change.key.kind].name, []).append(change)
+        if len(by_room) == 1:
+            failures = [self._room(batch) for batch in by_room.values()]
+        else:
+            with ThreadPoolExecutor(len(by_room), thread_name_prefix="lbkit-room") as pool:
+                failures = list(pool.map(self._room, by_room.values()))
+        for error, during in filter(None, failures):
+            self.journal.write("stopped", error=error.as_data())
+            raise ApplyFailed(self.result, error, during) from error
+
+    def _room(self, batch: list[Change]) -> tuple[LbkitError, list[Change]] | None:
+        """Carry out one room's part of a wave and read it back; the error and what it interrupted, if any."""
+        room = self.room_of[batch[0].key.kind]
+        carried: dict[Any, str] = {}
+
+        def done(change: Change, detail: str) -> None:
+            with self.lock:
+                carried[change.key] = detail
+            self.watch(Event("carried", change, self.seconds, detail))
+
+        try:
+            for change in batch:
+                self.journal.write("begin", change)
+                self.watch(Event("begin", change, self.seconds))
+            error: LbkitError | None = None
+            try:
+                room.apply(batch, self.scope, self.host, done)
+            except LbkitError as failure:
+                error = failure
+            acted = [change for change in batch if change.key in carried]
+            self._read_back(room, acted)
+            for change in acted:
+                detail = carried[change.key]
+                self.journal.write("done", change, executed=detail)
+                with self.lock:
+                    self.done.append(change)
+                self.watch(Event("done", change, self.seconds, detail))
+        except LbkitError as failure:
+            return failure, batch
+        if error is None and len(acted) < len(batch):
+            error = Bug(f"room {room.name!r} was to carry out every change of its wave")
+        if error is not None:
+            return error, [change for change in batch if change.key not in carried]
+        return None
+
+    def _read_back(self, room: Room[Any], acted: list[Change]) -> None:
+        if not acted:
+            return
+        actual = {have.key: have for have in room.observe(self.scope, self.host)}
+        for change in acted:
+            have = actual.get(change.key)
+            if change.want is None:
+                if have is not None and have.owner == self.scope.name:
+                    raise NotAsPlanned(change, "it still stands")
+            elif have is None:
+                raise NotAsPlanned(change, "it does not stand")
+            elif have.owner != self.scope.name:
+                raise NotAsPlanned(change, "it bears no owner mark of this topology")
+            elif (verdict := room.judge_update(change.want, have)) is not None:
+                raise NotAsPlanned(change, verdict.reason)
+
+
+def one_by_one(
+    changes: Sequence[Change], act: Callable[[Change], str], done: Done, *, workers: int = 8
+) -> None:
+    """For rooms whose changes do not go in bulk: `act` on each, in parallel; the first failure stops what has not begun."""
+    stop = threading.Event()
+
+    def step(change: Change) -> LbkitError | None:
+        if stop.is_set():
+            return None
+        try:
+            detail = act(change)
+        except LbkitError as error:
+            stop.set()
+            return error
+        done(change, detail)
+        return None
+
+    with ThreadPoolExecutor(max(1, min(workers, len(changes))), thread_name_prefix="lbkit") as pool:
+        errors = [error for error in pool.map(step, changes) if error]
+    if errors:
+        raise errors[0]

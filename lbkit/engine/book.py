@@ -1,0 +1,51 @@
+"""The address book: how one noun finds another by reference, without the rooms knowing each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Something that has addresses: one machine of a group, or a load balancer's virtual address."""
+
+    name: str
+    addresses: Mapping[str, tuple[IPAddress, ...]]  # by network name
+
+    def on(self, networks: Iterable[str]) -> tuple[IPAddress, ...]:
+        """Its addresses on the first of `networks` that it stands on."""
+        for network in networks:
+            if network in self.addresses:
+                return self.addresses[network]
+        return ()
+
+
+@dataclass(slots=True)
+class Book:
+    """References ("machines.web", "load_balancers.shop") to endpoints, and networks to their prefixes.
+
+    Filled room by room, in the order of registration, while a document is resolved; read-only after.
+    """
+
+    entries: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    networks: dict[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
+    claims: dict[str, str] = field(default_factory=dict)
+
+    def claim(self, token: str, owner: str) -> str | None:
+        """Take what one thing alone may have ("address 10.80.0.10"). The owner before, where there is one."""
+        before = self.claims.setdefault(token, owner)
+        return None if before == owner else before
+
+    def endpoints(self, reference: str) -> tuple[Endpoint, ...] | None:
+        return self.entries.get(reference)
+
+    def network_of(self, address: IPAddress) -> str | None:
+        for name, prefixes in self.networks.items():
+            if any(address in prefix for prefix in prefixes if prefix.version == address.version):
+                return name
+        return None

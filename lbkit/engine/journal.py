@@ -1,0 +1,65 @@
+"""What ran: one JSON line for each step, in the topology's own folder, written before and after the step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lbkit.base.clock import Clock
+from lbkit.base.files import FileFailure, make_folder
+from lbkit.engine.change import Change
+
+
+class Journal:
+    """Append-only. A step whose line cannot be written (a full disk) is not begun."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        make_folder(path.parent)
+
+    def write(self, event: str, change: Change | None = None, **more: Any) -> None:
+        line: dict[str, Any] = {"time": self._clock.now().isoformat(), "pid": os.getpid(), "event": event}
+        if change is not None:
+            line |= {
+                "kind": change.key.kind,
+                "name": change.key.name,
+                "action": str(change.action),
+                "impact": str(change.impact),
+                "reason": change.reason,
+                "wave": change.wave,
+            }
+        line |= more
+        try:
+            # one write() of one line: O_APPEND keeps lines of parallel writers whole
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(28, os.strerror(28))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise FileFailure("written", self.path, error) from error
+
+    def discard(self) -> None:
+        """Remove the journal: the last thing that a finished destroy does."""
+        self.path.unlink(missing_ok=True)
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines that are whole; a line cut short by a kill is passed over."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record

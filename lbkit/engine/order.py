@@ -1,0 +1,72 @@
+"""Put changes in a safe order: waves, each of which may run in parallel once the wave before is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from lbkit.base.errors import Bug
+from lbkit.engine.change import Action, Change
+from lbkit.engine.resource import Key
+
+
+def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """`changes` with their waves set, sorted by wave and key.
+
+    A change comes after the making of what it will require, and before the removal of what it required.
+    A claim (an address, say) is taken after the change that gives it up. Two changes that swap a claim
+    would wait for each other: there the claim yields, never a requirement.
+    """
+    by_key = {change.key: change for change in changes}
+    required = {key: _after_requirements(change, by_key) for key, change in by_key.items()}
+    for change in by_key.values():
+        if change.have is not None:
+            for needed in change.have.requires:
+                goner = by_key.get(needed)
+                if goner is not None and goner.action is Action.DELETE:
+                    required[needed].add(change.key)
+    claimed = _after_claims(by_key)
+    wave_of: dict[Key, int] = {}
+    remaining = set(by_key)
+    wave = 0
+    while remaining:
+        ready = {key for key in remaining if not (required[key] | claimed[key]) & remaining}
+        if not ready:
+            ready = {key for key in remaining if not required[key] & remaining}
+            # only those whose claims wait in a circle: taking the smallest alone breaks it
+            ready = {min(ready)} if ready else set()
+        if not ready:
+            circle = ", ".join(str(key) for key in sorted(remaining))
+            raise Bug("requirements were to form no circle", found=circle)
+        for key in ready:
+            wave_of[key] = wave
+        remaining -= ready
+        wave += 1
+    placed = [replace(change, wave=wave_of[key]) for key, change in by_key.items()]
+    return tuple(sorted(placed, key=lambda change: (change.wave, change.key)))
+
+
+def _after_requirements(change: Change, by_key: dict[Key, Change]) -> set[Key]:
+    if change.want is None:
+        return set()
+    return {
+        needed
+        for needed in change.want.requires
+        if needed != change.key and needed in by_key and by_key[needed].action is not Action.DELETE
+    }
+
+
+def _after_claims(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:
+    giver: dict[str, Key] = {}
+    for change in by_key.values():
+        if change.have is not None:
+            kept = change.want.claims if change.want else frozenset()
+            for token in change.have.claims - kept:
+                giver[token] = change.key
+    after: dict[Key, set[Key]] = {key: set() for key in by_key}
+    for change in by_key.values():
+        if change.want is not None:
+            after[change.key] = {giver[token] for token in change.want.claims if token in giver} - {
+                change.key
+            }
+    return after

@@ -1,0 +1,47 @@
+"""Things as data: what is desired, and what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+State = Mapping[str, Any]
+"""Plain JSON data (and `Secret`, which prints as a digest): comparing two states is comparing two things."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Names one thing in the world: its kind, and its name among its kind ("machine", "lb-1")."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One thing as it shall be.
+
+    `requires` names things that must stand before this one is made, and may only go after it.
+    `claims` are tokens that one thing at a time can hold ("address 10.80.0.10"): who takes one waits for
+    the change that gives it up.
+    """
+
+    key: Key
+    state: State
+    requires: frozenset[Key] = field(default=frozenset())
+    claims: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """One thing as it is. `owner` is the topology in its owner mark; None: lbkit did not make it."""
+
+    key: Key
+    state: State
+    owner: str | None
+    requires: frozenset[Key] = field(default=frozenset())
+    claims: frozenset[str] = field(default=frozenset())

@@ -1,0 +1,106 @@
+"""What a room (a noun) gives to the engine. A new noun is one folder with a Room, and one line in the register."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from lbkit.base.host import Host
+from lbkit.engine.change import Action, Change, Impact, Verdict
+from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.scope import Draft, Scope
+from lbkit.engine.view import Check, Finding, Picture, Status
+
+S = TypeVar("S", bound=BaseModel)
+Done = Callable[[Change, str], None]
+"""Called by a room as each change is carried out; the text says what was executed, for the journal."""
+
+
+class Room(ABC, Generic[S]):
+    """One noun. `section` is its key at the top of the document, `model` what a person may write there.
+
+    The language: `resolve` (pure). The decision: `desired` and the three `judge_*` (pure). The world:
+    `observe` (reads only, in bulk) and `apply`. The view: `status`, `picture`, `explain`, `doctor`.
+    """
+
+    name: ClassVar[str]
+    section: ClassVar[str]
+    kinds: ClassVar[frozenset[str]]
+
+    @property
+    @abstractmethod
+    def model(self) -> type[S]:
+        """The pydantic type of the section; its defaults stand for a section that is not written."""
+
+    def reserve(self, section: S, draft: Draft) -> None:
+        """Claim in `draft.book` the addresses that the document pins, before any room allocates one."""
+
+    @abstractmethod
+    def resolve(self, section: S, draft: Draft) -> object:
+        """The section with everything filled in: references looked up, addresses allocated, claims made.
+
+        Says what is wrong in `draft.problems` and goes on; enters what others may refer to in `draft.book`.
+        The value is what `Scope.of(name, type)` gives.
+        """
+
+    @abstractmethod
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        """All that shall stand. Pure; of the host only facts are asked (`host.can_switch_user`, paths)."""
+
+    @abstractmethod
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        """All that stands of this room's kinds: what this topology owns, wanted or not, and what stands on a
+        wanted key whoever owns it. Reads only; in bulk; works when nothing of the topology stands yet.
+        """
+
+    @abstractmethod
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        """Carry out changes of one wave, in any order or in parallel; `done` after each.
+
+        Idempotent: a change that a killed apply carried out half is carried out whole. Raises on the first
+        failure, having called `done` for each change that was carried out.
+        """
+
+    def judge_create(self, want: Desired) -> Verdict:
+        return Verdict(Action.CREATE, Impact.NONE, "it is declared and does not stand")
+
+    def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
+        fields = differing(want, have)
+        if not fields:
+            return None
+        return Verdict(
+            Action.UPDATE, Impact.DISRUPTIVE, f"{', '.join(fields)} differ{'s' if len(fields) == 1 else ''}"
+        )
+
+    def judge_delete(self, have: Actual) -> Verdict:
+        return Verdict(Action.DELETE, Impact.DISRUPTIVE, "it is no longer declared")
+
+    def notes(self, scope: Scope, host: Host) -> Iterable[str]:
+        """What the plan should say beside its changes."""
+        return ()
+
+    def status(self, scope: Scope, host: Host) -> Iterable[Status]:
+        return ()
+
+    def picture(self, scope: Scope) -> Picture:
+        return Picture()
+
+    def explain(self, scope: Scope, host: Host, path: Sequence[str]) -> Sequence[Finding] | None:
+        """Evidence on `path` ("shop", "web", "web-3"), or None where this room knows no such thing."""
+        return None
+
+    def explainable(self, scope: Scope) -> Iterable[str]:
+        """The paths that `explain` knows, for completion and near misses."""
+        return ()
+
+    def doctor(self, host: Host) -> Iterable[Check]:
+        return ()
+
+
+def differing(want: Desired, have: Actual) -> list[str]:
+    """Names of the fields of `want.state` that `have.state` has otherwise or not at all."""
+    missing = object()
+    return [field for field, value in want.state.items() if have.state.get(field, missing) != value]

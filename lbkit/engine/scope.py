@@ -1,0 +1,45 @@
+"""A topology as the rooms see it: its name, where it stands, and what each room made of its section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lbkit.base.errors import Bug
+from lbkit.base.problems import Problems
+from lbkit.engine.book import Book
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a room gets while it resolves its section: what earlier rooms found, and where to say what is wrong.
+
+    `folder` is where relative paths in the document start. Paths of problems start at the document's root.
+    """
+
+    name: str
+    folder: Path
+    book: Book = field(default_factory=Book)
+    problems: Problems = field(default_factory=Problems)
+    resolved: dict[str, Any] = field(default_factory=dict)  # by room name, the rooms before this one
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A checked topology. `resolved` holds, by room name, the value that the room's `resolve` returned."""
+
+    name: str
+    folder: Path
+    file: str
+    resolved: Mapping[str, Any]
+    book: Book
+
+    def of(self, room: str, kind: type[R]) -> R:
+        value = self.resolved.get(room)
+        if not isinstance(value, kind):
+            raise Bug(f"room {room!r} was to be resolved to {kind.__name__}", found=type(value).__name__)
+        return value

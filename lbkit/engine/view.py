@@ -1,0 +1,85 @@
+"""What rooms tell about a running topology: rows of status, a picture, findings. Data; the faces render it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lbkit.engine.resource import Key
+
+
+class Health(StrEnum):
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One row: does it stand as declared (`present`), and does it work (`health`): two axes, never one word."""
+
+    key: Key
+    present: bool
+    health: Health
+    detail: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)  # numbers behind the detail, for --json
+    parent: Key | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "kind": self.key.kind,
+            "name": self.key.name,
+            "present": self.present,
+            "health": str(self.health),
+            "detail": self.detail,
+            "facts": self.facts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A box of the picture. `id` is the key of its status row where it has one ("machine lb-1")."""
+
+    id: str
+    label: str
+    kind: str
+    details: tuple[str, ...] = ()
+    layer: int = 0  # 0 is where clients come in; larger is deeper
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    source: str
+    target: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+    def __add__(self, other: Picture) -> Picture:
+        return Picture(self.nodes + other.nodes, self.edges + other.edges)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One piece of evidence for `explain`. `good` is None where it is neither good nor bad."""
+
+    good: bool | None
+    what: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `doctor`: can this host do it, what was found, how to mend it. `needed` False: only some topologies want it."""
+
+    name: str
+    good: bool
+    found: str
+    remedy: str = ""
+    needed: bool = True

@@ -1,0 +1,1 @@
+"""HAProxy: its configuration, its Runtime API, and the virtual address before it."""

@@ -1,0 +1,1 @@
+"""Health checks as data, and probes that carry them out."""

@@ -1,0 +1,1 @@
+"""What runs services: namespace machines, and later virtual ones."""

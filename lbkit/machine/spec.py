@@ -1,0 +1,112 @@
+"""What a person declares of machines and of what runs on them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, RootModel, StringConstraints, model_validator
+
+from lbkit.base.model import Model
+from lbkit.base.names import Label, Printable, RelativePath
+from lbkit.network.spec import IPAddress, IPNetwork, as_list
+
+Argument = Annotated[
+    Printable, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)
+]
+Command = Annotated[tuple[Argument, ...], Field(min_length=1, max_length=1000)]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=255)]
+UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+SignalName = Literal["HUP", "INT", "QUIT", "USR1", "USR2", "TERM"]
+
+
+class File(Model):
+    """A file in a service's folder, from text here or from a file beside the topology."""
+
+    content: str | None = Field(None, max_length=1 << 20)
+    source: Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00\r\n]+$")] | None = Field(
+        None, description="A file to copy; relative to the topology's folder"
+    )
+    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = Field(
+        "0644", description="Octal, quoted"
+    )
+    once: bool = Field(False, description="Written where it is missing only: the service owns it afterwards")
+    secret: bool = Field(
+        False, description="Kept out of plans and logs; the source must be readable by its owner alone"
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> File:
+        if (self.content is None) == (self.source is None):
+            raise ValueError("either content or source")
+        return self
+
+
+class Ready(Model):
+    """When a started service counts as up: it accepts a TCP connection on this port of the machine."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    timeout: Annotated[float, Field(gt=0, le=600)] = Field(10.0, description="Seconds")
+
+
+class Service(Model):
+    """A program that runs in the foreground for as long as the machine stands. It starts in a folder of its own."""
+
+    name: Label
+    command: Command
+    environment: dict[VariableName, Argument] = Field(default_factory=dict)
+    files: dict[RelativePath, File] = Field(default_factory=dict)
+    check: Command | None = Field(
+        None, description="Run before a start or reload, in the service's folder; 0 is good"
+    )
+    reload: SignalName | Command | None = Field(
+        None,
+        description="What makes it read changed files: a signal, or a command; without it, it is restarted",
+    )
+    user: UserName | None = None
+    ready: Ready | None = None
+    stop_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
+        10.0, description="Seconds from SIGTERM to SIGKILL"
+    )
+
+
+class Attachment(Model):
+    """A group's place on a network. Addresses by hand: one for each member and prefix, in the order of members."""
+
+    addresses: Annotated[tuple[IPAddress, ...], BeforeValidator(as_list)] = ()
+
+
+class Route(Model):
+    to: IPNetwork
+    via: IPAddress
+
+
+def _attachments(value: object) -> object:
+    """`[front, back]` is written for `{front: {}, back: {}}`."""
+    if isinstance(value, str):
+        value = [value]
+    return {name: {} for name in value} if isinstance(value, list) else value
+
+
+class Group(Model):
+    """One machine, or `count` alike: NAME, or NAME-1 to NAME-count."""
+
+    driver: Literal["netns"] = "netns"
+    count: Annotated[int, Field(ge=0, le=4096)] | None = Field(
+        None, description="How many; without it one, named as the group"
+    )
+    networks: Annotated[dict[Label, Attachment], BeforeValidator(_attachments)] = Field(
+        min_length=1,
+        description="A list of names, or names with attributes; the first with a gateway has the default route",
+    )
+    gateway: Label | Literal[False] | None = Field(
+        None, description="The network of the default route, or false for none"
+    )
+    routes: tuple[Route, ...] = ()
+    run: tuple[Service, ...] = ()
+
+    def members(self, name: str) -> list[str]:
+        return [name] if self.count is None else [f"{name}-{index}" for index in range(1, self.count + 1)]
+
+
+class Machines(RootModel[dict[Label, Group]]):
+    root: dict[Label, Group] = Field(default_factory=dict)

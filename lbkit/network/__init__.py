@@ -1,0 +1,1 @@
+"""Bridges, namespaces, veths, addresses, routes and NAT of the host."""

@@ -1,0 +1,113 @@
+"""The whole way of a topology, for every face: load, observe, plan, apply, destroy, status."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from lbkit.base.files import FileFailure
+from lbkit.base.host import Host
+from lbkit.base.lock import locked
+from lbkit.engine.applying import PlanChanged, Result, Watcher, carry_out
+from lbkit.engine.journal import Journal
+from lbkit.engine.plan import Plan
+from lbkit.engine.planning import make_plan
+from lbkit.engine.resource import Actual, Key
+from lbkit.engine.scope import Scope
+from lbkit.engine.view import Picture, Status
+from lbkit.topology.register import rooms
+
+
+def load(source: str | Path) -> Scope:
+    """Read and check a topology file. InvalidDocument has every mistake in it, with file:line."""
+    from lbkit.topology.load import load_file  # noqa: PLC0415 - pydantic models of every room: only when needed
+
+    return load_file(Path(source))
+
+
+def observe(scope: Scope, host: Host | None = None) -> list[Actual]:
+    """What stands of the topology, and what foreign things stand on its names. Changes nothing."""
+    host = host or Host()
+    return [have for room in rooms() for have in room.observe(scope, host)]
+
+
+def plan(
+    scope: Scope, host: Host | None = None, *, absent: bool = False, adopt: Collection[Key] = ()
+) -> Plan:
+    """The changes that `apply` would make now; with `absent` those of `destroy`. Changes nothing."""
+    return make_plan(rooms(), scope, host or Host(), absent=absent, adopt=adopt)
+
+
+def _silent(_event: object) -> None:
+    pass
+
+
+def apply(
+    scope: Scope,
+    host: Host | None = None,
+    *,
+    promised: Plan | None = None,
+    absent: bool = False,
+    adopt: Collection[Key] = (),
+    lock_timeout: float = 0.0,
+    watch: Watcher = _silent,
+) -> Result:
+    """Make the world as declared (with `absent`: leave nothing of it), holding the topology's lock.
+
+    The plan is made anew under the lock. Where `promised` is given (what a person agreed to) and the new plan
+    differs from it, nothing is done and PlanChanged says so. `lock_timeout` is in seconds.
+    """
+    host = host or Host()
+    folder = host.folder(scope.name)
+    with locked(host.run_dir / f"{scope.name}.lock", host.clock, timeout=lock_timeout):
+        now = plan(scope, host, absent=absent, adopt=adopt)
+        if promised is not None and now.as_data() != promised.as_data():
+            raise PlanChanged(promised, now)
+        if not now:
+            result = Result(now, (), (), 0.0)
+        else:
+            journal = Journal(folder / "journal.jsonl", host.clock)
+            result = carry_out(now, rooms(), scope, host, journal=journal, watch=watch)
+        if absent:
+            _remove_folder(folder)
+    if absent:
+        _remove_if_empty(host.run_dir)
+    return result
+
+
+def destroy(
+    scope: Scope,
+    host: Host | None = None,
+    *,
+    promised: Plan | None = None,
+    lock_timeout: float = 0.0,
+    watch: Watcher = _silent,
+) -> Result:
+    """Leave nothing behind that the topology owns: no namespace, link, process, record or file."""
+    return apply(scope, host, promised=promised, absent=True, lock_timeout=lock_timeout, watch=watch)
+
+
+def status(scope: Scope, host: Host | None = None) -> list[Status]:
+    host = host or Host()
+    return [row for room in rooms() for row in room.status(scope, host)]
+
+
+def picture(scope: Scope) -> Picture:
+    return sum((room.picture(scope) for room in rooms()), Picture())
+
+
+def _remove_folder(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise FileFailure("removed", folder, error) from error
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return  # another topology lives there, or none ever did

@@ -57,12 +57,12 @@ def _after_requirements(change: Change, by_key: dict[Key, Change]) -> set[Key]:
 
 
 def _after_claims(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:
-    giver: dict[str, Key] = {}
+    givers: dict[str, set[Key]] = {}
     for change in by_key.values():
         if change.have is not None:
             kept = change.want.claims if change.want else frozenset()
             for token in change.have.claims - kept:
-                giver[token] = change.key
+                givers.setdefault(token, set()).add(change.key)
     after: dict[Key, set[Key]] = {key: set() for key in by_key}
     for change in by_key.values():
         if change.want is not None:

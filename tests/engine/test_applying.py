@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from lbkit.base.errors import Failure
+from lbkit.base.files import FileFailure
+from lbkit.base.host import Host
+from lbkit.base.secrets import Secret
+from lbkit.engine.applying import ApplyFailed, Event, NotAsPlanned, carry_out, one_by_one
+from lbkit.engine.change import plain
+from lbkit.engine.journal import Journal, read_journal
+from lbkit.engine.planning import make_plan
+from lbkit.engine.resource import Key
+
+from .model_room import ModelRoom, room, scope, stand, thing
+
+A, B, C = thing("a"), thing("b", requires=["a"]), thing("c", requires=["b"])
+
+
+@pytest.fixture
+def journal(tmp_path) -> Journal:
+    return Journal(tmp_path / "shop" / "journal.jsonl", Host().clock)
+
+
+def run(model: ModelRoom, journal: Journal, watch=lambda _event: None):
+    plan = make_plan([model], scope(), Host())
+    return carry_out(plan, [model], scope(), Host(), journal=journal, watch=watch)
+
+
+def test_changes_are_carried_out_in_order_and_told(journal) -> None:
+    events: list[Event] = []
+    result = run(room(C, B, A), journal, events.append)
+    assert [change.key.name for change in result.done] == ["a", "b", "c"]
+    assert result.not_done == ()
+    assert [(event.kind, event.change.key.name) for event in events] == [
+        (kind, name) for name in "abc" for kind in ("begin", "carried", "done")
+    ]
+
+
+def test_what_is_executed_is_journalled_and_equals_the_plan(journal) -> None:
+    model = room(A, B, C)
+    plan = make_plan([model], scope(), Host())
+    carry_out(plan, [model], scope(), Host(), journal=journal)
+    records = list(read_journal(journal.path))
+    executed = [(r["kind"], r["name"], r["action"]) for r in records if r["event"] == "done"]
+    assert executed == [(c.key.kind, c.key.name, str(c.action)) for c in plan.changes]
+    assert [r["event"] for r in records] == ["start", *["begin", "done"] * 3, "end"]
+    assert records[2]["executed"] == "did create"
+
+
+def test_it_stops_at_the_first_failure_and_says_what_was_done_and_what_not(journal) -> None:
+    model = room(A, B, C)
+    model.fail_on = B.key
+    with pytest.raises(ApplyFailed) as caught:
+        run(model, journal)
+    error = caught.value
+    assert [change.key for change in error.result.done] == [A.key]
+    assert [change.key for change in error.result.not_done] == [B.key, C.key]
+    assert "create thing b" in error.wanted
+    assert error.found == "no more room"
+    assert "1 of 3 changes are done" in error.remedy
+    assert list(read_journal(journal.path))[-1]["event"] == "stopped"
+    model.fail_on = None
+    assert [change.key for change in run(model, journal).done] == [B.key, C.key]
+
+
+def test_a_change_that_does_not_take_is_found_by_reading_back(journal) -> None:
+    model = room(A, B)
+    model.lie_on = A.key
+    with pytest.raises(ApplyFailed) as caught:
+        run(model, journal)
+    assert isinstance(caught.value.cause, NotAsPlanned)
+    assert caught.value.cause.found == "it does not stand"
+    assert caught.value.result.done == ()
+
+
+def test_a_removal_that_does_not_take_is_found_by_reading_back(journal) -> None:
+    model = room(world=[stand(A)])
+    model.lie_on = A.key
+    with pytest.raises(ApplyFailed, match="it still stands"):
+        run(model, journal)
+
+
+def test_an_update_that_does_not_take_is_found_by_reading_back(journal) -> None:
+    model = room(thing("a", 2), world=[stand(A)])
+    model.lie_on = A.key
+    with pytest.raises(ApplyFailed, match="value differs"):
+        run(model, journal)
+
+
+def test_no_step_begins_whose_line_cannot_be_written(journal) -> None:
+    model = room(A)
+    journal.path.mkdir()  # nothing can be appended to a folder
+    with pytest.raises(FileFailure):
+        run(model, journal)
+    assert model.log == []
+
+
+def test_rooms_of_one_wave_run_side_by_side(journal) -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    class Waiting(ModelRoom):
+        def apply(self, changes, scope, host, done) -> None:
+            meeting.wait()
+            super().apply(changes, scope, host, done)
+
+    class Other(Waiting):
+        name = "other"
+        kinds = frozenset({"part"})
+
+    first, second = Waiting(wanted={A.key: A}), Other()
+    part = type(A)(Key("part", "p"), {"value": 1})
+    second.wanted[part.key] = part
+    first.kinds = frozenset({"thing"})
+    plan = make_plan([first, second], scope(), Host())
+    result = carry_out(plan, [first, second], scope(), Host(), journal=journal)
+    assert len(result.done) == 2
+
+
+def test_one_by_one_stops_what_has_not_begun() -> None:
+    model = room(*(thing(f"t{i}") for i in range(50)))
+    changes = make_plan([model], scope(), Host()).changes
+    begun: list[Key] = []
+
+    def act(change) -> str:
+        begun.append(change.key)
+        raise Failure("it was to work")
+
+    told: list[str] = []
+    with pytest.raises(Failure):
+        one_by_one(changes, act, lambda change, _detail: told.append(change.key.name), workers=2)
+    assert len(begun) <= 2
+    assert told == []
+
+
+def test_a_secret_is_in_no_plan_and_in_no_journal(journal) -> None:
+    secret = Secret(b"correct horse battery staple")
+    model = room(thing("a", {"key": secret}))
+    plan = make_plan([model], scope(), Host())
+    text = json.dumps(plan.as_data()) + str(plan) + repr(plan)
+    carry_out(plan, [model], scope(), Host(), journal=journal)
+    assert "horse" not in text + journal.path.read_text()
+    assert secret.digest in text
+
+
+def test_plain_gives_json() -> None:
+    value = {"s": Secret(b"x"), "t": (1, 2.5, None, True), "f": frozenset({"b", "a"}), "k": Key("a", "b")}
+    assert json.loads(json.dumps(plain(value))) == {
+        "s": repr(Secret(b"x")),
+        "t": [1, 2.5, None, True],
+        "f": ["a", "b"],
+        "k": "a b",
+    }
+
+
+def test_a_journal_cut_short_by_a_kill_is_read_to_its_last_whole_line(journal) -> None:
+    journal.write("start", changes=1)
+    with journal.path.open("a") as stream:
+        stream.write('{"event": "beg')
+    assert [record["event"] for record in read_journal(journal.path)] == ["start"]

@@ -65,8 +65,6 @@ def _after_claims(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:
                 givers.setdefault(token, set()).add(change.key)
     after: dict[Key, set[Key]] = {key: set() for key in by_key}
     for change in by_key.values():
-        if change.want is not None:
-            after[change.key] = {giver[token] for token in change.want.claims if token in giver} - {
-                change.key
-            }
+        for token in change.want.claims if change.want else ():
+            after[change.key] |= givers.get(token, set()) - {change.key}
     return after

@@ -5,8 +5,8 @@
 >>> plan = lbkit.plan(scope)
 >>> lbkit.apply(scope, promised=plan)
 
-`load`, `observe`, `plan`, `apply`, `destroy` and `status` are the library; the command line and the Ansible
-modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
+`load`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain` and `doctor` are the library; the command line
+and the Ansible modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from lbkit.engine.plan import Plan
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
-    from lbkit.operate import apply, destroy, load, observe, picture, plan, status
+    from lbkit.operate import apply, destroy, doctor, explain, load, observe, picture, plan, status
 
 __version__ = "0.1.0"
 
 _HOME = {
     "apply": "lbkit.operate",
     "destroy": "lbkit.operate",
+    "doctor": "lbkit.operate",
+    "explain": "lbkit.operate",
     "load": "lbkit.operate",
     "observe": "lbkit.operate",
     "picture": "lbkit.operate",
@@ -57,6 +59,8 @@ __all__ = [
     "Scope",
     "apply",
     "destroy",
+    "doctor",
+    "explain",
     "load",
     "observe",
     "picture",

@@ -6,16 +6,18 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from lbkit.base.errors import Mistake
 from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
+from lbkit.base.problems import near
 from lbkit.engine.applying import PlanChanged, Result, Watcher, carry_out
 from lbkit.engine.journal import Journal
 from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
-from lbkit.engine.view import Picture, Status
+from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.topology.register import rooms
 
 
@@ -95,6 +97,27 @@ def status(scope: Scope, host: Host | None = None) -> list[Status]:
 
 def picture(scope: Scope) -> Picture:
     return sum((room.picture(scope) for room in rooms()), Picture())
+
+
+def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
+    """Evidence on what `path` names ("shop/web/web-3": load balancer, backend, server). Changes nothing."""
+    host = host or Host()
+    parts = [part for part in path.split("/") if part]
+    answers = [room.explain(scope, host, parts) for room in rooms()] if parts else []
+    if all(answer is None for answer in answers):
+        known = [name for room in rooms() for name in room.explainable(scope)]
+        raise Mistake(
+            f"{path!r} was to be explained",
+            found=f"nothing of that name in {scope.file}",
+            remedy=near(path, known) or "`lbkit status` lists what there is",
+        )
+    return [finding for answer in answers for finding in answer or ()]
+
+
+def doctor(host: Host | None = None) -> list[Check]:
+    """What each room finds of this host, before any topology. Changes nothing."""
+    host = host or Host()
+    return [check for room in rooms() for check in room.doctor(host)]
 
 
 def _remove_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ the world or of a driver (1), and a bug of lbkit itself (70, `EX_SOFTWARE`).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LbkitError(Exception):
@@ -30,7 +30,8 @@ class LbkitError(Exception):
             lines.append(f"  to do: {self.remedy}")
         return "\n".join(lines)
 
-    def as_data(self) -> dict[str, str]:
+    def as_data(self) -> dict[str, Any]:
+        """The fields as JSON; errors that know more add theirs."""
         return {
             "error": type(self).__name__,
             "wanted": self.wanted,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from lbkit.base.errors import Mistake
 
@@ -60,8 +61,20 @@ class InvalidDocument(Mistake):
                 lines.append(f"  to do: {problem.remedy}")
         return "\n".join(lines)
 
-    def as_data(self) -> dict[str, str]:
-        return {**super().as_data(), "problems": str(self)}
+    def as_data(self) -> dict[str, Any]:
+        return {
+            **super().as_data(),
+            "problems": [
+                {
+                    "where": problem.where or self.file,
+                    "path": dotted(problem.path),
+                    "wanted": problem.wanted,
+                    "found": problem.found,
+                    "remedy": problem.remedy,
+                }
+                for problem in self.problems
+            ],
+        }
 
 
 def dotted(path: Path) -> str:

@@ -1,24 +1,19 @@
-"""Durations as people write them: 2s, 500ms, 10m, 6h, or a number of seconds."""
+"""Durations in a document: as people write them, or a number of seconds."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)\Z")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+from lbkit.base.duration import PATTERN, seconds_of
 
 
 def _seconds(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("a duration such as 2s, 500ms or 10m")  # noqa: TRY004 - pydantic reports ValueErrors
     if isinstance(value, str):
-        match = _DURATION.match(value)
-        if not match:
-            raise ValueError("a duration such as 2s, 500ms or 10m")
-        return round(float(match[1]) * _SECONDS[match[2]], 6)
+        return seconds_of(value)
     return value
 
 
@@ -30,7 +25,7 @@ Seconds = Annotated[
         {
             "anyOf": [
                 {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"},
+                {"type": "string", "pattern": PATTERN},
             ]
         }
     ),

@@ -65,6 +65,15 @@ class ApplyFailed(Failure):
             f"{left} were not: apply again to go on",
         )
 
+    def as_data(self) -> dict[str, Any]:
+        return {
+            **super().as_data(),
+            "cause": self.cause.as_data(),
+            "during": [str(change) for change in self.during],
+            "done": [str(change) for change in self.result.done],
+            "not_done": [str(change) for change in self.result.not_done],
+        }
+
 
 class PlanChanged(Failure):
     """Between the plan that a person agreed to and the apply, the world moved. Nothing was touched."""
@@ -79,6 +88,9 @@ class PlanChanged(Failure):
             found="the world has changed since; now it differs by: " + ", ".join(differing[:5]),
             remedy="look at the new plan and agree to that",
         )
+
+    def as_data(self) -> dict[str, Any]:
+        return {**super().as_data(), "plan": self.now.as_data()}
 
 
 class NotAsPlanned(Failure):

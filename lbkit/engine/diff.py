@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
@@ -34,7 +35,7 @@ class ForeignObject(Failure):
             found="already there, and "
             + (f"owned by {', '.join(owners)}" if owners else "not made by lbkit"),
             remedy="remove or rename it, or take it over with --adopt "
-            + " --adopt ".join(f"{key.kind}/{key.name}" for key in self.keys),
+            + " --adopt ".join(shlex.quote(f"{key.kind}/{key.name}") for key in self.keys),
         )
 
 

@@ -6,12 +6,18 @@ A machine is where services run. Rooms above (haproxy, dns) speak to one only th
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from lbkit.base.host import Host
 from lbkit.base.run import Completed
+from lbkit.engine.change import Change
+from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.room import Done
+from lbkit.engine.scope import Scope
+from lbkit.engine.view import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,8 @@ class Program:
 
     It starts in its own folder (`Machine.folder(name)`), in a session of its own, with stdout and stderr
     appended to `log` there. `digest` is an opaque word kept with the running process (what it was started from).
+    `kind` is the engine's kind of whoever starts it ("haproxy"): a room observes its own kinds alone. `name` is
+    a label (base.names). Of the caller's environment nothing is passed on; PATH and LANG are set.
     """
 
     name: str
@@ -27,6 +35,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None  # None: as lbkit itself; passed over where ids cannot be switched
     digest: str = ""
+    kind: str = "service"
+    stop_timeout: float = 10.0  # seconds from SIGTERM to SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,33 @@ class Running:
     pid: int
     start_time: int
     digest: str
+    kind: str = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What was once started in a machine, and what became of it.
+
+    `trouble` says why it does not run ("it died"), and is empty while it runs. `program` is as it was started;
+    None where its record cannot be read. `started` is the wall clock's time, ISO 8601.
+    """
+
+    name: str
+    kind: str
+    program: Program | None
+    pid: int = 0
+    start_time: int = 0
+    started: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A regular file of a service's folder. `owner` is None where it is lbkit's own user."""
+
+    content: bytes
+    mode: int
+    owner: str | None
 
 
 class Machine(Protocol):
@@ -52,10 +89,24 @@ class Machine(Protocol):
         """Write a whole file, atomically; parents below the machine's own folder are made."""
         ...
 
-    def fetch(self, path: PurePosixPath) -> bytes | None: ...
+    def fetch(self, path: PurePosixPath) -> bytes | None:
+        """The whole file, or None where there is none."""
+        ...
+
+    def files(self, service: str, paths: Iterable[str]) -> Mapping[str, FoundFile]:
+        """Those of `paths` (relative to the service's folder) that are there."""
+        ...
+
+    def discard(self, path: PurePosixPath) -> None:
+        """Remove one file, and the folders that it leaves empty. Not there: nothing."""
+        ...
 
     def remove(self, service: str) -> None:
-        """Remove one service's folder and all in it. The service must not run."""
+        """Remove one service's folder and all in it, and its record. The service must not run."""
+        ...
+
+    def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:
+        """The last lines of a service's log, without control characters."""
         ...
 
     def execute(
@@ -65,17 +116,27 @@ class Machine(Protocol):
         stdin: str | None = None,
         timeout: float = 30.0,
         cwd: PurePosixPath | None = None,
+        environment: Mapping[str, str] | None = None,
         check: bool = True,
     ) -> Completed:
-        """Run a program to its end, inside the machine's network."""
+        """Run a program to its end, inside the machine's network, as lbkit's own user. PATH and LANG are set."""
         ...
 
     def start(self, program: Program) -> Running:
-        """Start it, unless it runs already with the same digest. Returns once it is executing."""
+        """Start it, unless it runs already with the same digest; what runs of it otherwise is stopped first.
+
+        Returns once it is executing: a program that is missing or may not be executed is a Failure here.
+        """
         ...
 
-    def stop(self, name: str, *, timeout: float = 10.0) -> None:
-        """SIGTERM to the whole session, SIGKILL after `timeout` seconds; returns when all of it is gone. Not running: nothing."""
+    def reloaded(self, name: str, digest: str) -> None:
+        """Note that the running program has taken up `digest`: it was reloaded."""
+        ...
+
+    def stop(self, name: str, *, timeout: float | None = None) -> None:
+        """SIGTERM to the whole session and to strays of it; SIGKILL after `timeout` seconds (None: as the program was
+        started with). Returns when all of it is gone. Not running: nothing.
+        """
         ...
 
     def signal(self, name: str, signal_number: int) -> None: ...
@@ -91,3 +152,27 @@ class Machine(Protocol):
     def dial(self, address: str, port: int, *, timeout: float = 5.0) -> socket.socket:
         """A connected TCP socket, dialled from inside the machine's network."""
         ...
+
+
+class Driver(Protocol):
+    """One way to have machines: what the machine room needs beyond single machines. All of it in bulk."""
+
+    def machine(self, topology: str, host: Host, member: str) -> Machine: ...
+
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        """The declared machines of this driver. Pure."""
+        ...
+
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        """The machines of this driver that stand: the topology's own, and others on declared names."""
+        ...
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        """As `Room.apply`, for changes of this driver's machines."""
+        ...
+
+    def processes(self, topology: str, host: Host) -> Mapping[str, Mapping[str, Process]]:
+        """All that was started in the topology's machines: by member, then by program name."""
+        ...
+
+    def doctor(self, host: Host) -> Iterable[Check]: ...

@@ -6,16 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from lbkit.engine.resource import Key
+
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Something that has addresses: one machine of a group, or a load balancer's virtual address."""
+    """Something that has addresses: one machine of a group, or a load balancer's virtual address.
+
+    `keys` are the things that must stand for those addresses to answer: who publishes them requires these.
+    """
 
     name: str
     addresses: Mapping[str, tuple[IPAddress, ...]]  # by network name
+    keys: frozenset[Key] = frozenset()
 
     def on(self, networks: Iterable[str]) -> tuple[IPAddress, ...]:
         """Its addresses on the first of `networks` that it stands on."""

@@ -29,7 +29,7 @@ class ForeignObject(Failure):
         self.keys = tuple(sorted(have.key for have in foreign))
         names = ", ".join(str(key) for key in self.keys)
         self.owners = {have.key: have.owner for have in foreign}
-        owners = sorted({owner for owner in self.owners.values() if owner})
+        owners = sorted({owner for owner in self.owners.values() if owner} - {topology})
         super().__init__(
             f"{names} {'was' if len(self.keys) == 1 else 'were'} to be made for topology {topology!r}",
             found="already there, and "
@@ -67,7 +67,7 @@ def diff(
                 changes.append(_change(have.key, judge.judge_delete(have), None, have))
             continue
         seen.add(have.key)
-        if have.owner == owner:
+        if have.owner == owner if have.free is None else have.free:
             verdict = judge.judge_update(want_now, have)
             if verdict is not None:
                 changes.append(_change(have.key, verdict, want_now, have))

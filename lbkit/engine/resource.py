@@ -38,10 +38,16 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """One thing as it is. `owner` is the topology in its owner mark; None: lbkit did not make it."""
+    """One thing as it is. `owner` is the topology in its owner mark; None: lbkit did not make it.
+
+    `free` says whether a topology may put its own on this key without taking anything over. None: its owner
+    alone. True for what several share (an rrset with values of others), False where part of it is the
+    topology's own and another part, which is another's, stands in the way.
+    """
 
     key: Key
     state: State
     owner: str | None
     requires: frozenset[Key] = field(default=frozenset())
     claims: frozenset[str] = field(default=frozenset())
+    free: bool | None = None

@@ -50,6 +50,24 @@ def test_adopting_is_a_change_even_where_the_thing_is_as_wanted() -> None:
     assert (change.action, change.impact) == (Action.ADOPT, Impact.NONE)
 
 
+def test_what_several_may_share_takes_ours_in_without_taking_anything_over() -> None:
+    have = Actual(Key("thing", "a"), {"value": 0}, None, free=True)
+    (change,) = changes_of({"a": thing("a")}, {"a": have})
+    assert (change.action, change.have) == (Action.UPDATE, have)
+    assert changes_of({}, {"a": have}) == []
+
+
+def test_where_another_s_part_stands_in_the_way_of_ours_it_is_foreign_unless_adopted() -> None:
+    have = Actual(Key("thing", "a"), {"value": 0}, OWNER, free=False)
+    with pytest.raises(ForeignObject) as caught:
+        changes_of({"a": thing("a")}, {"a": have})
+    assert "not made by lbkit" in caught.value.found
+    (change,) = changes_of({"a": thing("a")}, {"a": have}, adopt={Key("thing", "a")})
+    assert change.action is Action.ADOPT
+    (change,) = changes_of({}, {"a": have})
+    assert change.action is Action.DELETE
+
+
 def test_one_key_desired_twice_is_a_bug() -> None:
     with pytest.raises(Bug):
         diff([thing("a"), thing("a")], [], owner=OWNER, judge=ModelRoom())

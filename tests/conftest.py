@@ -1,0 +1,79 @@
+"""What every test may ask for: a host of its own inside the sandbox, and a topology's name of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lbkit.base import sandbox, sandbox_init, syscalls
+from lbkit.base.host import NETNS_DIR, Host
+
+CI = os.environ.get("CI") == "true"
+WORDS = "runs in a sandbox only: `make test ARGS={path}`, or `lbkit sandbox -- pytest {path}`"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of pytest-xdist share the sandbox, but each is a host of its own: a network, and /run/netns."""
+    if sandbox.inside() and hasattr(config, "workerinput"):
+        syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS)
+        syscalls.mount("none", "/", "none", syscalls.MS_REC | syscalls.MS_PRIVATE)
+        syscalls.mount("tmpfs", str(NETNS_DIR), "tmpfs", 0, "mode=755")
+        sandbox_init.raise_loopback()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("sandbox") and not sandbox.inside():
+        pytest.fail(WORDS.format(path=item.nodeid), pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """In CI nothing is skipped: a skip is a failure there."""
+    outcome = yield
+    report = outcome.get_result()
+    if CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and nothing is skipped in CI: {report.longrepr}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    if CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, and nothing is skipped in CI: {report.longrepr}"
+
+
+@pytest.fixture
+def topology_name() -> str:
+    """A name that no other test has; short, so that `NAME.network` fits a link's name (15 bytes)."""
+    return f"t{secrets.token_hex(2)}"
+
+
+@pytest.fixture
+def netns() -> Iterator[None]:
+    """An empty network for the test, loopback up, and an empty /run/netns: a host that nobody used before.
+
+    For the thread that runs the test, and for all threads and processes that it starts.
+    """
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        syscalls.mount("tmpfs", str(NETNS_DIR), "tmpfs", 0, "mode=755")
+        sandbox_init.raise_loopback()
+        yield
+        syscalls.unmount(str(NETNS_DIR))
+    finally:
+        syscalls.setns(before, syscalls.CLONE_NEWNET)
+        os.close(before)
+
+
+@pytest.fixture
+def host(netns: None) -> Host:
+    """A host with a network and a folder of its own. Sandbox tests only. The path is short: sockets lie below it."""
+    return Host(run_dir=Path("/run/t", secrets.token_hex(3)))

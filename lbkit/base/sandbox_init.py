@@ -69,7 +69,12 @@ def _be_init(line: socket.socket, argv: list[str], env: dict[str, str], mask: Ma
     woken.setblocking(False)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, _noticed)
-    env = {**env, "LBKIT_SANDBOX": "1", "TMPDIR": "/run/tmp"}
+    env = {
+        **env,
+        "LBKIT_SANDBOX": "1",
+        "TMPDIR": "/run/tmp",
+        "PATH": _roots_path(env.get("PATH", os.defpath)),
+    }
     env.pop("XDG_RUNTIME_DIR", None)  # lies under the host's /run
     told, tell = os.pipe()
     with _doing("fork the command"):
@@ -147,6 +152,14 @@ def raise_loopback() -> None:
         request = struct.pack("16sH22x", b"lo", 0)  # struct ifreq: name, flags
         (flags,) = struct.unpack_from("H", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _IFF_UP))
+
+
+def _roots_path(path: str) -> str:
+    """`path` and where daemons lie: the command is root here, but may have come with an ordinary user's PATH."""
+    missing = [
+        folder for folder in ("/usr/local/sbin", "/usr/sbin", "/sbin") if folder not in path.split(":")
+    ]
+    return ":".join([path, *missing])
 
 
 class _Stopped(Exception):

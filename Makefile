@@ -1,0 +1,28 @@
+# make demo [KEEP=1] | make test [ARGS=...] | make check | make bench | make setup | make clean
+
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test check bench setup clean
+
+demo: setup
+	@$(BIN)/lbkit demo --svg build/web.svg $(if $(KEEP),--keep)
+
+# All in one sandbox; each of the workers is a host of its own in it (tests/conftest.py).
+test: setup
+	@$(BIN)/lbkit sandbox -- $(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	@$(BIN)/python bench/run.py
+
+setup:
+	@tools/setup
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,125 @@
+"""Arguments that several commands share, and what they mean to the library."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lbkit.base.errors import Mistake
+
+if TYPE_CHECKING:
+    from lbkit.base.host import Host
+    from lbkit.engine.resource import Key
+    from lbkit.faces.out import Out
+
+Commands = Any  # argparse keeps the type of add_subparsers' value to itself
+Run = Callable[[argparse.Namespace, "Out"], int]
+
+DEFAULT_FILE = "topology.yml"
+
+
+def command(
+    commands: Commands, name: str, run: Run, *, about: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """A sub-command with what every one takes: --json, --no-color, --debug."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + "." + (f" {more}" if more else ""),
+    )
+    parser.set_defaults(run=run)
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="one JSON document on stdout, errors too")
+    output.add_argument("--no-color", action="store_true", help="no colours; NO_COLOR in the environment too")
+    output.add_argument("--debug", action="store_true", help="on a bug of lbkit, print the traceback")
+    return parser
+
+
+def takes_topology(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        type=Path,
+        default=Path(DEFAULT_FILE),
+        help=f"the topology, YAML or JSON; by default {DEFAULT_FILE}",
+    )
+
+
+def takes_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        type=Path,
+        help="where lbkit keeps what runs, by default /run/lbkit; the same at every call for one topology",
+    )
+
+
+def takes_adoption(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--adopt",
+        metavar="KIND/NAME",
+        type=_key,
+        action="append",
+        default=[],
+        help="take over this thing that lbkit did not make; may be given again",
+    )
+
+
+def takes_detail(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--detail", action="store_true", help="show each change's whole before and after")
+
+
+def takes_agreement(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--lock-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=0.0,
+        help="how long to wait for another apply of this topology to end: 30, 30s, 2m; by default not at all",
+    )
+
+
+def host_of(options: argparse.Namespace) -> Host:
+    from lbkit.base.host import Host  # noqa: PLC0415 - not for --help
+
+    return Host() if options.run_dir is None else Host(run_dir=options.run_dir.absolute())
+
+
+def adopted(options: argparse.Namespace) -> list[Key]:
+    """The keys of --adopt; a kind that no room knows is a mistake."""
+    if not options.adopt:
+        return []
+    from lbkit.base.problems import near  # noqa: PLC0415 - not for --help
+    from lbkit.topology.register import rooms  # noqa: PLC0415 - brings every room
+
+    kinds = {kind for room in rooms() for kind in room.kinds}
+    for key in options.adopt:
+        if key.kind not in kinds:
+            raise Mistake(
+                f"--adopt {key.kind}/{key.name} was to name a kind of thing",
+                found=repr(key.kind),
+                remedy=near(key.kind, kinds),
+            )
+    return list(options.adopt)
+
+
+def _key(text: str) -> Key:
+    from lbkit.engine.resource import Key  # noqa: PLC0415 - not for --help
+
+    kind, slash, name = text.partition("/")
+    if not (kind and slash and name):
+        raise argparse.ArgumentTypeError(f"KIND/NAME such as network/front, not {text!r}")
+    return Key(kind, name)
+
+
+def _seconds(text: str) -> float:
+    from lbkit.base.duration import seconds_of  # noqa: PLC0415 - not for --help
+
+    try:
+        return float(text) if text.isdigit() else seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from error

@@ -1,0 +1,143 @@
+"""`lbkit apply` and `lbkit destroy`: show the plan, ask, carry out that plan and no other."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lbkit.base.errors import Failure
+from lbkit.faces.arguments import (
+    Commands,
+    adopted,
+    command,
+    host_of,
+    takes_adoption,
+    takes_agreement,
+    takes_detail,
+    takes_host,
+    takes_topology,
+)
+from lbkit.faces.ending import Interrupted
+from lbkit.faces.out import Out
+
+if TYPE_CHECKING:
+    from lbkit.base.host import Host
+    from lbkit.engine.applying import Result
+    from lbkit.engine.plan import Plan
+    from lbkit.engine.resource import Key
+    from lbkit.engine.scope import Scope
+
+_ROUNDS = 5  # how often the world may overtake a plan before that is a failure
+
+_MORE = (
+    "Shows the plan and asks; what was agreed to is carried out and nothing else: if the world moves in "
+    "between, the new plan is shown. Where nobody can be asked (no terminal, --json) it takes --yes."
+)
+
+
+class NotAgreed(Failure):
+    """Nobody agreed to the plan. Nothing was touched."""
+
+
+def add(commands: Commands) -> None:
+    about = {
+        "apply": "make the world as declared",
+        "destroy": "remove all that the topology owns, and nothing else",
+    }
+    for name, text in about.items():
+        parser = command(commands, name, partial(run, absent=name == "destroy"), about=text, more=_MORE)
+        takes_topology(parser)
+        takes_agreement(parser)
+        takes_detail(parser)
+        if name == "apply":
+            takes_adoption(parser)
+        takes_host(parser)
+
+
+def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
+    from lbkit import operate  # noqa: PLC0415 - brings every room
+    from lbkit.engine.applying import PlanChanged  # noqa: PLC0415 - brings the engine
+
+    scope = operate.load(options.file)
+    host = host_of(options)
+    adopt = [] if absent else adopted(options)
+    plan = operate.plan(scope, host, absent=absent, adopt=adopt)
+    rounds = 0
+    while True:
+        _agree(plan, options, out, absent=absent)
+        try:
+            result = _carry_out(plan, scope, host, options, out, absent=absent, adopt=adopt)
+        except PlanChanged as error:
+            rounds += 1
+            if rounds == _ROUNDS:
+                raise
+            plan = error.now
+            if not out.json:
+                out.write("\nThe world has changed in between. This is the plan now:\n\n")
+        else:
+            break
+    if out.json:
+        out.document({"schema": "lbkit.result/1", **result.as_data()})
+    elif plan:
+        from lbkit.faces.render.plan import show_result  # noqa: PLC0415 - brings rich
+
+        show_result(out, result, absent=absent)
+    return 0
+
+
+def _agree(plan: Plan, options: argparse.Namespace, out: Out, *, absent: bool) -> None:
+    """Show `plan` and return if it is agreed to; NotAgreed if not."""
+    if not out.json:
+        from lbkit.faces.render.plan import show_plan  # noqa: PLC0415 - brings rich
+
+        show_plan(out, plan, detail=options.detail)
+    if options.yes or not plan:
+        return
+    wanted = f"the plan for {plan.topology} was to be agreed to"
+    if not out.interactive:
+        raise NotAgreed(
+            wanted,
+            found="nobody to ask: no terminal, or --json",
+            remedy="nothing was touched; look at the plan, then give --yes",
+        )
+    out.write(f"\n{'Remove all of it' if absent else 'Carry this out'}? [y/N] ")
+    try:
+        answer = input()
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise NotAgreed(wanted, found="the answer was no", remedy="nothing was touched")
+
+
+def _carry_out(
+    plan: Plan,
+    scope: Scope,
+    host: Host,
+    options: argparse.Namespace,
+    out: Out,
+    *,
+    absent: bool,
+    adopt: list[Key],
+) -> Result:
+    from lbkit import operate  # noqa: PLC0415 - brings every room
+    from lbkit.faces.render.progress import Progress  # noqa: PLC0415 - brings rich
+
+    progress = Progress(plan, out)
+    try:
+        with progress:
+            return operate.apply(
+                scope,
+                host,
+                promised=plan,
+                absent=absent,
+                adopt=adopt,
+                lock_timeout=options.lock_timeout,
+                watch=progress.watch,
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"topology {plan.topology} was to be {'removed' if absent else 'as declared'}",
+            done=[str(change) for change in progress.done],
+            not_done=[str(change) for change in progress.not_done],
+        ) from None

@@ -1,0 +1,31 @@
+"""`lbkit keygen`: a new TSIG key in a file that only its owner can read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lbkit.faces.arguments import Commands, command
+from lbkit.faces.out import Out
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands,
+        "keygen",
+        run,
+        about="make a TSIG key for dynamic DNS in a new file",
+        more="Its mode is 600. An existing file is never written over.",
+    )
+    parser.add_argument("file", metavar="FILE", type=Path)
+
+
+def run(options: argparse.Namespace, out: Out) -> int:
+    from lbkit.dns.keygen import write_key  # noqa: PLC0415 - not for --help
+
+    write_key(options.file)
+    if out.json:
+        out.document({"schema": "lbkit.keygen/1", "file": str(options.file)})
+    else:
+        out.write(f"wrote {options.file}\n")
+    return 0

@@ -1,0 +1,48 @@
+"""`lbkit plan`: what would `apply` change now?"""
+
+from __future__ import annotations
+
+import argparse
+
+from lbkit.faces.arguments import (
+    Commands,
+    adopted,
+    command,
+    host_of,
+    takes_adoption,
+    takes_detail,
+    takes_host,
+    takes_topology,
+)
+from lbkit.faces.out import Out
+
+CHANGES_PENDING = 2
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands,
+        "plan",
+        run,
+        about="show what apply would change, and what that costs",
+        more="Changes nothing. Exit code 0: nothing to do; 2: changes are pending.",
+    )
+    takes_topology(parser)
+    takes_detail(parser)
+    parser.add_argument("--destroy", action="store_true", help="the plan of destroy instead")
+    takes_adoption(parser)
+    takes_host(parser)
+
+
+def run(options: argparse.Namespace, out: Out) -> int:
+    from lbkit import operate  # noqa: PLC0415 - brings every room
+
+    scope = operate.load(options.file)
+    plan = operate.plan(scope, host_of(options), absent=options.destroy, adopt=adopted(options))
+    if out.json:
+        out.document(plan.as_data())
+    else:
+        from lbkit.faces.render.plan import show_plan  # noqa: PLC0415 - brings rich
+
+        show_plan(out, plan, detail=options.detail)
+    return CHANGES_PENDING if plan else 0

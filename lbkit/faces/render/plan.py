@@ -1,0 +1,90 @@
+"""A plan and what became of it, for people."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from lbkit.engine.applying import Result
+from lbkit.engine.change import Action, Change
+from lbkit.engine.plan import Plan
+from lbkit.faces.out import Out
+from lbkit.faces.render.difference import difference
+from lbkit.faces.render.words import ACTION_STYLES, IMPACT_STYLES, SYMBOLS, harmless, one_line, word
+
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show_plan(out: Out, plan: Plan, *, detail: bool = False) -> None:
+    if not plan:
+        out.show(word(f"{plan.topology} stands as declared: nothing to do", "green"))
+    else:
+        out.show(_headline(plan), "", _table(plan))
+        if detail:
+            for change in plan.changes:
+                out.show("", _title(change), *map(_diff_line, difference(change)))
+        out.show("", _summary(plan))
+    for note in plan.notes:
+        out.show(word(f"note: {note}", "yellow"))
+
+
+def show_result(out: Out, result: Result, *, absent: bool) -> None:
+    count = len(result.done)
+    how = "is gone" if absent else "stands as declared"
+    out.show(
+        "",
+        word(
+            f"{result.plan.topology} {how}: {count} change{'' if count == 1 else 's'} in {result.seconds:.2f} s",
+            "green",
+        ),
+    )
+
+
+def _headline(plan: Plan) -> Text:
+    count, waves = len(plan.changes), len(plan.waves)
+    return Text.assemble(
+        (one_line(plan.topology), "bold"),
+        f": {count} change{'' if count == 1 else 's'} in {waves} wave{'' if waves == 1 else 's'}, "
+        "impact at worst ",
+        (str(plan.impact), IMPACT_STYLES[plan.impact]),
+    )
+
+
+def _table(plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("wave", justify="right", style="dim", no_wrap=True)
+    table.add_column("change", overflow="fold")
+    table.add_column("impact", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for wave in plan.waves:
+        for place, change in enumerate(wave):
+            table.add_row(
+                str(change.wave + 1) if place == 0 else "",
+                _title(change),
+                word(str(change.impact), IMPACT_STYLES[change.impact]),
+                word(change.reason),
+            )
+    return table
+
+
+def _title(change: Change) -> Text:
+    style = ACTION_STYLES[change.action]
+    return Text.assemble(
+        (f"{SYMBOLS[change.action]} ", style),
+        (f"{one_line(change.key.kind)} ", "dim" if change.action is not Action.DELETE else style),
+        (one_line(change.key.name), style),
+        overflow="fold",
+    )
+
+
+def _diff_line(line: str) -> Text:
+    return Text(f"    {harmless(line)}", style=_DIFF_STYLES.get(line[:1], "dim"), overflow="fold")
+
+
+def _summary(plan: Plan) -> Text:
+    parts: list[Text] = []
+    for action in Action:
+        count = plan.count({action})
+        if count:
+            parts.append(Text(f"{SYMBOLS[action]} {count} to {action}", style=ACTION_STYLES[action]))
+    return Text(", ").join(parts)

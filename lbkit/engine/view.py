@@ -40,20 +40,33 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box of the picture. `id` is the key of its status row where it has one ("machine lb-1")."""
+    """A box of the picture. `id` is the key of its status row where it has one ("machine lb-1").
+
+    `kind` chooses its look; a "network" is drawn as a line that others hang on, any other kind as a box.
+    Boxes stand from left to right as traffic flows along the edges; `layer` is the column of a box that no
+    traffic touches (0 is where clients come in). `inside` is the id of the box that this one is a row of (a
+    service of a machine).
+    """
 
     id: str
     label: str
     kind: str
     details: tuple[str, ...] = ()
-    layer: int = 0  # 0 is where clients come in; larger is deeper
+    layer: int = 0
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
+    """Traffic from `source` to `target`; where one of them is a network, that the other stands on it.
+
+    `faint`: no request goes this way now (a backup server, a name that points here).
+    """
+
     source: str
     target: str
     label: str = ""
+    faint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,9 +115,11 @@ def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
 
 
 def doctor(host: Host | None = None) -> list[Check]:
-    """What each room finds of this host, before any topology. Changes nothing."""
+    """What this host can and cannot do, before any topology: in general, and for each room. Changes nothing."""
+    from lbkit.doctor import host_checks  # noqa: PLC0415 - for this one question
+
     host = host or Host()
-    return [check for room in rooms() for check in room.doctor(host)]
+    return [*host_checks(host), *(check for room in rooms() for check in room.doctor(host))]
 
 
 def _remove_folder(folder: Path) -> None:

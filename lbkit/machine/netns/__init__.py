@@ -1,0 +1,1 @@
+"""Machines as network namespaces of this host, their services as supervised processes of it."""

@@ -1,0 +1,162 @@
+"""Files below a machine's folder, written and read without following a link that a service laid there.
+
+A service may write in its own folder, and lbkit often runs as root: each step of a path is opened from the
+one before, and a symbolic link in it is an error (openat(2), O_NOFOLLOW).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lbkit.base.files import FileFailure, make_folder
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST = 1 << 30  # bytes: a file that lbkit put is far smaller
+
+Owner = tuple[int, int]
+
+
+def write(
+    root: Path, parts: Sequence[str], content: bytes, *, mode: int = 0o644, owner: Owner | None = None
+) -> None:
+    """Make ROOT/PARTS hold `content`, at once or not at all. Missing folders are made, and are `owner`'s too."""
+    path = root.joinpath(*parts)
+    make_folder(root)
+    try:
+        with _opened(root, parts[:-1], make=True, owner=owner) as folder:
+            _write_in(folder, parts[-1], content, mode, owner)
+    except OSError as error:
+        raise FileFailure("written", path, error) from error
+
+
+def read(root: Path, parts: Sequence[str]) -> tuple[bytes, os.stat_result] | None:
+    """The content and what stat(2) says, or None where no regular file is there."""
+    try:
+        with _opened(root, parts[:-1]) as folder:
+            descriptor = os.open(
+                parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+            )
+            with os.fdopen(descriptor, "rb") as stream:
+                status = os.fstat(descriptor)
+                return (stream.read(_MOST), status) if stat.S_ISREG(status.st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno in {40, 6}:  # ELOOP: a symbolic link; ENXIO: a socket
+            return None
+        raise FileFailure("read", root.joinpath(*parts), error) from error
+
+
+def last_lines(root: Path, parts: Sequence[str], lines: int) -> tuple[str, ...]:
+    """The last lines of a text file, printable; none where it is not there or not to be read."""
+    try:
+        with _opened(root, parts[:-1]) as folder:
+            descriptor = os.open(
+                parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+            )
+            with os.fdopen(descriptor, "rb") as stream:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    return ()
+                stream.seek(max(0, status.st_size - 400 * lines))
+                text = stream.read(400 * lines).decode(errors="replace")
+    except OSError:
+        return ()
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    return tuple("".join(c if c.isprintable() else " " for c in line)[:400] for line in found[-lines:])
+
+
+def discard(root: Path, parts: Sequence[str]) -> None:
+    """Remove one file, and then the folders between it and PARTS[0] that are empty. Not there: nothing."""
+    try:
+        for depth in range(len(parts), 1, -1):
+            with _opened(root, parts[: depth - 1]) as folder:
+                if depth == len(parts):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(parts[-1], dir_fd=folder)
+                else:
+                    try:
+                        os.rmdir(parts[depth - 1], dir_fd=folder)
+                    except OSError:  # something else is in it
+                        return
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise FileFailure("removed", root.joinpath(*parts), error) from error
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it; shutil's own walk follows no link. Not there: nothing."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FileFailure("removed", path, error) from error
+
+
+def make(root: Path, name: str, owner: Owner | None) -> None:
+    """The folder ROOT/NAME, `owner`'s where one is given, whoever had it before."""
+    make_folder(root)
+    try:
+        with _opened(root, [name], make=True, owner=owner) as folder:
+            if owner is not None and owner != (os.fstat(folder).st_uid, os.fstat(folder).st_gid):
+                os.fchown(folder, *owner)
+    except OSError as error:
+        raise FileFailure("made", root / name, error) from error
+
+
+@contextlib.contextmanager
+def _opened(
+    root: Path, parts: Sequence[str], *, make: bool = False, owner: Owner | None = None
+) -> Iterator[int]:
+    descriptor = os.open(root, _FOLDER)
+    try:
+        for part in parts:
+            descriptor = _step(descriptor, part, make=make, owner=owner)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _step(above: int, name: str, *, make: bool, owner: Owner | None) -> int:
+    """Open NAME in the folder `above`, and close `above` unless that fails."""
+    try:
+        below = os.open(name, _FOLDER, dir_fd=above)
+    except FileNotFoundError:
+        if not make:
+            raise
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=above)
+        if owner is not None:
+            os.chown(name, *owner, dir_fd=above, follow_symlinks=False)
+        below = os.open(name, _FOLDER, dir_fd=above)
+    os.close(above)
+    return below
+
+
+def _write_in(folder: int, name: str, content: bytes, mode: int, owner: Owner | None) -> None:
+    temporary = f".{name[:200]}.lbkit-new"  # always the same: the next write clears away a killed one's
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    descriptor = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if owner is not None:
+                os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise

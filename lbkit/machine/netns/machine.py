@@ -1,0 +1,229 @@
+"""One machine of the driver `netns`: a named network namespace, and processes of this host in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from lbkit.base.errors import Bug, Failure, LbkitError
+from lbkit.base.host import Host
+from lbkit.base.run import Completed
+from lbkit.machine.contract import FoundFile, Program, Running
+from lbkit.machine.netns import folder
+from lbkit.machine.netns.launch import ENVIRONMENT, Ids, launch
+from lbkit.machine.netns.place import Place, machine_folder, namespace_name
+from lbkit.machine.netns.record import Network, Record, alive, forget, processes, read_record, rewrite_digest
+from lbkit.machine.netns.stop import Identity, send, stop
+from lbkit.network.namespace import entered
+
+
+class NetnsMachine:
+    """See `lbkit.machine.contract.Machine`. Cheap to make; holds nothing open."""
+
+    def __init__(self, topology: str, host: Host, member: str) -> None:
+        self.name = member
+        self._topology = topology
+        self._host = host
+        self._namespace = namespace_name(topology, member)
+        self._root = machine_folder(host, topology, member)
+
+    def folder(self, service: str) -> PurePosixPath:
+        return PurePosixPath(self._place(service).folder)
+
+    def put(self, path: PurePosixPath, content: bytes, *, mode: int = 0o644, user: str | None = None) -> None:
+        ids = self._ids(user)
+        folder.write(self._root, self._parts(path), content, mode=mode, owner=ids[:2] if ids else None)
+
+    def fetch(self, path: PurePosixPath) -> bytes | None:
+        found = folder.read(self._root, self._parts(path))
+        return None if found is None else found[0]
+
+    def files(self, service: str, paths: Iterable[str]) -> Mapping[str, FoundFile]:
+        seen = {}
+        for path in paths:
+            found = folder.read(self._root, [service, *path.split("/")])
+            if found is not None:
+                content, status = found
+                seen[path] = FoundFile(content, status.st_mode & 0o7777, _user_name(status.st_uid))
+        return seen
+
+    def discard(self, path: PurePosixPath) -> None:
+        folder.discard(self._root, self._parts(path))
+
+    def remove(self, service: str) -> None:
+        place = self._place(service)
+        folder.remove_tree(place.folder)
+        folder.remove_tree(place.stage)
+        folder.discard(self._root, [place.files.name])
+        forget(place)
+
+    def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:
+        return folder.last_lines(self._root, [service, "log"], lines)
+
+    def execute(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        timeout: float = 30.0,
+        cwd: PurePosixPath | None = None,
+        environment: Mapping[str, str] | None = None,
+        check: bool = True,
+    ) -> Completed:
+        with entered(self._host, self._namespace):
+            try:
+                return self._host.runner.run(
+                    argv,
+                    stdin=stdin,
+                    timeout=timeout,
+                    env=ENVIRONMENT | dict(environment or {}),
+                    cwd=None if cwd is None else str(cwd),
+                    check=check,
+                )
+            except LbkitError as error:
+                error.where = error.where or f"machine {self.name}"
+                raise
+
+    def start(self, program: Program) -> Running:
+        place = self._place(program.name)
+        network = self._network()
+        record = read_record(place)
+        if record is not None and record.program.digest == program.digest:
+            running = self.running().get(program.name)
+            if running is not None:
+                return running
+        self._stop(place, record, network, program.stop_timeout)
+        ids = self._ids(program.user)
+        folder.make(self._root, program.name, ids[:2] if ids else None)
+        return launch(place, program, self._host, self._namespace, ids)
+
+    def reloaded(self, name: str, digest: str) -> None:
+        place = self._place(name)
+        rewrite_digest(place, self._record(place), digest)
+
+    def stop(self, name: str, *, timeout: float | None = None) -> None:
+        place = self._place(name)
+        record = read_record(place)
+        if timeout is None:
+            timeout = record.program.stop_timeout if record else 10.0
+        self._stop(place, record, self._network(), timeout)
+        forget(place)
+
+    def signal(self, name: str, signal_number: int) -> None:
+        place = self._place(name)
+        record = self._record(place)
+        if not send((record.pid, record.start_time), signal_number):
+            raise self._not_running(place)
+
+    def running(self) -> Mapping[str, Running]:
+        found = processes(self._host, self._topology, {self.name: self._network()}, self.name)
+        return {
+            name: Running(name, process.pid, process.start_time, process.program.digest, process.kind)
+            for name, process in found.get(self.name, {}).items()
+            if process.program is not None and not process.trouble
+        }
+
+    def connect(self, path: PurePosixPath, *, timeout: float = 5.0) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout)
+            # by the folder's descriptor: a socket's address holds 107 bytes (unix(7)), a path may be longer
+            parent = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                connection.connect(f"/proc/self/fd/{parent}/{path.name}")
+            finally:
+                os.close(parent)
+        except OSError as error:
+            connection.close()
+            raise self._no_answer(f"the socket {path}", error) from error
+        return connection
+
+    def dial(self, address: str, port: int, *, timeout: float = 5.0) -> socket.socket:
+        with entered(self._host, self._namespace):
+            try:
+                return socket.create_connection((address, port), timeout)
+            except OSError as error:
+                raise self._no_answer(f"{address} port {port}", error) from error
+
+    def _place(self, service: str) -> Place:
+        return Place.of(self._host, self._topology, self.name, service)
+
+    def _parts(self, path: PurePosixPath) -> tuple[str, ...]:
+        try:
+            parts = path.relative_to(self._root).parts
+        except ValueError:
+            parts = ()
+        if len(parts) < 1 or ".." in parts:
+            raise Bug(f"a path below {self._root} was to be used", found=str(path))
+        return parts
+
+    def _network(self) -> Network:
+        return network_identity(self._host, self._topology, self.name)
+
+    def _record(self, place: Place) -> Record:
+        record = read_record(place)
+        if record is None or not alive(place, record, self._network()):
+            raise self._not_running(place)
+        return record
+
+    def _stop(self, place: Place, record: Record | None, network: Network, timeout: float) -> None:
+        leaders: frozenset[Identity] = frozenset()
+        if record is not None and alive(place, record, network):
+            leaders = frozenset({(record.pid, record.start_time)})
+        stop(leaders, place.mark.__eq__, self._host.clock, timeout=timeout, where=place.where)
+
+    def _ids(self, user: str | None) -> Ids | None:
+        """None: as lbkit itself, which is all there is where ids cannot be switched."""
+        if user is None or not self._host.can_switch_user:
+            return None
+        import pwd  # noqa: PLC0415 - only where a user is named
+
+        try:
+            entry = pwd.getpwnam(user)
+        except KeyError:
+            raise Failure(
+                f"a service was to run as user {user!r}",
+                found="there is no such user on this host",
+                where=f"machine {self.name}",
+                remedy=f"install the package that makes it, or `adduser --system {user}`",
+            ) from None
+        return entry.pw_uid, entry.pw_gid, os.getgrouplist(user, entry.pw_gid)
+
+    def _not_running(self, place: Place) -> Failure:
+        last = " / ".join(self.log(place.service, lines=3))
+        return Failure(
+            "it was to be running",
+            found="it does not run" + (f"; its log ends: {last}" if last else ""),
+            where=place.where,
+            remedy="apply again: that starts it",
+        )
+
+    def _no_answer(self, what: str, error: OSError) -> Failure:
+        return Failure(
+            f"{what} was to answer",
+            found=error.strerror or str(error),
+            where=f"machine {self.name}",
+            remedy=f"`lbkit explain {self.name}` says what runs there",
+        )
+
+
+def network_identity(host: Host, topology: str, member: str) -> Network:
+    """Device and inode of the machine's network namespace; None where none stands."""
+    try:
+        status = os.stat(host.netns_dir / namespace_name(topology, member))
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _user_name(uid: int) -> str | None:
+    if uid == os.geteuid():
+        return None
+    import pwd  # noqa: PLC0415 - only where files are another user's
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,102 @@
+"""Becomes a service: what runs between lbkit and the service's program. Run as `python -I -S shim.py`.
+
+The process writes its own record before it executes the program, so that there is no moment at which a killed
+lbkit leaves a process that nobody knows. It forks first: its parent is then process 1, or the nearest
+subreaper, and lbkit has no children to wait for. Network namespace: that of the thread that started it.
+
+Input, on stdin: a marshalled dict (launch.py writes it). Output, on stderr: `ok PID START_TIME` just before the
+program is executed, or `no STAGE ERRNO`; nothing more once it executes, for the descriptor closes then.
+
+It imports nothing of lbkit, and little else: it stands between a person and every service, and takes 10 ms.
+"""
+
+import marshal
+import os
+import signal
+import stat
+import sys
+
+
+def main() -> None:
+    report = os.dup(2)  # not inheritable (PEP 446): closed when the program is executed
+    given = marshal.load(sys.stdin.buffer)  # noqa: S302 - from our own parent; cut short by its death: EOFError
+    if os.fork():
+        os._exit(0)
+    stage = "session"
+    try:
+        os.setsid()
+        pid, start_time = identity()
+        stage = "folder"
+        os.chdir(given["folder"])
+        stage = "log"
+        redirect(given["log"])
+        stage = "record"
+        write_record(given["record"], f'{{"pid": {pid}, "start_time": {start_time}, {given["facts"]}}}')
+        stage = "user"
+        drop(given["ids"])
+        stage = "program"
+        reset_signals()
+        os.umask(0o022)
+        os.write(report, b"ok %d %d\n" % (pid, start_time))
+        os.execvpe(given["argv"][0], given["argv"], given["environment"])  # noqa: S606 - its purpose
+    except OSError as error:
+        os.write(report, f"no {stage} {error.errno}\n".encode())
+    os._exit(1)
+
+
+def identity() -> tuple[int, int]:
+    with open("/proc/self/stat", "rb") as stream:
+        text = stream.read()
+    pid = int(text.split(b" ", 1)[0])
+    if pid != os.getpid():
+        raise OSError(3, "/proc is of another pid namespace")
+    return pid, int(text.rpartition(b")")[2].split()[19])
+
+
+def redirect(log: str) -> None:
+    """Give it stdin from /dev/null, stdout and stderr appended to the log: a regular file, and no link to one elsewhere."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    descriptor = os.open(log, flags, 0o640)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        raise OSError(40, "not a file of its own")
+    os.set_blocking(descriptor, True)
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+
+
+def write_record(path: str, text: str) -> None:
+    temporary = path + ".new"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        data = text.encode()
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.fsync(descriptor)
+        os.close(descriptor)
+        os.rename(temporary, path)
+    except OSError:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def drop(ids: tuple[int, int, list[int]] | None) -> None:
+    """To the user, the group and the supplementary groups; for good."""
+    if ids is None:
+        return
+    uid, gid, groups = ids
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def reset_signals() -> None:
+    """As a program expects them: Python ignores SIGPIPE and SIGXFSZ, and lbkit's caller may ignore or block others."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+main()

@@ -17,8 +17,10 @@ CLONE_NEWNET = 0x40000000
 MS_NOSUID = 1 << 1
 MS_NODEV = 1 << 2
 MS_NOEXEC = 1 << 3
+MS_BIND = 1 << 12
 MS_REC = 1 << 14
 MS_PRIVATE = 1 << 18
+MS_SHARED = 1 << 20
 
 _MNT_DETACH = 2  # sys/mount.h
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
-from lbkit.base.errors import Failure
+from lbkit.base.errors import Failure, Mistake
 
 
 class FileFailure(Failure):
@@ -70,3 +71,55 @@ def read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise FileFailure("read", path, error) from error
+
+
+def read_given(path: Path, what: str, *, most: int) -> tuple[bytes, os.stat_result]:
+    """The content of a file that a person named, and its stat. Mistake where that is no plain file, or larger than
+    `most` bytes.
+
+    Never waits: a FIFO or a device is refused before it is opened.
+    """
+    try:
+        _refuse_irregular(os.stat(path).st_mode, path, what)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            _refuse_irregular(status.st_mode, path, what)  # it may be another one by now
+            if status.st_size > most:
+                raise _too_large(path, what, status.st_size, most)
+            content = stream.read(most + 1)
+    except OSError as error:
+        raise Mistake(f"{what} {shown(path)} was to be read", found=error.strerror or str(error)) from error
+    except ValueError as error:  # a NUL in the path, or what the file system cannot encode
+        raise Mistake(f"{what} {shown(path)} was to be read", found="no path of a file") from error
+    if len(content) > most:  # files of /proc say that they have no size
+        raise _too_large(path, what, len(content), most)
+    return content, status
+
+
+def shown(path: Path) -> str:
+    """The path as it may be printed: a file name can hold a line break, or what steers a terminal."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def _refuse_irregular(mode: int, path: Path, what: str) -> None:
+    if not stat.S_ISREG(mode):
+        found = next((name for test, name in _KINDS if test(mode)), "no regular file")
+        raise Mistake(f"{what} {shown(path)} was to be a regular file", found=found)
+
+
+def _too_large(path: Path, what: str, size: int, most: int) -> Mistake:
+    return Mistake(
+        f"{what} {shown(path)} was to have at most {most / (1 << 20):g} MiB",
+        found=f"{size / (1 << 20):.1f} MiB or more",
+    )
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, core_schema
 
 LINK_NAME_BYTES = 15  # IFNAMSIZ - 1, linux/if.h
 
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")  # RFC 1123 section 2.1, lower case
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
-def _label(text: str) -> str:
-    if not _LABEL.match(text):
-        raise ValueError("1 to 63 of a-z, 0-9 and '-', with no '-' at either end (RFC 1123)")
-    return text
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Metadata of a text type: `pattern` matches the whole text, `words` tell a person so.
+
+    The pattern is in the common part of Python's and JSON Schema's dialects, and keeps to ASCII.
+    """
+
+    pattern: str
+    words: str
+
+    def check(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text, re.ASCII):
+            raise ValueError(self.words)
+        return text
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "patternErrorMessage": self.words}
 
 
 def _printable(text: str) -> str:
@@ -40,8 +59,10 @@ def _relative_path(text: str) -> str:
 
 Label = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
-    AfterValidator(_label),
+    Form(  # RFC 1123 section 2.1, in lower case
+        "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "a name of 1 to 63 of a-z, 0-9 and '-', with no '-' at either end",
+    ),
 ]
 """A DNS label in lower case: names of topologies, networks, groups, load balancers, backends, servers."""
 

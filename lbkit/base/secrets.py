@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import stat
 from pathlib import Path
 
 from lbkit.base.errors import Mistake
+from lbkit.base.files import read_given, shown
 
 
 class Secret:
@@ -41,19 +41,15 @@ class Secret:
 def read_secret_file(path: Path) -> Secret:
     """The file's bytes. Refuses one that others can read, as ssh does with private keys."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
+        content, status = read_given(path, "the secret file", most=1 << 20)
+    except Mistake as error:
+        error.remedy = "make it with mode 600; for a TSIG key: `lbkit keygen FILE`"
+        raise
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
         raise Mistake(
-            f"the secret file {path} was to be read",
-            found=error.strerror or str(error),
-            remedy="make it with mode 600; for a TSIG key: `lbkit keygen FILE`",
-        ) from error
-    with os.fdopen(descriptor, "rb") as stream:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if mode & 0o077:
-            raise Mistake(
-                f"the secret file {path} was to be readable by its owner alone",
-                found=f"mode {mode:04o}",
-                remedy=f"chmod 600 {path}",
-            )
-        return Secret(stream.read(1 << 20))
+            f"the secret file {shown(path)} was to be readable by its owner alone",
+            found=f"mode {mode:04o}",
+            remedy=f"chmod 600 {shown(path)}",
+        )
+    return Secret(content)

@@ -26,6 +26,15 @@ class Draft:
     book: Book = field(default_factory=Book)
     problems: Problems = field(default_factory=Problems)
     resolved: dict[str, Any] = field(default_factory=dict)  # by room name, the rooms before this one
+    broken: set[tuple[str | int, ...]] = field(default_factory=set)
+
+    def is_broken(self, *path: str | int) -> bool:
+        """Whether the document has `path` ("networks", "front"), but in a form that could not be read.
+
+        That has been said already, and the section is resolved without it: what refers to it is to be passed
+        over in silence, not said to be unknown.
+        """
+        return any(path[:length] in self.broken for length in range(1, len(path) + 1))
 
 
 @dataclass(frozen=True)

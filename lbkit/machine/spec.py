@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, RootModel, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, RootModel, model_validator
 
 from lbkit.base.model import Model
-from lbkit.base.names import Label, Printable, RelativePath
-from lbkit.network.spec import IPAddress, IPNetwork, as_list
+from lbkit.base.names import Form, Label, Printable, RelativePath
+from lbkit.network.spec import IPAddress, IPAddresses, IPNetwork
 
-Argument = Annotated[
-    Printable, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)
-]
+
+def _argument(value: object) -> object:
+    """A number is taken as it was written; true and false could have been written in many ways."""
+    if isinstance(value, bool):
+        raise ValueError("text in quotes")  # noqa: TRY004 - pydantic reports ValueErrors
+    return str(value) if isinstance(value, int | float) else value
+
+
+Argument = Annotated[Printable, BeforeValidator(_argument, json_schema_input_type=str | int | float)]
 Command = Annotated[tuple[Argument, ...], Field(min_length=1, max_length=1000)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=255)]
-UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+VariableName = Annotated[
+    str, Form("[A-Za-z_][A-Za-z0-9_]{0,254}", "a variable's name: letters, digits and '_', no digit first")
+]
+UserName = Annotated[
+    str, Form("[a-z_][a-z0-9_-]{0,31}", "a user's name: 1 to 32 of a-z, 0-9, '_' and '-', no digit first")
+]
+FileMode = Annotated[str, Form("0?[0-7]{3}", "three octal digits in quotes, such as '0644'")]
 SignalName = Literal["HUP", "INT", "QUIT", "USR1", "USR2", "TERM"]
 
 
@@ -23,12 +34,10 @@ class File(Model):
     """A file in a service's folder, from text here or from a file beside the topology."""
 
     content: str | None = Field(None, max_length=1 << 20)
-    source: Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00\r\n]+$")] | None = Field(
+    source: Annotated[Printable, Field(min_length=1)] | None = Field(
         None, description="A file to copy; relative to the topology's folder"
     )
-    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = Field(
-        "0644", description="Octal, quoted"
-    )
+    mode: FileMode = Field("0644", description="Octal, quoted")
     once: bool = Field(False, description="Written where it is missing only: the service owns it afterwards")
     secret: bool = Field(
         False, description="Kept out of plans and logs; the source must be readable by its owner alone"
@@ -72,7 +81,7 @@ class Service(Model):
 class Attachment(Model):
     """A group's place on a network. Addresses by hand: one for each member and prefix, in the order of members."""
 
-    addresses: Annotated[tuple[IPAddress, ...], BeforeValidator(as_list)] = ()
+    addresses: IPAddresses = ()
 
 
 class Route(Model):
@@ -84,7 +93,13 @@ def _attachments(value: object) -> object:
     """`[front, back]` is written for `{front: {}, back: {}}`."""
     if isinstance(value, str):
         value = [value]
-    return {name: {} for name in value} if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return {name: {} if given is None else given for name, given in value.items()}
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        if len(set(value)) < len(value):
+            raise ValueError("each network once")
+        return {name: {} for name in value}
+    return value
 
 
 class Group(Model):
@@ -94,7 +109,12 @@ class Group(Model):
     count: Annotated[int, Field(ge=0, le=4096)] | None = Field(
         None, description="How many; without it one, named as the group"
     )
-    networks: Annotated[dict[Label, Attachment], BeforeValidator(_attachments)] = Field(
+    networks: Annotated[
+        dict[Label, Attachment],
+        BeforeValidator(
+            _attachments, json_schema_input_type=Label | list[Label] | dict[Label, Attachment | None]
+        ),
+    ] = Field(
         min_length=1,
         description="A list of names, or names with attributes; the first with a gateway has the default route",
     )

@@ -1,0 +1,75 @@
+"""Machines with everything filled in: names, addresses, links, routes and the services with their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface, IPv6Interface
+
+from lbkit.base.secrets import Secret
+from lbkit.engine.book import IPAddress, IPNetwork
+from lbkit.machine.spec import Ready
+
+IPInterface = IPv4Interface | IPv6Interface
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A machine's place on a network. `link` is the veth's end on the host; inside it is named as the network."""
+
+    network: str
+    bridge: str
+    link: str
+    mac: str
+    addresses: tuple[IPInterface, ...]
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`to` 0.0.0.0/0 or ::/0 is the default route."""
+
+    to: IPNetwork
+    via: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedFile:
+    """`content` is a Secret where plans and logs must not show it. `once`: written only where it is missing."""
+
+    content: bytes | Secret
+    mode: int
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedService:
+    """`reload` is a signal's name ("HUP"), a command, or None: then changed files restart it."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, ResolvedFile] = field(default_factory=dict)
+    check: tuple[str, ...] | None = None
+    reload: str | tuple[str, ...] | None = None
+    user: str | None = None
+    ready: Ready | None = None
+    stop_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMachine:
+    name: str
+    group: str
+    driver: str
+    interfaces: tuple[Interface, ...]
+    routes: tuple[Route, ...] = ()
+    services: tuple[ResolvedService, ...] = ()
+
+
+@dataclass(frozen=True)
+class Machines:
+    """`groups`: the members of each group of the document."""
+
+    by_name: Mapping[str, ResolvedMachine]
+    groups: Mapping[str, tuple[str, ...]]

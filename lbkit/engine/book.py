@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 from lbkit.engine.resource import Key
 
@@ -55,3 +56,24 @@ class Book:
             if any(address in prefix for prefix in prefixes if prefix.version == address.version):
                 return name
         return None
+
+    def as_data(self) -> dict[str, Any]:
+        """Every reference with its endpoints, and every network with its prefixes, as JSON."""
+        return {
+            "networks": {
+                name: [str(prefix) for prefix in prefixes] for name, prefixes in self.networks.items()
+            },
+            "entries": {
+                reference: [
+                    {
+                        "name": endpoint.name,
+                        "addresses": {
+                            network: [str(address) for address in addresses]
+                            for network, addresses in endpoint.addresses.items()
+                        },
+                    }
+                    for endpoint in endpoints
+                ]
+                for reference, endpoints in self.entries.items()
+            },
+        }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from lbkit.engine.change import plain
 from lbkit.engine.resource import Key
 
 
@@ -34,7 +35,8 @@ class Status:
             "present": self.present,
             "health": str(self.health),
             "detail": self.detail,
-            "facts": self.facts,
+            "facts": plain(self.facts),
+            "parent": {"kind": self.parent.kind, "name": self.parent.name} if self.parent else None,
         }
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lbkit.base.errors import Mistake
+from lbkit.faces.options import wait_of
 
 if TYPE_CHECKING:
     from lbkit.base.host import Host
-    from lbkit.engine.resource import Key
     from lbkit.faces.out import Out
 
 Commands = Any  # argparse keeps the type of add_subparsers' value to itself
@@ -61,7 +60,6 @@ def takes_adoption(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adopt",
         metavar="KIND/NAME",
-        type=_key,
         action="append",
         default=[],
         help="take over this thing that lbkit did not make; may be given again",
@@ -89,37 +87,8 @@ def host_of(options: argparse.Namespace) -> Host:
     return Host() if options.run_dir is None else Host(run_dir=options.run_dir.absolute())
 
 
-def adopted(options: argparse.Namespace) -> list[Key]:
-    """The keys of --adopt; a kind that no room knows is a mistake."""
-    if not options.adopt:
-        return []
-    from lbkit.base.problems import near  # noqa: PLC0415 - not for --help
-    from lbkit.topology.register import rooms  # noqa: PLC0415 - brings every room
-
-    kinds = {kind for room in rooms() for kind in room.kinds}
-    for key in options.adopt:
-        if key.kind not in kinds:
-            raise Mistake(
-                f"--adopt {key.kind}/{key.name} was to name a kind of thing",
-                found=repr(key.kind),
-                remedy=near(key.kind, kinds),
-            )
-    return list(options.adopt)
-
-
-def _key(text: str) -> Key:
-    from lbkit.engine.resource import Key  # noqa: PLC0415 - not for --help
-
-    kind, slash, name = text.partition("/")
-    if not (kind and slash and name):
-        raise argparse.ArgumentTypeError(f"KIND/NAME such as network/front, not {text!r}")
-    return Key(kind, name)
-
-
 def _seconds(text: str) -> float:
-    from lbkit.base.duration import seconds_of  # noqa: PLC0415 - not for --help
-
     try:
-        return float(text) if text.isdigit() else seconds_of(text)
+        return wait_of(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from error

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from lbkit.base.errors import Failure
 from lbkit.faces.arguments import (
     Commands,
-    adopted,
     command,
     host_of,
     takes_adoption,
@@ -19,6 +18,7 @@ from lbkit.faces.arguments import (
     takes_topology,
 )
 from lbkit.faces.ending import Interrupted
+from lbkit.faces.options import adopted
 from lbkit.faces.out import Out
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
 
     scope = operate.load(options.file)
     host = host_of(options)
-    adopt = [] if absent else adopted(options)
+    adopt = [] if absent else adopted(options.adopt)
     plan = operate.plan(scope, host, absent=absent, adopt=adopt)
     rounds = 0
     while True:

@@ -6,7 +6,6 @@ import argparse
 
 from lbkit.faces.arguments import (
     Commands,
-    adopted,
     command,
     host_of,
     takes_adoption,
@@ -14,6 +13,7 @@ from lbkit.faces.arguments import (
     takes_host,
     takes_topology,
 )
+from lbkit.faces.options import adopted
 from lbkit.faces.out import Out
 
 CHANGES_PENDING = 2
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
 
     scope = operate.load(options.file)
-    plan = operate.plan(scope, host_of(options), absent=options.destroy, adopt=adopted(options))
+    plan = operate.plan(scope, host_of(options), absent=options.destroy, adopt=adopted(options.adopt))
     if out.json:
         out.document(plan.as_data())
     else:

@@ -1,0 +1,41 @@
+"""What people write the same way on the command line and in a playbook, and what it means to the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from lbkit.base.errors import Mistake
+
+if TYPE_CHECKING:
+    from lbkit.engine.resource import Key
+
+
+def wait_of(text: str) -> float:
+    """Seconds to wait, from "30", "30s" or "2m"; 0 is not at all. ValueError says how it is written."""
+    from lbkit.base.duration import seconds_of  # noqa: PLC0415 - for those who wait
+
+    return float(text) if text.isascii() and text.isdigit() else seconds_of(text)
+
+
+def adopted(texts: Iterable[str]) -> list[Key]:
+    """The keys that "KIND/NAME" texts name; Mistake where one is written otherwise or its kind is not known."""
+    texts = list(texts)
+    if not texts:
+        return []
+    from lbkit.base.problems import near  # noqa: PLC0415 - for those who adopt
+    from lbkit.engine.resource import Key  # noqa: PLC0415 - for those who adopt
+    from lbkit.topology.register import rooms  # noqa: PLC0415 - brings every room
+
+    kinds = {kind for room in rooms() for kind in room.kinds}
+    keys = []
+    for text in texts:
+        kind, _, name = text.partition("/")
+        if not name:
+            raise Mistake(
+                "a thing to adopt was to be named as KIND/NAME, such as network/front", found=repr(text)
+            )
+        if kind not in kinds:
+            raise Mistake(f"{text!r} was to name a kind of thing", found=repr(kind), remedy=near(kind, kinds))
+        keys.append(Key(kind, name))
+    return keys

@@ -17,7 +17,7 @@ from lbkit.engine.change import Change
 from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
-from lbkit.engine.view import Check
+from lbkit.engine.view import Check, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,10 @@ class Running:
     start_time: int
     digest: str
     kind: str = "service"
+
+
+NEVER_STARTED = "it was never started"
+"""The trouble of a service whose files were put, and whose start is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,21 @@ class Machine(Protocol):
         """Run a program to its end, inside the machine's network, as lbkit's own user. PATH and LANG are set."""
         ...
 
+    def rehearse(
+        self,
+        service: str,
+        argv: Sequence[str],
+        files: Mapping[str, tuple[bytes, int]],
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+    ) -> Completed:
+        """As `execute`, in a passing folder that holds just `files` (content and mode, by path) and is removed again.
+
+        Whatever it returns is no error: the caller judges the exit code.
+        """
+        ...
+
     def start(self, program: Program) -> Running:
         """Start it, unless it runs already with the same digest; what runs of it otherwise is stopped first.
 
@@ -159,6 +178,10 @@ class Driver(Protocol):
 
     def machine(self, topology: str, host: Host, member: str) -> Machine: ...
 
+    def stands(self, topology: str, host: Host, member: str) -> bool:
+        """Whether this driver has anything of that name: asked for machines that are no longer declared."""
+        ...
+
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
         """The declared machines of this driver. Pure."""
         ...
@@ -173,6 +196,10 @@ class Driver(Protocol):
 
     def processes(self, topology: str, host: Host) -> Mapping[str, Mapping[str, Process]]:
         """All that was started in the topology's machines: by member, then by program name."""
+        ...
+
+    def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
+        """Evidence on a declared machine as such: that it stands, that its links are up."""
         ...
 
     def doctor(self, host: Host) -> Iterable[Check]: ...

@@ -86,6 +86,27 @@ class NetnsMachine:
                 error.where = error.where or f"machine {self.name}"
                 raise
 
+    def rehearse(
+        self,
+        service: str,
+        argv: Sequence[str],
+        files: Mapping[str, tuple[bytes, int]],
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+    ) -> Completed:
+        place = self._place(service)
+        folder.remove_tree(place.stage)  # a killed rehearsal's
+        try:
+            folder.make(self._root, place.stage.name, None)
+            for path, (content, mode) in files.items():
+                folder.write(self._root, [place.stage.name, *path.split("/")], content, mode=mode)
+            return self.execute(
+                argv, timeout=timeout, cwd=PurePosixPath(place.stage), environment=environment, check=False
+            )
+        finally:
+            folder.remove_tree(place.stage)
+
     def start(self, program: Program) -> Running:
         place = self._place(program.name)
         network = self._network()

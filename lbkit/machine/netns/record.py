@@ -16,7 +16,7 @@ from typing import Any
 from lbkit.base.clock import Clock
 from lbkit.base.files import FileFailure, read, write_atomic
 from lbkit.base.host import Host
-from lbkit.machine.contract import Process, Program
+from lbkit.machine.contract import NEVER_STARTED, Process, Program
 from lbkit.machine.netns.place import Place, machines_folder
 from lbkit.machine.netns.proc import boot_id, network_of, read_stat, service_mark
 
@@ -108,11 +108,11 @@ def processes(
 ) -> dict[str, dict[str, Process]]:
     """Everything recorded below the topology's folder, by member and program; `networks` by member."""
     root = machines_folder(host, topology)
-    members = sorted(_names(root)) if member is None else [member]
+    members = sorted(names_in(root)) if member is None else [member]
     found: dict[str, dict[str, Process]] = {}
     for name in members:
         services: dict[str, Process] = {}
-        entries = _names(root / name)
+        entries = names_in(root / name)
         for service in sorted({entry.partition(".")[0] for entry in entries}):
             # the list of files is written by the machine room alone
             kind = "service" if f"{service}.files.json" in entries else ""
@@ -120,7 +120,7 @@ def processes(
                 place = Place.of(host, topology, name, service)
                 services[service] = _process(place, kind, networks.get(name))
             elif kind:
-                services[service] = Process(service, kind, None, trouble="it was never started")
+                services[service] = Process(service, kind, None, trouble=NEVER_STARTED)
         if services:
             found[name] = services
     return found
@@ -141,7 +141,7 @@ def _process(place: Place, kind: str, network: Network) -> Process:
     )
 
 
-def _names(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):

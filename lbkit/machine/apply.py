@@ -1,0 +1,190 @@
+"""Carry out changes of machines and services.
+
+A service's change, in an order that a kill at any point leaves in a state that the next plan sees:
+
+1. the check runs on the new files in a folder apart; where it fails, nothing was touched
+2. the process is noted as standing on no declared files, the names of the files to be put are noted
+3. files are put, those declared no longer removed
+4. it is started, restarted or reloaded
+5. it is waited for until it is ready, and then noted as standing on what is declared
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Sequence
+from itertools import groupby
+
+from lbkit.base.errors import Failure, LbkitError
+from lbkit.base.host import Host
+from lbkit.base.secrets import Secret
+from lbkit.engine.applying import one_by_one
+from lbkit.engine.change import Change
+from lbkit.engine.room import Done
+from lbkit.engine.scope import Scope
+from lbkit.machine.contract import Machine, Program
+from lbkit.machine.handle import driver, machine
+from lbkit.machine.observe import list_path, listed_files
+from lbkit.machine.plan import (
+    UNSEEN,
+    effective_user,
+    file_found,
+    file_wanted,
+    needs_restart,
+    service_of,
+    stale,
+)
+from lbkit.machine.ready import wait_until_ready
+from lbkit.machine.resolved import Machines, ResolvedService
+
+WORKERS = 8  # services at a time: each start takes some 15 ms of a core
+
+
+def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+    machines = sorted((change for change in changes if change.key.kind == "machine"), key=_driver_name)
+    for name, of_driver in groupby(machines, key=_driver_name):
+        driver(name).apply(list(of_driver), scope, host, done)
+    services = [change for change in changes if change.key.kind == "service"]
+    one_by_one(services, lambda change: _carry_out(change, scope, host), done, workers=WORKERS)
+
+
+def _driver_name(change: Change) -> str:
+    state = change.after or change.before or {}
+    return str(state["driver"])
+
+
+def _carry_out(change: Change, scope: Scope, host: Host) -> str:
+    member, _, name = change.key.name.partition("/")
+    where = machine(scope, host, member)
+    service = service_of(scope, change.key)
+    try:
+        if change.want is None or service is None:
+            where.stop(name)
+            where.remove(name)
+            return "stopped, its files removed"
+        return _Convergence(where, service, change, scope, host).run()
+    except LbkitError as error:
+        error.where = error.where or str(change.key)
+        raise
+
+
+class _Convergence:
+    """One service from whatever it is to what is declared."""
+
+    def __init__(
+        self, where: Machine, service: ResolvedService, change: Change, scope: Scope, host: Host
+    ) -> None:
+        assert change.want is not None  # noqa: S101 - for mypy; the caller has looked
+        self.machine = where
+        self.service = service
+        self.want = change.want.state
+        self.have = change.have.state if change.have else {}
+        self.scope = scope
+        self.host = host
+        self.user = effective_user(service.user, host)
+        self.said: list[str] = []
+
+    def run(self) -> str:
+        digest = str(self.want["digest"])
+        running = self.machine.running().get(self.service.name)
+        if (
+            running is None
+            or running.digest != digest + UNSEEN
+            or self.have.get("files") != self.want["files"]
+        ):
+            self._check()
+            if running is not None:
+                self.machine.reloaded(self.service.name, stale(running.digest))
+            self._put_files()
+            if running is not None and not needs_restart(self.want, self.have):
+                self._reload()
+            else:
+                running = self._restart(digest)
+        if self.service.ready is not None:
+            self._wait()
+        if running is not None and running.digest != digest:
+            self.machine.reloaded(self.service.name, digest)
+        return "; ".join(self.said)
+
+    def _check(self) -> None:
+        """Of the new files where nothing live has changed yet: what fails here costs nothing."""
+        if self.service.check is None:
+            return
+        files = {}
+        for path, file in self.service.files.items():
+            standing = self.machine.files(self.service.name, [path]).get(path) if file.once else None
+            content = file.content.reveal() if isinstance(file.content, Secret) else file.content
+            files[path] = (standing.content if standing else content, file.mode)
+        completed = self.machine.rehearse(
+            self.service.name, self.service.check, files, environment=self.service.environment
+        )
+        if completed.returncode != 0:
+            words = (completed.stderr.strip() or completed.stdout.strip())[-2000:]
+            raise Failure(
+                f"`{' '.join(self.service.check)}` was to find its files good",
+                found=words or f"exit code {completed.returncode}",
+                where=self._where,
+                remedy="mend the files; the service was not touched",
+            )
+        self.said.append("checked")
+
+    def _put_files(self) -> None:
+        name, files = self.service.name, self.service.files
+        ours = sorted(path for path, file in files.items() if not file.once)
+        before = listed_files(self.machine, name)
+        listing = list_path(self.machine, name)
+        self.machine.put(listing, json.dumps(sorted({*ours, *before})).encode(), mode=0o600)
+        standing = self.machine.files(name, files)
+        for path, file in files.items():
+            found = standing.get(path)
+            if found is not None and file_found(found, file) == file_wanted(file, self.user):
+                continue
+            content = file.content.reveal() if isinstance(file.content, Secret) else file.content
+            self.machine.put(self.machine.folder(name) / path, content, mode=file.mode, user=self.user)
+            self.said.append(f"{path} written")
+        for path in sorted({*before} - {*files}):
+            self.machine.discard(self.machine.folder(name) / path)
+            self.said.append(f"{path} removed")
+        self.machine.put(listing, json.dumps(ours).encode(), mode=0o600)
+
+    def _start(self, digest: str) -> None:
+        """Whatever runs of it otherwise is stopped by that."""
+        program = Program(
+            name=self.service.name,
+            argv=self.service.command,
+            environment=self.service.environment,
+            user=self.user,
+            digest=digest + UNSEEN if self.service.ready else digest,
+            stop_timeout=self.service.stop_timeout,
+        )
+        running = self.machine.start(program)
+        self.said.append(f"started as pid {running.pid}")
+
+    def _reload(self) -> None:
+        if isinstance(self.service.reload, str):
+            self.machine.signal(self.service.name, signal.Signals[f"SIG{self.service.reload}"])
+            self.said.append(f"reloaded by SIG{self.service.reload}")
+        elif self.service.reload is not None:
+            self.machine.execute(
+                self.service.reload,
+                cwd=self.machine.folder(self.service.name),
+                environment=self.service.environment,
+            )
+            self.said.append(f"reloaded by `{' '.join(self.service.reload)}`")
+
+    def _wait(self) -> None:
+        interfaces = self.scope.of("machine", Machines).by_name[self.machine.name].interfaces
+        addresses = [str(address.ip) for each in interfaces for address in each.addresses]
+        try:
+            wait_until_ready(self.machine, self.service, addresses, self.host.clock)
+        except LbkitError:
+            # so that the next plan sees that it is not well, though it runs
+            if (running := self.machine.running().get(self.service.name)) is not None:
+                self.machine.reloaded(self.service.name, stale(running.digest))
+            raise
+        self.said.append("ready")
+
+    @property
+    def _where(self) -> str:
+        return f"service {self.machine.name}/{self.service.name}"

@@ -1,0 +1,130 @@
+"""The driver `netns`: machines observed, made and removed in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lbkit.base.host import Host
+from lbkit.base.mark import mark, read_mark
+from lbkit.engine.change import Action, Change
+from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.engine.room import Done
+from lbkit.engine.scope import Scope
+from lbkit.engine.view import Check, Finding
+from lbkit.machine.contract import Machine, Process
+from lbkit.machine.netns import plan, removal, view
+from lbkit.machine.netns.machine import NetnsMachine, network_identity
+from lbkit.machine.netns.place import machine_folder, machines_folder, namespace_name
+from lbkit.machine.netns.record import names_in, processes
+from lbkit.machine.resolved import Machines, ResolvedMachine
+from lbkit.network import links
+from lbkit.network.namespace import entered
+
+LOOPBACK = 1  # the index of lo, in every namespace (LOOPBACK_IFINDEX)
+
+
+class NetnsDriver:
+    """See `lbkit.machine.contract.Driver`."""
+
+    def machine(self, topology: str, host: Host, member: str) -> Machine:
+        return NetnsMachine(topology, host, member)
+
+    def stands(self, topology: str, host: Host, member: str) -> bool:
+        return (
+            network_identity(host, topology, member) is not None
+            or machine_folder(host, topology, member).is_dir()
+        )
+
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        for machine in _declared(scope).values():
+            yield Desired(
+                Key("machine", machine.name),
+                plan.state_wanted(plan.wanted(scope.name, machine)),
+                requires=frozenset(Key("network", each.network) for each in machine.interfaces),
+                claims=frozenset(
+                    f"address {each.network} {address.ip}"
+                    for each in machine.interfaces
+                    for address in each.addresses
+                ),
+            )
+
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        seen = links.observe(host, scope.name, plan.SYSCTLS)
+        declared = _declared(scope)
+        of_folder = set(names_in(machines_folder(host, scope.name)))
+        for name, namespace in seen.items():
+            member = name.removeprefix(f"{scope.name}.")
+            found = read_mark(namespace.mark)
+            owner = found.topology if found and found.path == f"machine/{member}" else None
+            if owner != scope.name and member not in declared:
+                continue
+            of_folder.discard(member)
+            state = plan.state_seen(scope.name, namespace)
+            yield Actual(
+                Key("machine", member),
+                state,
+                owner,
+                requires=plan.networks_of(scope.name, namespace),
+                claims=frozenset(
+                    f"address {network} {address.partition('/')[0]}"
+                    for network, interface in state["interfaces"].items()
+                    for address in interface["addresses"]
+                ),
+            )
+        for member in of_folder:
+            yield Actual(Key("machine", member), plan.state_gone(), scope.name)
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        declared = _declared(scope)
+        going = {_namespace(scope, change): change for change in changes if change.want is None}
+        coming = {_namespace(scope, change): change for change in changes if change.want is not None}
+        if going:
+            members = {name: change.key.name for name, change in going.items()}
+            for name, words in removal.remove(host, scope.name, members).items():
+                done(going[name], words)
+        if coming:
+            for name, change in coming.items():
+                if change.action is Action.ADOPT:
+                    _take_over(host, name, mark(scope.name, "machine", change.key.name))
+            links.converge(
+                host,
+                [plan.wanted(scope.name, declared[change.key.name]) for change in coming.values()],
+                lambda name, words: done(coming[name], words),
+            )
+
+    def processes(self, topology: str, host: Host) -> Mapping[str, Mapping[str, Process]]:
+        members = names_in(machines_folder(host, topology))
+        networks = {member: network_identity(host, topology, member) for member in members}
+        return processes(host, topology, networks)
+
+    def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
+        namespace = links.observe(host, scope.name).get(namespace_name(scope.name, member))
+        return view.findings(scope.name, _declared(scope)[member], namespace)
+
+    def doctor(self, host: Host) -> Iterable[Check]:
+        return view.checks(host)
+
+
+def _declared(scope: Scope) -> dict[str, ResolvedMachine]:
+    machines = scope.of("machine", Machines).by_name.values()
+    return {machine.name: machine for machine in machines if machine.driver == "netns"}
+
+
+def _take_over(host: Host, name: str, owner_mark: str) -> None:
+    """Put the topology's mark on a namespace that somebody else made, as its owner said."""
+    from lbkit.network.netlink import write  # noqa: PLC0415 - once in a lifetime
+    from lbkit.network.netlink.channel import Netlink  # noqa: PLC0415
+
+    with entered(host, name):
+        netlink = Netlink()
+        try:
+            netlink.carry_out([write.set_link(LOOPBACK, "lo", alias=owner_mark, up=True)])
+        finally:
+            netlink.close()
+
+
+def _namespace(scope: Scope, change: Change) -> str:
+    return namespace_name(scope.name, change.key.name)
+
+
+DRIVER = NetnsDriver()

@@ -1,0 +1,110 @@
+"""Namespace machines as desired and as seen, in one shape. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lbkit.base.mark import mark, read_mark
+from lbkit.engine.resource import Key
+from lbkit.machine.netns.place import namespace_name
+from lbkit.machine.resolved import ResolvedMachine
+from lbkit.network.links import RouteTo, SeenInterface, SeenNamespace, WantedInterface, WantedNamespace
+
+SYSCTLS = {
+    # services may bind ports below 1024 as users other than root: the namespace is theirs alone
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    # a load balancer binds its virtual address before it holds it
+    "net.ipv4.ip_nonlocal_bind": "1",
+    "net.ipv6.ip_nonlocal_bind": "1",
+}
+
+State = dict[str, Any]
+
+
+def wanted(topology: str, machine: ResolvedMachine) -> WantedNamespace:
+    return WantedNamespace(
+        name=namespace_name(topology, machine.name),
+        mark=mark(topology, "machine", machine.name),
+        interfaces=tuple(
+            WantedInterface(
+                name=interface.network,
+                host_link=interface.link,
+                bridge=interface.bridge,
+                mac=interface.mac.lower(),
+                mtu=interface.mtu,
+                addresses=interface.addresses,
+                mark=mark(topology, "machine", machine.name, interface.network),
+            )
+            for interface in machine.interfaces
+        ),
+        routes=tuple((route.to, route.via) for route in machine.routes),
+        sysctls=SYSCTLS,
+    )
+
+
+def state_wanted(namespace: WantedNamespace) -> State:
+    return {
+        "driver": "netns",
+        "namespace": namespace.name,
+        "interfaces": {
+            each.name: {
+                "up": True,
+                "host_link": each.host_link,
+                "bridge": each.bridge,
+                "mac": each.mac,
+                "mtu": each.mtu,
+                "addresses": sorted(map(str, each.addresses)),
+            }
+            for each in namespace.interfaces
+        },
+        "routes": _routes(namespace.routes),
+        "sysctls": dict(namespace.sysctls),
+    }
+
+
+def state_seen(topology: str, namespace: SeenNamespace) -> State:
+    """What is foreign inside (links without the topology's mark) is left out: it is no difference."""
+    if not namespace.whole:
+        return state_gone()
+    return {
+        "driver": "netns",
+        "namespace": namespace.name,
+        "interfaces": {
+            each.name: {
+                "up": each.up and namespace.lo_up,
+                "host_link": each.host_link if each.host_mark == each.mark else "",
+                "bridge": each.bridge,
+                "mac": each.mac.lower(),
+                "mtu": each.mtu,
+                "addresses": sorted(map(str, each.addresses)),
+            }
+            for each in namespace.interfaces
+            if _is_ours(topology, each)
+        },
+        "routes": _routes(namespace.routes),
+        "sysctls": dict(namespace.sysctls),
+    }
+
+
+def state_gone() -> State:
+    """Of a machine whose folder stands, and nothing else."""
+    return {"driver": "netns", "namespace": None, "interfaces": {}, "routes": [], "sysctls": {}}
+
+
+def networks_of(topology: str, namespace: SeenNamespace) -> frozenset[Key]:
+    """The networks that it stands on, by the marks of its interfaces."""
+    marks = (read_mark(each.mark) for each in namespace.interfaces if _is_ours(topology, each))
+    return frozenset(
+        Key("network", found.path.rsplit("/", 1)[1])
+        for found in marks
+        if found is not None and found.path.count("/") == 2
+    )
+
+
+def _is_ours(topology: str, interface: SeenInterface) -> bool:
+    found = read_mark(interface.mark)
+    return found is not None and found.topology == topology
+
+
+def _routes(routes: tuple[RouteTo, ...]) -> list[str]:
+    return sorted(f"{to} via {via}" for to, via in routes)

@@ -1,0 +1,79 @@
+"""The room of machines and of the services that run on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lbkit.base.host import Host
+from lbkit.engine.change import Change, Verdict
+from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.engine.room import Done, Room
+from lbkit.engine.scope import Draft, Scope
+from lbkit.engine.view import Check, Finding, Picture, Status
+from lbkit.machine import apply, observe, plan, resolve, view
+from lbkit.machine.handle import drivers
+from lbkit.machine.resolved import Machines
+from lbkit.machine.spec import Machines as Section
+
+
+class MachineRoom(Room[Section]):
+    name = "machine"
+    section = "machines"
+    kinds = frozenset({"machine", "service"})
+
+    @property
+    def model(self) -> type[Section]:
+        return Section
+
+    def reserve(self, section: Section, draft: Draft) -> None:
+        resolve.reserve(section, draft)
+
+    def resolve(self, section: Section, draft: Draft) -> Machines:
+        return resolve.resolve(section, draft)
+
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        for driver in drivers():
+            yield from driver.desired(scope, host)
+        yield from plan.desired_services(scope, host)
+
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        return observe.observe(scope, host)
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        apply.apply(changes, scope, host, done)
+
+    def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
+        judge = plan.judge_machine if want.key.kind == "machine" else plan.judge_service
+        return judge(want, have)
+
+    def status(self, scope: Scope, host: Host) -> Iterable[Status]:
+        return view.status(self.desired(scope, host), self.observe(scope, host), scope.name)
+
+    def picture(self, scope: Scope) -> Picture:
+        return view.picture(scope)
+
+    def explain(self, scope: Scope, host: Host, path: Sequence[str]) -> Sequence[Finding] | None:
+        """`lb-1` or `web-1/app`."""
+        declared = scope.of("machine", Machines).by_name.get(path[0])
+        if declared is None or len(path) > 2:
+            return None
+        if len(path) == 1:
+            return view.explain_machine(scope, host, declared)
+        key = Key("service", "/".join(path))
+        want = next((each for each in self.desired(scope, host) if each.key == key), None)
+        if want is None:
+            return None
+        have = next((each for each in self.observe(scope, host) if each.key == key), None)
+        return view.explain_service(scope, host, declared, want, have)
+
+    def explainable(self, scope: Scope) -> Iterable[str]:
+        for machine in scope.of("machine", Machines).by_name.values():
+            yield machine.name
+            yield from (f"{machine.name}/{service.name}" for service in machine.services)
+
+    def doctor(self, host: Host) -> Iterable[Check]:
+        for driver in drivers():
+            yield from driver.doctor(host)
+
+
+ROOM = MachineRoom()

@@ -86,25 +86,23 @@ class _Convergence:
         self.said: list[str] = []
 
     def run(self) -> str:
-        digest = str(self.want["digest"])
-        running = self.machine.running().get(self.service.name)
-        if (
-            running is None
-            or running.digest != digest + UNSEEN
-            or self.have.get("files") != self.want["files"]
-        ):
+        name, digest = self.service.name, str(self.want["digest"])
+        running = self.machine.running().get(name)
+        by_reload = running is not None and not needs_restart(self.want, self.have)
+        unseen = running is not None and running.digest == digest + UNSEEN
+        if not unseen or self.have.get("files") != self.want["files"]:
             self._check()
             if running is not None:
-                self.machine.reloaded(self.service.name, stale(running.digest))
+                self.machine.reloaded(name, stale(running.digest))
             self._put_files()
-            if running is not None and not needs_restart(self.want, self.have):
+            if by_reload:
                 self._reload()
             else:
-                running = self._restart(digest)
+                self._start(digest)
         if self.service.ready is not None:
             self._wait()
-        if running is not None and running.digest != digest:
-            self.machine.reloaded(self.service.name, digest)
+        if by_reload or self.service.ready is not None:
+            self.machine.reloaded(name, digest)
         return "; ".join(self.said)
 
     def _check(self) -> None:

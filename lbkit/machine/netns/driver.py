@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbkit.base.host import Host
-from lbkit.base.mark import mark, read_mark
+from lbkit.base.mark import read_mark
 from lbkit.engine.change import Action, Change
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done
@@ -18,9 +18,6 @@ from lbkit.machine.netns.place import machine_folder, machines_folder, namespace
 from lbkit.machine.netns.record import names_in, processes
 from lbkit.machine.resolved import Machines, ResolvedMachine
 from lbkit.network import links
-from lbkit.network.namespace import entered
-
-LOOPBACK = 1  # the index of lo, in every namespace (LOOPBACK_IFINDEX)
 
 
 class NetnsDriver:
@@ -83,13 +80,11 @@ class NetnsDriver:
             for name, words in removal.remove(host, scope.name, members).items():
                 done(going[name], words)
         if coming:
-            for name, change in coming.items():
-                if change.action is Action.ADOPT:
-                    _take_over(host, name, mark(scope.name, "machine", change.key.name))
             links.converge(
                 host,
                 [plan.wanted(scope.name, declared[change.key.name]) for change in coming.values()],
                 lambda name, words: done(coming[name], words),
+                adopt=[name for name, change in coming.items() if change.action is Action.ADOPT],
             )
 
     def processes(self, topology: str, host: Host) -> Mapping[str, Mapping[str, Process]]:
@@ -108,19 +103,6 @@ class NetnsDriver:
 def _declared(scope: Scope) -> dict[str, ResolvedMachine]:
     machines = scope.of("machine", Machines).by_name.values()
     return {machine.name: machine for machine in machines if machine.driver == "netns"}
-
-
-def _take_over(host: Host, name: str, owner_mark: str) -> None:
-    """Put the topology's mark on a namespace that somebody else made, as its owner said."""
-    from lbkit.network.netlink import write  # noqa: PLC0415 - once in a lifetime
-    from lbkit.network.netlink.channel import Netlink  # noqa: PLC0415
-
-    with entered(host, name):
-        netlink = Netlink()
-        try:
-            netlink.carry_out([write.set_link(LOOPBACK, "lo", alias=owner_mark, up=True)])
-        finally:
-            netlink.close()
 
 
 def _namespace(scope: Scope, change: Change) -> str:

@@ -7,6 +7,7 @@ one before, and a symbolic link in it is an error (openat(2), O_NOFOLLOW).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -47,7 +48,7 @@ def read(root: Path, parts: Sequence[str]) -> tuple[bytes, os.stat_result] | Non
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        if error.errno in {40, 6}:  # ELOOP: a symbolic link; ENXIO: a socket
+        if error.errno in {errno.ELOOP, errno.ENXIO}:  # a symbolic link, a socket
             return None
         raise FileFailure("read", root.joinpath(*parts), error) from error
 
@@ -74,20 +75,26 @@ def last_lines(root: Path, parts: Sequence[str], lines: int) -> tuple[str, ...]:
 def discard(root: Path, parts: Sequence[str]) -> None:
     """Remove one file, and then the folders between it and PARTS[0] that are empty. Not there: nothing."""
     try:
-        for depth in range(len(parts), 1, -1):
+        with _opened(root, parts[:-1]) as folder:
+            os.unlink(parts[-1], dir_fd=folder)
+        for depth in range(len(parts) - 1, 1, -1):
             with _opened(root, parts[: depth - 1]) as folder:
-                if depth == len(parts):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(parts[-1], dir_fd=folder)
-                else:
-                    try:
-                        os.rmdir(parts[depth - 1], dir_fd=folder)
-                    except OSError:  # something else is in it
-                        return
+                if not _remove_empty(folder, parts[depth - 1]):
+                    return
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise FileFailure("removed", root.joinpath(*parts), error) from error
+
+
+def _remove_empty(folder: int, name: str) -> bool:
+    try:
+        os.rmdir(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            return False
+        raise
+    return True
 
 
 def remove_tree(path: Path) -> None:

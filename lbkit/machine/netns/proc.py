@@ -85,4 +85,4 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _read(path: str) -> bytes:
     with open(path, "rb", buffering=0) as stream:
-        return stream.read(1 << 22)
+        return stream.read()

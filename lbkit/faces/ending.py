@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lbkit.base.errors import Bug, LbkitError
-from lbkit.faces.out import Out
+from lbkit.faces.out import Out, Unwritable
 
 INTERRUPTED = 130  # 128 and SIGINT, as shells count
 NO_READER = 141  # 128 and SIGPIPE
@@ -40,23 +40,31 @@ def ended(command: Callable[[], int], out: Out) -> int:
     try:
         return _told(command, out)
     except BrokenPipeError:
-        # what is left in the buffer must go somewhere when Python ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return NO_READER
+    except Unwritable as error:
+        _drop_output()
+        out.complain(error)
+        return error.exit_code
+
+
+def _drop_output() -> None:
+    """What is left in the buffer must go somewhere when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(command: Callable[[], int], out: Out) -> int:
     try:
         code = command()
-        sys.stdout.flush()
+        out.write("")
+    except (BrokenPipeError, SystemExit, Unwritable):
+        raise
     except LbkitError as error:
         out.error(_with_traceback(error, error, out) if isinstance(error, Bug) else error)
         return error.exit_code
     except KeyboardInterrupt:
         out.error(Interrupted("the command was to end", done=[], not_done=[]))
         return INTERRUPTED
-    except (BrokenPipeError, SystemExit):
-        raise
     except Exception as error:  # noqa: BLE001 - the outermost place: what nobody foresaw is a bug, told as one
         bug = Bug("lbkit was to work", found=f"{type(error).__name__}: {error}")
         out.error(_with_traceback(bug, error, out))

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _WIDE = 10_000  # columns: where no terminal sets a width, nothing is wrapped or cut
 
 
+class Unwritable(Failure):
+    """stdout takes nothing any more: a full disk, say."""
+
+
 class Out:
     """`json`: one document on stdout and nothing else there. `color`: as far as the terminal has any."""
 
@@ -49,16 +53,20 @@ class Out:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise Failure("the output was to be written", found=error.strerror or str(error)) from error
+            raise Unwritable("the output was to be written", found=error.strerror or str(error)) from error
 
     def error(self, error: LbkitError) -> None:
         """The error in the form that was asked for: JSON on stdout, or text on stderr."""
         if self.json:
             self.document({"schema": "lbkit.error/1", "exit_code": error.exit_code, **error.as_data()})
-            return
+        else:
+            sys.stdout.flush()
+            self.complain(error)
+
+    def complain(self, error: LbkitError) -> None:
+        """The error as text on stderr."""
         from lbkit.faces.render.error import error_text  # noqa: PLC0415 - brings rich
 
-        sys.stdout.flush()
         self._print(self._console(stderr=True), (error_text(error),))
 
     def warning(self, text: str) -> None:
@@ -72,7 +80,7 @@ class Out:
 
         stream = sys.stderr if stderr else sys.stdout
         return Console(
-            file=stream,
+            stderr=stderr,
             no_color=not self.color,
             markup=False,
             highlight=False,
@@ -87,5 +95,7 @@ class Out:
         text = captured.get()
         if not console.file.isatty():
             text = "".join(line.rstrip() + "\n" for line in text.splitlines())
-        console.file.write(text)
-        console.file.flush()
+        if console.stderr:
+            sys.stderr.write(text)
+        else:
+            self.write(text)

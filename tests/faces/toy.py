@@ -1,0 +1,90 @@
+"""A room of a world that is a dictionary, with a view of it: the faces are tested without a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from lbkit.base.host import Host
+from lbkit.base.secrets import Secret
+from lbkit.engine.change import Action, Change, Impact, Verdict
+from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.engine.room import Done
+from lbkit.engine.scope import Scope
+from lbkit.engine.view import Check, Finding, Health, Picture, Status
+from tests.engine.model_room import OWNER, ModelRoom, stand, thing
+from tests.faces.pictures import web_picture
+
+CONFIG = "global\n  maxconn 100\nfrontend shop\n  bind :80\n"
+
+
+@dataclass
+class ToyRoom(ModelRoom):
+    """`at` is called before each change is carried out: where a test lets things happen."""
+
+    at: Callable[[Change], None] | None = None
+
+    def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
+        verdict = super().judge_update(want, have)
+        return verdict and Verdict(Action.UPDATE, Impact.RELOAD, verdict.reason)
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        for change in changes:
+            if self.at:
+                self.at(change)
+            super().apply([change], scope, host, done)
+
+    def status(self, scope: Scope, host: Host) -> Iterable[Status]:
+        for key in sorted(self.wanted):
+            there = key in self.world
+            yield Status(
+                key,
+                there,
+                Health.UP if there else Health.DOWN,
+                "as it should be" if there else "it does not stand",
+                {"since": 3} if there else {},
+                Key("thing", "floor") if key.name == "wall" else None,
+            )
+
+    def picture(self, scope: Scope) -> Picture:
+        return web_picture()
+
+    def explain(self, scope: Scope, host: Host, path: Sequence[str]) -> list[Finding] | None:
+        if list(path) != ["shop", "web", "web-1"]:
+            return None
+        return [
+            Finding(True, "the server is declared"),
+            Finding(False, "it answers its health check", "GET /healthz: 503\nsince 4 s"),
+            Finding(None, "1 of 3 requests would go here"),
+        ]
+
+    def explainable(self, scope: Scope) -> list[str]:
+        return ["shop/web/web-1"]
+
+    def doctor(self, host: Host) -> list[Check]:
+        return [
+            Check("kernel", True, "6.1"),
+            Check("nft", False, "not found", "apt install nftables", needed=False),
+        ]
+
+
+def house() -> ToyRoom:
+    """A floor stands under another value, a roof is too much, a wall and a door are missing."""
+    floor = thing("floor", 2)
+    wall = Desired(
+        Key("thing", "wall"),
+        {"config": CONFIG, "key": Secret(b"hunter2")},
+        frozenset({Key("thing", "floor")}),
+    )
+    door = thing("door", requires=["wall"])
+    roof = thing("roof")
+    room = ToyRoom(wanted={want.key: want for want in (floor, wall, door)})
+    room.world = {
+        Key("thing", "floor"): stand(thing("floor", 1)),
+        Key("thing", "roof"): stand(roof),
+        Key("thing", "tree"): stand(thing("tree"), "somebody"),
+    }
+    return room
+
+
+__all__ = ["CONFIG", "OWNER", "ToyRoom", "house"]

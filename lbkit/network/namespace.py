@@ -212,3 +212,29 @@ def unmake(host: Host, name: str) -> None:
         return
     except OSError as error:
         raise NamespaceFailure("deleted", name, error) from error
+
+
+def trial() -> None:
+    """Make a namespace without a name, with a bridge and a port in it, and let it go again: what `doctor` tries."""
+    with wandering():
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWNET)
+        except OSError as error:
+            raise NamespaceFailure("made", "(without a name)", error) from error
+        with here() as descriptor, Netlink() as netlink:
+            bridge = write.fresh_index()
+            netlink.carry_out(
+                [write.bridge(bridge, "lbtrial0", "02:00:00:00:00:01", 1500)],
+                [
+                    write.veth(
+                        write.fresh_index(),
+                        "lbtrial1",
+                        master=bridge,
+                        mtu=1500,
+                        peer=write.fresh_index(),
+                        peer_name="lbtrial2",
+                        peer_mac="02:00:00:00:00:02",
+                        namespace=descriptor,
+                    )
+                ],
+            )

@@ -173,22 +173,23 @@ class Netlink:
         """All of `requests` or none, as nfnetlink does between a batch's begin and end; raises the first refusal."""
         batch = [begin, *requests, end]
         first = self._sequence + 1
+        last = first + len(requests)
         self._sequence += len(batch)
         packed = [
-            _packed(request, first + place, wire.ACK if 0 < place <= len(requests) else 0)
+            _packed(request, first + place, wire.ACK if first + place == last else 0)
             for place, request in enumerate(batch)
         ]
         self._write(b"".join(packed))
-        waiting = set(range(first + 1, first + 1 + len(requests)))
-        while waiting:
+        while True:
             buffer = self._read()
             for kind, flags, sequence, start, stop in _messages(buffer):
-                if kind != wire.ERROR:
+                if kind != wire.ERROR or not first <= sequence < first + len(batch):
                     continue
                 refused = self._refusal(batch[sequence - first], buffer, flags, start, stop)
                 if refused is not None:
                     raise refused
-                waiting.discard(sequence)
+                if sequence == last:
+                    return
 
     def _refusal(self, request: Request, buffer: bytes, flags: int, start: int, end: int) -> Refused | None:
         """What an NLMSG_ERROR says: None for an acknowledgement (error number 0)."""

@@ -47,6 +47,7 @@ class Route(NamedTuple):
     to: IPNetwork
     via: IPAddress | None
     protocol: int
+    ifindex: int  # of the link that it leaves by; 0 where it has several
 
 
 def links(netlink: Netlink) -> list[Link]:
@@ -144,13 +145,15 @@ def read_address(buffer: bytes, start: int, end: int) -> Address | None:
 
 def read_route(buffer: bytes, start: int, end: int) -> Route:
     family, length, _, _, _, protocol, _, _, _ = struct.unpack_from("=BBBBBBBBI", buffer, start)
-    to, via = b"", None
+    to, via, ifindex = b"", None, 0
     for kind, begin, stop in attributes(buffer, start + 12, end):
         if kind == 1:  # RTA_DST
             to = buffer[begin:stop]
+        elif kind == 4:  # RTA_OIF
+            ifindex = _NUMBER.unpack_from(buffer, begin)[0]
         elif kind == 5:  # RTA_GATEWAY
             packed = buffer[begin:stop]
             via = IPv4Address(packed) if family == 2 else IPv6Address(packed)
     if family == 2:
-        return Route(IPv4Network((to or bytes(4), length)), via, protocol)
-    return Route(IPv6Network((to or bytes(16), length)), via, protocol)
+        return Route(IPv4Network((to or bytes(4), length)), via, protocol, ifindex)
+    return Route(IPv6Network((to or bytes(16), length)), via, protocol, ifindex)

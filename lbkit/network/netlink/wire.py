@@ -16,6 +16,7 @@ DUMP_INTERRUPTED = 0x10
 CAPPED = 0x100  # on an answer: only the header of the request is repeated
 ACK_ATTRIBUTES = 0x200  # on an answer: extended acknowledgement follows
 DUMP = 0x300
+REPLACE = 0x100
 EXCL = 0x200
 CREATE = 0x400
 APPEND = 0x800

@@ -126,6 +126,12 @@ def add_address(index: int, link: str, address: IPv4Interface | IPv6Interface) -
     return Request(NEW_ADDRESS, flags, body, f"address {address} was to be added to {link}")
 
 
+def take_address(index: int, link: str, address: IPv4Interface | IPv6Interface) -> Request:
+    """As `add_address`, but one that stands already, not by lbkit, becomes lbkit's."""
+    request = add_address(index, link, address)
+    return request._replace(flags=wire.CREATE | wire.REPLACE)
+
+
 def delete_address(index: int, link: str, address: IPv4Interface | IPv6Interface) -> Request:
     body = _address(index, address)
     return Request(DELETE_ADDRESS, 0, body, f"address {address} was to be removed from {link}")

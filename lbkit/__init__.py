@@ -5,7 +5,7 @@
 >>> plan = lbkit.plan(scope)
 >>> lbkit.apply(scope, promised=plan)
 
-`load`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain` and `doctor` are the library; the command line
+`load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain` and `doctor` are the library; the command line
 and the Ansible modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lbkit.engine.plan import Plan
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
-    from lbkit.operate import apply, destroy, doctor, explain, load, observe, picture, plan, status
+    from lbkit.operate import apply, destroy, doctor, explain, load, load_data, observe, picture, plan, status
 
 __version__ = "0.1.0"
 
@@ -30,6 +30,7 @@ _HOME = {
     "doctor": "lbkit.operate",
     "explain": "lbkit.operate",
     "load": "lbkit.operate",
+    "load_data": "lbkit.operate",
     "observe": "lbkit.operate",
     "picture": "lbkit.operate",
     "plan": "lbkit.operate",
@@ -62,6 +63,7 @@ __all__ = [
     "doctor",
     "explain",
     "load",
+    "load_data",
     "observe",
     "picture",
     "plan",

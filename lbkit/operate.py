@@ -28,6 +28,13 @@ def load(source: str | Path) -> Scope:
     return load_file(Path(source))
 
 
+def load_data(data: object, folder: str | Path) -> Scope:
+    """Check a topology that a program has as data. Relative paths in it start in `folder`."""
+    from lbkit.topology import load  # noqa: PLC0415 - pydantic models of every room: only when needed
+
+    return load.load_data(data, Path(folder))
+
+
 def observe(scope: Scope, host: Host | None = None) -> list[Actual]:
     """What stands of the topology, and what foreign things stand on its names. Changes nothing."""
     host = host or Host()

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from lbkit import operate
+from lbkit.base.clock import SystemClock
 from lbkit.base.errors import Bug
+from lbkit.base.lock import locked
 from lbkit.base.problems import InvalidDocument, Problem
 from lbkit.engine.change import Change
 from lbkit.engine.resource import Key
@@ -297,9 +299,6 @@ def test_output_that_cannot_be_written_is_a_failure() -> None:
 
 
 def test_a_lock_that_another_holds_is_told_with_its_holder(lbkit: Lbkit, tmp_path: Path) -> None:
-    from lbkit.base.clock import SystemClock
-    from lbkit.base.lock import locked
-
     with locked(tmp_path / "run" / "shop.lock", SystemClock()):
         told = lbkit("apply", "--yes", "--lock-timeout", "10ms")
     assert told.code == 1

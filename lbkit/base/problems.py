@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,18 +79,29 @@ class InvalidDocument(Mistake):
 
 
 def dotted(path: Path) -> str:
-    """`machines.web.run[0].name`, as a person would say it."""
+    """`machines.web.run[0].name`, as a person would say it; keys that are no plain words in quotes."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            word = part if _WORD.fullmatch(part) else ascii(part[:80])
+            text += f".{word}" if text else word
     return text or "(the document)"
+
+
+_WORD = re.compile(r"[\w.@*/-]{1,80}")
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The one of `known` that `word` was most likely meant to be, or none."""
+    return difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
 
 
 def near(word: str, known: Iterable[str]) -> str:
     """A remedy for a word that is not known: the nearest that is, or all that are when they are few."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
+    if close := nearest(word, names):
         return f"did you mean {close[0]!r}?"
     if names and len(names) <= 12:
         return "known here: " + ", ".join(names)

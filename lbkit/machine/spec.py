@@ -26,7 +26,17 @@ VariableName = Annotated[
 UserName = Annotated[
     str, Form("[a-z_][a-z0-9_-]{0,31}", "a user's name: 1 to 32 of a-z, 0-9, '_' and '-', no digit first")
 ]
-FileMode = Annotated[str, Form("0?[0-7]{3}", "three octal digits in quotes, such as '0644'")]
+
+
+def _mode(value: object) -> object:
+    """A number is refused: whoever read 0644 as octal has made 420 of it."""
+    if not isinstance(value, str):
+        raise ValueError(_MODE)  # noqa: TRY004 - pydantic reports ValueErrors
+    return value
+
+
+_MODE = "three octal digits in quotes, such as '0644'"
+FileMode = Annotated[str, Form("0?[0-7]{3}", _MODE), BeforeValidator(_mode, json_schema_input_type=str)]
 SignalName = Literal["HUP", "INT", "QUIT", "USR1", "USR2", "TERM"]
 
 

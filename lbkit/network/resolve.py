@@ -111,12 +111,15 @@ def _gateways(name: str, network: Network) -> Iterator[tuple[Path, IPAddress]]:
 
 def _check_names(name: str, network: Network, bridge: str, bridges: dict[str, str], draft: Draft) -> None:
     path = ("networks", name)
-    if len(name) > LINK_NAME_BYTES or name in RESERVED_LINK_NAMES:
+    if len(name) > LINK_NAME_BYTES:
         draft.problems.add(
             path,
-            f"a network name of at most {LINK_NAME_BYTES} bytes, and not {', '.join(sorted(RESERVED_LINK_NAMES))}: "
-            "links inside machines are named so",
+            f"a network name of at most {LINK_NAME_BYTES} bytes: links inside machines are named so",
             found=f"{name} ({len(name)} bytes)",
+        )
+    if name in RESERVED_LINK_NAMES:
+        draft.problems.add(
+            path, "a network name that the kernel leaves free: links inside machines are named so", found=name
         )
     where = (*path, "bridge") if network.bridge else path
     if len(bridge) > LINK_NAME_BYTES and not draft.is_broken("name"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,16 @@ def left_behind(topology: str, host: Host) -> dict[str, object]:
 
 
 NOTHING = {"namespaces": [], "files": [], "processes": {}}
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for what another process does; far longer than it takes, but not for ever."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def log_of(host: Host, topology: str, name: str) -> str:
+    path = host.folder(topology) / "machines" / name / "log"
+    return path.read_text() if path.exists() else ""

@@ -17,7 +17,10 @@ from pathlib import Path
 from lbkit.base.files import FileFailure, make_folder
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_MOST = 1 << 30  # bytes: a file that lbkit put is far smaller
+_LINE = 400  # bytes of one line of a log that are shown
+_NO_FILE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
+)  # ELOOP: a link, ENXIO: a socket
 
 Owner = tuple[int, int]
 
@@ -38,17 +41,14 @@ def write(
 def read(root: Path, parts: Sequence[str]) -> tuple[bytes, os.stat_result] | None:
     """The content and what stat(2) says, or None where no regular file is there."""
     try:
-        with _opened(root, parts[:-1]) as folder:
-            descriptor = os.open(
-                parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
-            )
-            with os.fdopen(descriptor, "rb") as stream:
-                status = os.fstat(descriptor)
-                return (stream.read(_MOST), status) if stat.S_ISREG(status.st_mode) else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        with (
+            _opened(root, parts[:-1]) as folder,
+            _opened_file(folder, parts[-1]) as (descriptor, status),
+            os.fdopen(descriptor, "rb", closefd=False) as stream,
+        ):
+            return stream.read(), status
     except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENXIO}:  # a symbolic link, a socket
+        if error.errno in _NO_FILE:
             return None
         raise FileFailure("read", root.joinpath(*parts), error) from error
 
@@ -56,20 +56,12 @@ def read(root: Path, parts: Sequence[str]) -> tuple[bytes, os.stat_result] | Non
 def last_lines(root: Path, parts: Sequence[str], lines: int) -> tuple[str, ...]:
     """The last lines of a text file, printable; none where it is not there or not to be read."""
     try:
-        with _opened(root, parts[:-1]) as folder:
-            descriptor = os.open(
-                parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
-            )
-            with os.fdopen(descriptor, "rb") as stream:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    return ()
-                stream.seek(max(0, status.st_size - 400 * lines))
-                text = stream.read(400 * lines).decode(errors="replace")
+        with _opened(root, parts[:-1]) as folder, _opened_file(folder, parts[-1]) as (descriptor, status):
+            text = os.pread(descriptor, _LINE * lines, max(0, status.st_size - _LINE * lines))
     except OSError:
         return ()
-    found = [line.strip() for line in text.splitlines() if line.strip()]
-    return tuple("".join(c if c.isprintable() else " " for c in line)[:400] for line in found[-lines:])
+    found = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    return tuple("".join(c if c.isprintable() else " " for c in line)[:_LINE] for line in found[-lines:])
 
 
 def discard(root: Path, parts: Sequence[str]) -> None:
@@ -127,6 +119,19 @@ def _opened(
         for part in parts:
             descriptor = _step(descriptor, part, make=make, owner=owner)
         yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _opened_file(folder: int, name: str) -> Iterator[tuple[int, os.stat_result]]:
+    """A regular file, for reading; anything else is as if it were not there, and is not waited for."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        yield descriptor, status
     finally:
         os.close(descriptor)
 

@@ -89,11 +89,12 @@ def picture(scope: Scope) -> Picture:
     nodes, edges = [], []
     for zone in zones(scope):
         box = str(zone_key(zone))
-        nodes.append(
-            Node(
-                box, f"dns {zone.name}", "zone", tuple(f"{name} {kind}" for name, kind in sorted(zone.rrsets))
-            )
-        )
+        servers = [f"machine {server.machine}" for server in zone.servers if server.machine]
+        home = servers[0] if len(servers) == 1 == len(zone.servers) else None
+        names = tuple(f"{name} {kind}" for name, kind in sorted(zone.rrsets))
+        nodes.append(Node(box, zone.name, "zone", () if home else names, inside=home))
+        if home is None:
+            edges += [Edge(box, server) for server in servers]
         pointed: dict[str, list[str]] = {}
         for rrset in zone.rrsets.values():
             for target in rrset.targets:

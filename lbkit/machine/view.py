@@ -65,8 +65,12 @@ def picture(scope: Scope) -> Picture:
     nodes, edges = [], []
     for each in scope.of("machine", Machines).by_name.values():
         key = Key("machine", each.name)
-        services = tuple(service.name for service in each.services)
-        nodes.append(Node(str(key), each.name, "machine", services, _LAYER))
+        addresses = tuple(str(address.ip) for interface in each.interfaces for address in interface.addresses)
+        nodes.append(Node(str(key), each.name, "machine", addresses, _LAYER))
+        nodes += [
+            Node(str(Key("service", f"{each.name}/{service.name}")), service.name, "service", inside=str(key))
+            for service in each.services
+        ]
         edges += [
             Edge(
                 str(key),

@@ -91,7 +91,7 @@ def _agree(plan: Plan, options: argparse.Namespace, out: Out, *, absent: bool) -
     if not out.json:
         from lbkit.faces.render.plan import show_plan  # noqa: PLC0415 - brings rich
 
-        show_plan(out, plan, detail=options.detail)
+        show_plan(out, plan, absent=absent, detail=options.detail)
     if options.yes or not plan:
         return
     wanted = f"the plan for {plan.topology} was to be agreed to"

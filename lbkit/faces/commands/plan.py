@@ -44,5 +44,5 @@ def run(options: argparse.Namespace, out: Out) -> int:
     else:
         from lbkit.faces.render.plan import show_plan  # noqa: PLC0415 - brings rich
 
-        show_plan(out, plan, detail=options.detail)
+        show_plan(out, plan, absent=options.destroy, detail=options.detail)
     return CHANGES_PENDING if plan else 0

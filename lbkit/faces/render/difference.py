@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lbkit.engine.change import Change, plain
@@ -51,7 +51,16 @@ def fields(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:
     after: Mapping[str, Any] = plain(change.after) or {}
     if change.want is not None:
         before = {name: value for name, value in before.items() if name in after}
-    return dict(before), dict(after)
+    return dict(_leaves(before)), dict(_leaves(after))
+
+
+def _leaves(state: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Values in mappings under the way to them, so that a difference shows no more than what differs."""
+    for name, value in state.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
 
 
 def _paragraph(state: Mapping[str, Any]) -> list[str]:

@@ -15,9 +15,11 @@ from lbkit.faces.render.words import ACTION_STYLES, IMPACT_STYLES, SYMBOLS, harm
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show_plan(out: Out, plan: Plan, *, detail: bool = False) -> None:
+def show_plan(out: Out, plan: Plan, *, absent: bool = False, detail: bool = False) -> None:
+    """`absent`: it is the plan of a destroy."""
     if not plan:
-        out.show(word(f"{plan.topology} stands as declared: nothing to do", "green"))
+        now = f"nothing of {plan.topology} stands" if absent else f"{plan.topology} stands as declared"
+        out.show(word(f"{now}: nothing to do", "green"))
     else:
         out.show(_headline(plan), "", _table(plan))
         if detail:

@@ -1,0 +1,61 @@
+# Copyright: lbkit maintainers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a module's parameters to the library and back. Private to this collection."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible.module_utils.basic import missing_required_lib
+
+try:
+    import lbkit  # costs next to nothing: what is heavy is imported where it is used
+except ImportError:
+    lbkit = None
+    LBKIT_IMPORT_ERROR = traceback.format_exc()
+else:
+    LBKIT_IMPORT_ERROR = None
+
+SOURCE = {
+    "file": {"type": "path"},
+    "definition": {"type": "dict"},
+    "folder": {"type": "path"},
+    "run_dir": {"type": "path"},
+}
+CONSTRAINTS = {
+    "mutually_exclusive": [("file", "definition"), ("file", "folder")],
+    "required_one_of": [("file", "definition")],
+}
+
+
+def require(module):
+    """End the task with words to act on unless the library is there."""
+    if lbkit is None:
+        module.fail_json(msg=missing_required_lib("lbkit-iac"), exception=LBKIT_IMPORT_ERROR)
+
+
+@contextmanager
+def failing(module):
+    """What the library raises on purpose ends the task: its text as the message, its fields as `error`."""
+    try:
+        yield
+    except lbkit.LbkitError as error:
+        fields = error.as_data()
+        module.fail_json(msg=str(error), changed=bool(fields.get("done")), error=fields)
+
+
+def scope_and_host(module):
+    """The checked topology, and the host to act on."""
+    params = module.params
+    if params["file"]:
+        scope = lbkit.load(params["file"])
+    else:
+        scope = lbkit.load_data(params["definition"], Path(params["folder"] or "."))
+    return scope, lbkit.Host(run_dir=Path(params["run_dir"])) if params["run_dir"] else lbkit.Host()
+
+
+def status_of(scope, host):
+    return [row.as_data() for row in lbkit.status(scope, host)]

@@ -1,0 +1,199 @@
+#!/usr/bin/python
+# Copyright: lbkit maintainers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: topology
+short_description: Make a topology of load balancers stand as declared
+description:
+  - Networks, machines, HAProxy, virtual addresses and DNS come from one declaration and change by one plan,
+    in one safe order. What stands already as declared is left alone.
+  - What lbkit did not make is never changed or deleted. Where it stands on a wanted name, the task fails and
+    names it, unless O(adopt) says to take it over.
+version_added: 0.1.0
+author:
+  - lbkit maintainers (@lbkit)
+extends_documentation_fragment:
+  - lbkit.core.source
+options:
+  state:
+    description:
+      - V(present) makes the topology stand as declared.
+      - V(absent) removes all that it owns, and nothing else.
+    type: str
+    choices: [present, absent]
+    default: present
+  adopt:
+    description: Things that lbkit did not make and shall take over, each as C(KIND/NAME).
+    type: list
+    elements: str
+    default: []
+  lock_timeout:
+    description:
+      - How long to wait for another apply of this topology on the same host to end, such as V(30) or V(2m).
+      - V(0) is not at all.
+    type: str
+    default: "0"
+attributes:
+  check_mode:
+    description: Can run in check mode and return what would change, without changing anything.
+    support: full
+    details: Check mode is the plan; the same plan is carried out otherwise.
+  diff_mode:
+    description: Returns what has changed, or would change in check mode.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+seealso:
+  - module: lbkit.core.topology_info
+"""
+
+EXAMPLES = r"""
+- name: Bring up the topology
+  lbkit.core.topology:
+    file: /etc/lbkit/web.yml
+
+- name: Declare it in the play
+  lbkit.core.topology:
+    definition:
+      lbkit: 1
+      name: lab
+      networks:
+        front:
+          cidr: 10.80.0.0/24
+      machines:
+        web:
+          count: 2
+          networks: [front]
+
+- name: Take over a bridge that was made by hand
+  lbkit.core.topology:
+    file: /etc/lbkit/web.yml
+    adopt:
+      - network/front
+    lock_timeout: 30s
+
+- name: Remove it
+  lbkit.core.topology:
+    file: /etc/lbkit/web.yml
+    state: absent
+"""
+
+RETURN = r"""
+plan:
+  description:
+    - The changes that were carried out, or would be in check mode, in the schema C(lbkit.plan/1).
+    - Described in C(docs/plan-schema.md), with a JSON Schema.
+  returned: success
+  type: dict
+  contains:
+    schema:
+      description: C(lbkit.plan/1).
+      type: str
+    topology:
+      description: The topology's name.
+      type: str
+    impact:
+      description: What clients notice at worst, V(none), V(hitless), V(reload) or V(disruptive).
+      type: str
+    summary:
+      description: How many changes there are of each action.
+      type: dict
+    changes:
+      description: Each change with its resource, action, impact, reason, wave, before and after.
+      type: list
+      elements: dict
+    notes:
+      description: What one should know that is no change.
+      type: list
+      elements: str
+status:
+  description: How everything is after the task; in check mode, how it is now. Empty when O(state=absent).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: What kind of thing it is.
+      type: str
+    name:
+      description: Its name among its kind.
+      type: str
+    present:
+      description: Whether it stands as declared.
+      type: bool
+    health:
+      description: Whether it works, V(up), V(degraded), V(down) or V(unknown).
+      type: str
+    detail:
+      description: In words.
+      type: str
+    facts:
+      description: The numbers behind it.
+      type: dict
+error:
+  description:
+    - What was wanted, found, where, and what to do.
+    - When an apply stopped half-way, also RV(ignore:done) and RV(ignore:not_done), lists of changes in words.
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
+
+
+def run(module):
+    from lbkit import apply, plan
+    from lbkit.faces.options import adopted, wait_of
+    from lbkit.faces.render.difference import before_and_after
+
+    scope, host = _lbkit.scope_and_host(module)
+    absent = module.params["state"] == "absent"
+    adopt = [] if absent else adopted(module.params["adopt"])
+    if module.check_mode:
+        planned = plan(scope, host, absent=absent, adopt=adopt)
+    else:
+        wait = wait_of(module.params["lock_timeout"])
+        planned = apply(scope, host, absent=absent, adopt=adopt, lock_timeout=wait).plan
+    result = {
+        "changed": bool(planned),
+        "plan": planned.as_data(),
+        "status": [] if absent else _lbkit.status_of(scope, host),
+    }
+    if module._diff:
+        before, after = before_and_after(planned.changes)
+        header = f"topology {scope.name}"
+        result["diff"] = {
+            "before": before,
+            "after": after,
+            "before_header": f"{header} now",
+            "after_header": f"{header} gone" if absent else f"{header} as declared",
+        }
+    return result
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            **_lbkit.SOURCE,
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "adopt": {"type": "list", "elements": "str", "default": []},
+            "lock_timeout": {"type": "str", "default": "0"},
+        },
+        supports_check_mode=True,
+        **_lbkit.CONSTRAINTS,
+    )
+    _lbkit.require(module)
+    with _lbkit.failing(module):
+        result = run(module)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -91,8 +91,8 @@ def picture(scope: Scope) -> Picture:
         box = str(zone_key(zone))
         servers = [f"machine {server.machine}" for server in zone.servers if server.machine]
         home = servers[0] if len(servers) == 1 == len(zone.servers) else None
-        names = tuple(f"{name} {kind}" for name, kind in sorted(zone.rrsets))
-        nodes.append(Node(box, zone.name, "zone", () if home else names, inside=home))
+        records = tuple(f"{name} {kind}" for name, kind in sorted(zone.rrsets))
+        nodes.append(Node(box, zone.name, "zone", () if home else records, inside=home))
         if home is None:
             edges += [Edge(box, server) for server in servers]
         pointed: dict[str, list[str]] = {}

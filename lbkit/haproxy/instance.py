@@ -1,0 +1,89 @@
+"""One HAProxy: a load balancer on one of its machines; its files, its sockets, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from lbkit.base.errors import Failure
+from lbkit.base.host import Host
+from lbkit.engine.resource import Key
+from lbkit.engine.scope import Scope
+from lbkit.haproxy.config import CONFIG, MASTER_SOCKET, RUNTIME_SOCKET
+from lbkit.haproxy.resolved import program_name
+from lbkit.haproxy.runtime import Runtime, ask_master
+from lbkit.haproxy.transition import Running
+from lbkit.machine.contract import Machine, Process, Program
+from lbkit.machine.handle import drivers, machine
+
+KIND = "haproxy"
+
+
+def key_of(kind: str, member: str, balancer: str) -> Key:
+    return Key(kind, f"{member}/{balancer}")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    machine: Machine
+    balancer: str
+
+    @classmethod
+    def of(cls, key: Key, scope: Scope, host: Host) -> Instance:
+        member, _, balancer = key.name.partition("/")
+        return cls(machine(scope, host, member), balancer)
+
+    @property
+    def service(self) -> str:
+        return program_name(self.balancer)
+
+    @property
+    def where(self) -> str:
+        return f"{KIND} {self.machine.name}/{self.balancer}"
+
+    @property
+    def program(self) -> Program:
+        """Master and worker in the foreground. The digest is of the argv alone: the configuration says its own."""
+        argv = ("haproxy", "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIG)
+        return Program(self.service, argv, digest=" ".join(argv), kind=KIND)
+
+    def path(self, file: str) -> PurePosixPath:
+        return self.machine.folder(self.service) / file
+
+    def put(self, file: str, text: str) -> None:
+        self.machine.put(self.path(file), text.encode(), mode=0o640)
+
+    def runtime(self, *, timeout: float = 5.0) -> Runtime:
+        """A connection to the worker that serves now. The caller closes it (`with`)."""
+        return Runtime(self.machine.connect(self.path(RUNTIME_SOCKET), timeout=timeout), where=self.where)
+
+    def master(self, command: str, *, timeout: float = 5.0) -> str:
+        return ask_master(
+            self.machine.connect(self.path(MASTER_SOCKET), timeout=timeout), command, where=self.where
+        )
+
+    def config(self) -> str | None:
+        found = self.machine.files(self.service, [CONFIG]).get(CONFIG)
+        return None if found is None else found.content.decode(errors="replace")
+
+    def look(self, *, alive: bool | None = None) -> Running:
+        """What there is now. `alive`, where the caller knows it already."""
+        text = self.config()
+        if alive is None:
+            alive = self.service in self.machine.running()
+        if not alive:
+            return Running(text, alive=False)
+        try:
+            with self.runtime(timeout=2.0) as runtime:
+                return Running(text, alive=True, answers=True, loaded=runtime.info().digest)
+        except Failure:
+            return Running(text, alive=True)
+
+
+def processes(scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
+    """All that was started in the topology's machines: by member, then by program name."""
+    found: dict[str, Mapping[str, Process]] = {}
+    for each in drivers():
+        found.update(each.processes(scope.name, host))
+    return found

@@ -1,0 +1,80 @@
+"""What stands of load balancers: each HAProxy's file and what its process has loaded, each keepalived's too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from lbkit.base.host import Host
+from lbkit.engine.resource import Actual, Key
+from lbkit.engine.scope import Scope
+from lbkit.haproxy.instance import KIND, Instance, key_of, processes
+from lbkit.haproxy.resolved import LoadBalancers, program_name
+from lbkit.haproxy.transition import Running, bound_ports, server_names
+from lbkit.haproxy.vip import observe as vip_observe
+from lbkit.machine.contract import Process
+
+Processes = Mapping[str, Mapping[str, Process]]
+
+
+def observe(scope: Scope, host: Host) -> Iterator[Actual]:
+    started = processes(scope, host)
+    for key in sorted(_keys(scope, started)):
+        instance = Instance.of(key, scope, host)
+        process = started.get(instance.machine.name, {}).get(instance.service)
+        running = instance.look(alive=process is not None and not process.trouble)
+        if running.text is None and process is None:
+            continue
+        yield Actual(
+            key,
+            state_of(running),
+            scope.name,  # by its place: the folder is the topology's own
+            requires=_requires(instance.machine.name, running.text or "", started),
+            claims=claims(instance.machine.name, running.text or ""),
+        )
+    yield from vip_observe.observe(scope, host, started)
+
+
+def state_of(running: Running) -> dict[str, str | bool | None]:
+    return {
+        "config": running.text,
+        "alive": running.alive,
+        "answers": running.answers,
+        "loaded": running.loaded,
+    }
+
+
+def claims(member: str, text: str) -> frozenset[str]:
+    """Ports change hands between load balancers of a machine in order: one by number, whatever its addresses."""
+    return frozenset(f"port {member} {port}" for port in bound_ports(text))
+
+
+def _keys(scope: Scope, started: Processes) -> set[Key]:
+    declared = {
+        key_of(KIND, member, balancer.name)
+        for balancer in scope.of("haproxy", LoadBalancers).by_name.values()
+        for member in balancer.members
+    }
+    prefix = program_name("")
+    return declared | {
+        key_of(KIND, member, name.removeprefix(prefix))
+        for member, services in started.items()
+        for name, process in services.items()
+        if process.kind == KIND and name.startswith(prefix)
+    }
+
+
+def _requires(member: str, text: str, started: Processes) -> frozenset[Key]:
+    """Its machine; and the machines and services that it sends traffic to, so that they go after it has let go.
+
+    A server that is a machine is named as the machine. A name that no machine has does no harm.
+    """
+    servers = server_names(text)
+    return frozenset({Key("machine", member), *_behind(servers, started)})
+
+
+def _behind(servers: Iterable[str], started: Processes) -> Iterator[Key]:
+    for server in servers:
+        yield Key("machine", server)
+        for name, process in started.get(server, {}).items():
+            if process.kind == "service":
+                yield Key("service", f"{server}/{name}")

@@ -1,0 +1,186 @@
+"""Backends: every server with its name and its address, and what must stand for it to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lbkit.base.problems import Path, near
+from lbkit.engine.book import Endpoint
+from lbkit.engine.resource import Key
+from lbkit.engine.scope import Draft
+from lbkit.haproxy.resolved import ResolvedBackend, ResolvedServer, written_timeouts
+from lbkit.haproxy.spec import AddressServer, Backend, GroupServers, LoadBalancer, Mode
+from lbkit.machine.resolved import Machines
+
+HTTP_BALANCE = ("uri", "hdr", "url_param")  # configuration manual, 4.2 `balance`: they read the request
+
+
+@dataclass(slots=True)
+class Backends:
+    """The backends of one load balancer. `requires` is known once they are resolved."""
+
+    balancer: str
+    spec: LoadBalancer
+    members: tuple[Endpoint, ...]
+    draft: Draft
+    needed: set[Key] = field(default_factory=set)
+
+    @property
+    def requires(self) -> frozenset[Key]:
+        return frozenset(self.needed)
+
+    def resolved(self) -> tuple[ResolvedBackend, ...]:
+        found = []
+        for name, backend in self.spec.backends.items():
+            path = ("load_balancers", self.balancer, "backends", name)
+            mode = self._mode(name, backend, path)
+            servers = tuple(self._servers(backend, path))
+            self._check(backend, mode, servers, path)
+            check = backend.health_check
+            found.append(
+                ResolvedBackend(
+                    name=name,
+                    mode=mode,
+                    balance=backend.balance,
+                    servers=servers,
+                    health_check=check or None,
+                    retries=backend.retries,
+                    timeouts=written_timeouts(backend.timeouts),
+                    cookie=backend.cookie,
+                )
+            )
+        return tuple(found)
+
+    def _mode(self, name: str, backend: Backend, path: Path) -> Mode:
+        modes = sorted({front.mode for front in self.spec.frontends.values() if front.backend == name})
+        if backend.mode is None and len(modes) > 1:
+            self.draft.problems.add(
+                path, "frontends of one mode for a backend", found=f"frontends of mode {' and '.join(modes)}"
+            )
+        return backend.mode or (modes[0] if modes else "http")
+
+    def _check(self, backend: Backend, mode: Mode, servers: tuple[ResolvedServer, ...], path: Path) -> None:
+        add = self.draft.problems.add
+        if backend.balance.partition("(")[0] in HTTP_BALANCE and mode == "tcp":
+            add(
+                (*path, "balance"),
+                "an algorithm that tcp mode has: it reads no request",
+                found=backend.balance,
+            )
+        if backend.cookie is not None and mode == "tcp":
+            add((*path, "cookie"), "no cookie in tcp mode", found=backend.cookie)
+        broken = any(
+            self.draft.is_broken("machines", server.machines)
+            for server in backend.servers
+            if isinstance(server, GroupServers)
+        )
+        if not servers and not broken and not self._unknown(backend):
+            add(
+                (*path, "servers"),
+                "at least one server",
+                found="none"
+                if not backend.servers
+                else "none: "
+                + ", ".join(
+                    f"machines.{server.machines} has count: 0"
+                    for server in backend.servers
+                    if isinstance(server, GroupServers)
+                ),
+            )
+        seen: set[str] = set()
+        for server in servers:
+            if server.name in seen:
+                add((*path, "servers"), "servers with names of their own", found=f"two servers {server.name}")
+            seen.add(server.name)
+
+    def _unknown(self, backend: Backend) -> bool:
+        return any(
+            isinstance(server, GroupServers) and server.machines not in self._groups()
+            for server in backend.servers
+        )
+
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        machines = self.draft.resolved.get("machine")
+        return dict(machines.groups) if isinstance(machines, Machines) else {}
+
+    def _servers(self, backend: Backend, path: Path) -> Iterator[ResolvedServer]:
+        for index, server in enumerate(backend.servers):
+            here = (*path, "servers", index)
+            if isinstance(server, AddressServer):
+                yield ResolvedServer(
+                    server.name,
+                    server.address,
+                    server.port,
+                    server.weight,
+                    server.backup,
+                    server.maxconn,
+                    None,
+                )
+            else:
+                yield from self._of_group(server, here)
+
+    def _of_group(self, server: GroupServers, path: Path) -> Iterator[ResolvedServer]:
+        group = server.machines
+        if group not in self._groups():
+            if not self.draft.is_broken("machines", group):
+                self.draft.problems.add(
+                    (*path, "machines"),
+                    "a group of machines",
+                    found=group,
+                    remedy=near(group, self._groups()),
+                )
+            return
+        endpoints = self.draft.book.endpoints(f"machines.{group}") or ()
+        if not endpoints or not self.members:
+            return
+        network = self._network(server, endpoints[0], path)
+        if network is None:
+            return
+        for endpoint in endpoints:
+            addresses = endpoint.addresses.get(network, ())
+            if not addresses:  # said where the addresses are given out
+                continue
+            self.needed |= self._keys(endpoint)
+            yield ResolvedServer(
+                endpoint.name,
+                addresses[0],
+                server.port,
+                server.weight,
+                server.backup,
+                server.maxconn,
+                endpoint.name,
+            )
+
+    def _network(self, server: GroupServers, first: Endpoint, path: Path) -> str | None:
+        theirs = list(first.addresses)
+        if server.network is not None:
+            if server.network in theirs:
+                return server.network
+            self.draft.problems.add(
+                (*path, "network"),
+                f"a network of machines.{server.machines}",
+                found=server.network,
+                remedy=near(server.network, theirs),
+            )
+            return None
+        shared = [name for name in theirs if all(name in member.addresses for member in self.members)]
+        if shared:
+            return shared[0]
+        ours = ", ".join(self.members[0].addresses) or "none"
+        self.draft.problems.add(
+            (*path, "machines"),
+            f"a network that machines.{self.spec.machines} and machines.{server.machines} share",
+            found=f"machines.{self.spec.machines} is on {ours}; machines.{server.machines} on {', '.join(theirs) or 'none'}",
+            remedy="put both on one network, or write `network:` where a route leads there",
+        )
+        return None
+
+    def _keys(self, endpoint: Endpoint) -> frozenset[Key]:
+        machines = self.draft.resolved.get("machine")
+        services = (
+            machines.by_name[endpoint.name].services
+            if isinstance(machines, Machines) and endpoint.name in machines.by_name
+            else ()
+        )
+        return endpoint.keys | {Key("service", f"{endpoint.name}/{service.name}") for service in services}

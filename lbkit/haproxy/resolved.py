@@ -1,0 +1,111 @@
+"""Load balancers with everything filled in: members, addresses, servers one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lbkit.base.model import Model
+from lbkit.engine.book import IPAddress
+from lbkit.engine.resource import Key
+from lbkit.haproxy.spec import Mode, Timeouts
+from lbkit.health.spec import HealthCheck
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedVip:
+    """`peers`: each member's own addresses on the network, in the order of members: the first is preferred."""
+
+    network: str
+    addresses: tuple[IPAddress, ...]
+    router_id: int
+    interval: float
+    peers: Mapping[str, tuple[IPAddress, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedServer:
+    """`member`: the machine that it is, None for one that lbkit does not make."""
+
+    name: str
+    address: IPAddress
+    port: int
+    weight: int
+    backup: bool
+    maxconn: int | None
+    member: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBackend:
+    """`timeouts` by HAProxy's names, in seconds: those that differ from the load balancer's."""
+
+    name: str
+    mode: Mode
+    balance: str
+    servers: tuple[ResolvedServer, ...]
+    health_check: HealthCheck | None
+    retries: int
+    timeouts: Mapping[str, float]
+    cookie: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBind:
+    """`address` None: all of the machine's. `foreign`: not every member has it, and no member always."""
+
+    address: IPAddress | None
+    port: int
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedFrontend:
+    name: str
+    mode: Mode
+    binds: tuple[ResolvedBind, ...]
+    backend: str
+    maxconn: int | None
+    timeouts: Mapping[str, float]
+    forwarded_for: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedLoadBalancer:
+    """`requires`: what must stand for its servers to answer. `ipv6`: a member has an IPv6 address."""
+
+    name: str
+    members: tuple[str, ...]
+    ipv6: bool
+    vip: ResolvedVip | None
+    frontends: tuple[ResolvedFrontend, ...]
+    backends: tuple[ResolvedBackend, ...]
+    timeouts: Timeouts
+    maxconn: int | None
+    log_level: str
+    hard_stop_after: float
+    requires: frozenset[Key] = frozenset()
+
+    @property
+    def servers(self) -> tuple[tuple[ResolvedBackend, ResolvedServer], ...]:
+        return tuple((backend, server) for backend in self.backends for server in backend.servers)
+
+
+@dataclass(frozen=True)
+class LoadBalancers:
+    by_name: Mapping[str, ResolvedLoadBalancer]
+
+
+def program_name(load_balancer: str) -> str:
+    """HAProxy's name among the services of its machine."""
+    return f"haproxy-{load_balancer}"
+
+
+def vip_program_name(load_balancer: str) -> str:
+    return f"vip-{load_balancer}"
+
+
+def written_timeouts(timeouts: Model) -> Mapping[str, float]:
+    """Those that a person wrote, in seconds, by HAProxy's names."""
+    written = timeouts.model_dump(exclude_none=True)
+    return {name.replace("_", "-"): seconds for name, seconds in written.items()}

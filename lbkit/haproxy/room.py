@@ -1,0 +1,73 @@
+"""The room of load balancers: the section `load_balancers`, kinds "haproxy" and "vip"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lbkit.base.host import Host
+from lbkit.engine.change import Change, Verdict
+from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.room import Done, Room
+from lbkit.engine.scope import Draft, Scope
+from lbkit.engine.view import Check, Finding, Picture, Status
+from lbkit.haproxy import apply, observe, plan, resolve
+from lbkit.haproxy.spec import LoadBalancers
+
+
+class HaproxyRoom(Room[LoadBalancers]):
+    name = "haproxy"
+    section = "load_balancers"
+    kinds = frozenset({"haproxy", "vip"})
+
+    @property
+    def model(self) -> type[LoadBalancers]:
+        return LoadBalancers
+
+    def reserve(self, section: LoadBalancers, draft: Draft) -> None:
+        resolve.reserve(section, draft)
+
+    def resolve(self, section: LoadBalancers, draft: Draft) -> object:
+        return resolve.resolve(section, draft)
+
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        return plan.desired(scope, host)
+
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        return observe.observe(scope, host)
+
+    def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
+        return plan.judge_update(want, have)
+
+    def judge_delete(self, have: Actual) -> Verdict:
+        return plan.judge_delete(have)
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        apply.apply(changes, scope, host, done)
+
+    def status(self, scope: Scope, host: Host) -> Iterable[Status]:
+        from lbkit.haproxy.view import status  # noqa: PLC0415 - a plan needs no view
+
+        return status(scope, host)
+
+    def picture(self, scope: Scope) -> Picture:
+        from lbkit.haproxy.picture import picture  # noqa: PLC0415
+
+        return picture(scope)
+
+    def explain(self, scope: Scope, host: Host, path: Sequence[str]) -> Sequence[Finding] | None:
+        from lbkit.haproxy.explain import explain  # noqa: PLC0415
+
+        return explain(scope, host, path)
+
+    def explainable(self, scope: Scope) -> Iterable[str]:
+        from lbkit.haproxy.explain import explainable  # noqa: PLC0415
+
+        return explainable(scope)
+
+    def doctor(self, host: Host) -> Iterable[Check]:
+        from lbkit.haproxy.doctor import doctor  # noqa: PLC0415
+
+        return doctor(host)
+
+
+ROOM = HaproxyRoom()

@@ -1,0 +1,131 @@
+"""Rows of status: each HAProxy, each virtual address, each server as the HAProxys see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lbkit.base.errors import Failure
+from lbkit.base.host import Host
+from lbkit.engine.resource import Key
+from lbkit.engine.scope import Scope
+from lbkit.engine.view import Health, Status
+from lbkit.haproxy.resolved import (
+    LoadBalancers,
+    ResolvedBackend,
+    ResolvedLoadBalancer,
+    ResolvedServer,
+    ResolvedVip,
+    vip_program_name,
+)
+from lbkit.haproxy.runtime import Row
+from lbkit.haproxy.seen import Seen, see
+from lbkit.haproxy.vip.observe import holds
+
+
+def vip_key(balancer: str) -> Key:
+    return Key("vip", balancer)
+
+
+def server_key(balancer: str, backend: str, server: str) -> Key:
+    return Key("server", f"{balancer}/{backend}/{server}")
+
+
+def status(scope: Scope, host: Host) -> Iterator[Status]:
+    for balancer in scope.of("haproxy", LoadBalancers).by_name.values():
+        seen = list(see(balancer, scope, host))
+        if balancer.vip is not None:
+            yield _vip_row(balancer, balancer.vip, seen)
+        for each in seen:
+            yield _haproxy_row(each)
+        for backend, server in balancer.servers:
+            yield _server_row(balancer, backend, server, seen)
+
+
+def _haproxy_row(seen: Seen) -> Status:
+    key = Key("haproxy", f"{seen.member}/{seen.instance.balancer}")
+    parent = Key("machine", seen.member)
+    if seen.info is None:
+        return Status(key, present=False, health=Health.DOWN, detail=seen.way.reason, parent=parent)
+    info = seen.info
+    up = sum(row.up for row in seen.servers)
+    facts = {
+        "version": info.version,
+        "pid": info.pid,
+        "uptime": info.uptime,
+        "sessions": info.sessions,
+        "servers_up": up,
+        "servers": len(seen.servers),
+    }
+    detail = f"{up}/{len(seen.servers)} servers up, {info.sessions} sessions, HAProxy {info.version}"
+    if not seen.as_declared:
+        detail += f"; not as declared: {seen.way.reason}"
+    empty = any(row.server == "BACKEND" and not row.up for row in seen.rows)
+    health = Health.UP if up == len(seen.servers) and seen.as_declared else Health.DEGRADED
+    return Status(key, seen.as_declared, Health.DOWN if empty and not up else health, detail, facts, parent)
+
+
+def holders(vip: ResolvedVip, seen: Sequence[Seen]) -> list[str]:
+    """The members that have the address now. One that cannot be asked does not count."""
+    found = []
+    for each in seen:
+        try:
+            if holds(each.instance.machine, vip.network, vip.addresses):
+                found.append(each.member)
+        except Failure:
+            continue
+    return found
+
+
+def _vip_row(balancer: ResolvedLoadBalancer, vip: ResolvedVip, seen: Sequence[Seen]) -> Status:
+    held = holders(vip, seen)
+    service = vip_program_name(balancer.name)
+    silent = [each.member for each in seen if service not in each.instance.machine.running()]
+    addresses = ", ".join(str(address) for address in vip.addresses)
+    facts = {
+        "addresses": [str(each) for each in vip.addresses],
+        "holders": held,
+        "without_keepalived": silent,
+    }
+    if not held:
+        health, detail = Health.DOWN, f"{addresses}: no machine has it"
+    elif len(held) > 1:
+        health, detail = Health.DEGRADED, f"{addresses}: {' and '.join(held)} have it at the same time"
+    else:
+        health, detail = Health.UP, f"{addresses} at {held[0]}"
+    if silent:
+        health = Health.DEGRADED if held else Health.DOWN
+        detail += f"; keepalived does not run on {', '.join(silent)}"
+    return Status(vip_key(balancer.name), not silent, health, detail, facts)
+
+
+def _server_row(
+    balancer: ResolvedLoadBalancer, backend: ResolvedBackend, server: ResolvedServer, seen: Sequence[Seen]
+) -> Status:
+    key = server_key(balancer.name, backend.name, server.name)
+    parent = vip_key(balancer.name) if balancer.vip else None
+    rows = {each.member: row for each in seen if (row := each.row(backend.name, server.name))}
+    facts = {
+        "address": f"{server.address}",
+        "port": server.port,
+        "backup": server.backup,
+        "seen": {
+            member: {"status": row.status, "check": row.check, "code": row.code, "sessions": row.sessions}
+            for member, row in rows.items()
+        },
+    }
+    if not rows:
+        return Status(key, False, Health.UNKNOWN, "no HAProxy to ask knows it", facts, parent)
+    up = [member for member, row in rows.items() if row.up]
+    health = Health.UP if len(up) == len(rows) else Health.DEGRADED if up else Health.DOWN
+    words = dict.fromkeys(_words(row) for row in rows.values())
+    detail = (
+        words.popitem()[0] if len(words) == 1 else "; ".join(f"{m}: {_words(r)}" for m, r in rows.items())
+    )
+    if server.backup:
+        detail += " (backup)"
+    return Status(key, True, health, detail, facts, parent)
+
+
+def _words(row: Row) -> str:
+    check = " ".join(filter(None, (row.check, row.code)))
+    return row.status + (f", {check}" if check and row.check != "INI" else "")

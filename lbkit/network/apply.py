@@ -115,8 +115,7 @@ def _bridge(
     if stands is None:
         index = write.fresh_index()
         return index, [
-            write.bridge(index, network.bridge, mac, network.mtu),
-            # the MTU again: one that is set on a bridge that stands is not lowered to that of its ports
+            write.bridge(index, network.bridge, mac),
             write.set_link(index, network.bridge, alias=words, mtu=network.mtu),
         ]
     adopted = change.action is Action.ADOPT and stands.kind == "bridge"

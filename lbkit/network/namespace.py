@@ -224,7 +224,7 @@ def trial() -> None:
         with here() as descriptor, Netlink() as netlink:
             bridge = write.fresh_index()
             netlink.carry_out(
-                [write.bridge(bridge, "lbtrial0", "02:00:00:00:00:01", 1500)],
+                [write.bridge(bridge, "lbtrial0", "02:00:00:00:00:01")],
                 [
                     write.veth(
                         write.fresh_index(),

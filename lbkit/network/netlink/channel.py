@@ -104,7 +104,9 @@ class Netlink:
         whole = True
         while True:
             buffer = self._read()
-            for kind, flags, _, start, end in _messages(buffer):
+            for kind, flags, sequence, start, end in _messages(buffer):
+                if sequence != self._sequence:
+                    continue  # late answers to what was refused before
                 if flags & wire.DUMP_INTERRUPTED:
                     whole = False
                 if kind == wire.DONE:

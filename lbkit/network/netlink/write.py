@@ -37,13 +37,15 @@ def fresh_index() -> int:
     return 1 << 16 | secrets.randbits(31)
 
 
-def bridge(index: int, name: str, mac: str, mtu: int) -> Request:
-    """Up from the start. Its address is fixed: else it would be that of a port, and change as machines come and go."""
+def bridge(index: int, name: str, mac: str) -> Request:
+    """Up from the start. Its address is fixed: else it would be that of a port, and change as machines come and go.
+
+    The MTU is set afterwards: only then the kernel takes it as meant, and does not follow that of the ports.
+    """
     body = (
         _LINK.pack(0, 0, index, UP, UP)
         + text(_NAME, name)
         + attribute(_MAC, _mac(mac))
-        + number(_MTU, mtu)
         + nested(_LINK_INFO, text(_INFO_KIND, "bridge"))
     )
     return Request(NEW_LINK, wire.CREATE | wire.EXCL, body, f"bridge {name} was to be made")

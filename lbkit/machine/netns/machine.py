@@ -14,7 +14,16 @@ from lbkit.machine.contract import FoundFile, Program, Running
 from lbkit.machine.netns import folder
 from lbkit.machine.netns.launch import ENVIRONMENT, Ids, launch
 from lbkit.machine.netns.place import Place, machine_folder, namespace_name
-from lbkit.machine.netns.record import Network, Record, alive, forget, processes, read_record, rewrite_digest
+from lbkit.machine.netns.record import (
+    Network,
+    Record,
+    alive,
+    forget,
+    names_in,
+    processes,
+    read_record,
+    rewrite_digest,
+)
 from lbkit.machine.netns.stop import Identity, send, stop
 from lbkit.network.namespace import entered
 
@@ -56,8 +65,10 @@ class NetnsMachine:
         place = self._place(service)
         folder.remove_tree(place.folder)
         folder.remove_tree(place.stage)
-        folder.discard(self._root, [place.files.name])
-        forget(place)
+        for name in names_in(self._root):
+            # what lies beside the folder, half-written ones of a killed lbkit too; no service's name has a dot
+            if name.startswith((f"{service}.", f".{service}.")):
+                folder.discard(self._root, [name])
 
     def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:
         return folder.last_lines(self._root, [service, "log"], lines)

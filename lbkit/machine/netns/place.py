@@ -45,10 +45,6 @@ class Place:
         return self.machine_folder / f"{self.service}.process.json"
 
     @property
-    def files(self) -> Path:
-        return self.machine_folder / f"{self.service}.files.json"
-
-    @property
     def stage(self) -> Path:
         return self.machine_folder / f"{self.service}.stage"
 

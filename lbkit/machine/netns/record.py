@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from lbkit.base.clock import Clock
-from lbkit.base.files import FileFailure, read, write_atomic
+from lbkit.base.files import FileFailure, read
 from lbkit.base.host import Host
 from lbkit.machine.contract import NEVER_STARTED, Process, Program
+from lbkit.machine.netns import folder
 from lbkit.machine.netns.place import Place, machines_folder
 from lbkit.machine.netns.proc import boot_id, network_of, read_stat, service_mark
 
@@ -65,7 +66,8 @@ def read_record(place: Place) -> Record | None:
 def rewrite_digest(place: Place, record: Record, digest: str) -> None:
     program = replace(record.program, digest=digest)
     who = {"pid": record.pid, "start_time": record.start_time, "boot": record.boot, "started": record.started}
-    write_atomic(place.record, json.dumps(who | _as_data(program)).encode(), mode=0o600)
+    content = json.dumps(who | _as_data(program)).encode()
+    folder.write(place.machine_folder, [place.record.name], content, mode=0o600)
 
 
 def forget(place: Place) -> None:
@@ -141,13 +143,13 @@ def _process(place: Place, kind: str, network: Network) -> Process:
     )
 
 
-def names_in(folder: Path) -> list[str]:
+def names_in(path: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return os.listdir(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise FileFailure("read", folder, error) from error
+        raise FileFailure("read", path, error) from error
 
 
 def _parse(data: dict[str, Any], name: str) -> Record:

@@ -35,13 +35,20 @@ def main() -> None:
         stage = "user"
         drop(given["ids"])
         stage = "program"
-        reset_signals()
         os.umask(0o022)
-        os.write(report, b"ok %d %d\n" % (pid, start_time))
+        tell(report, b"ok %d %d\n" % (pid, start_time))
+        reset_signals()
         execute(given["argv"], given["environment"])
     except OSError as error:
-        os.write(report, f"no {stage} {error.errno}\n".encode())
+        tell(report, f"no {stage} {error.errno}\n".encode())
     os._exit(1)
+
+
+def tell(report: int, line: bytes) -> None:
+    try:
+        os.write(report, line)
+    except BrokenPipeError:
+        return  # lbkit was killed; the record is there, and the next apply finds what comes of it
 
 
 def identity() -> tuple[int, int]:

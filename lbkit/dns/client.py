@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lbkit.dns.edits import Unit
 from lbkit.dns.errors import MOVED, ServerFailure, Unreachable, ZoneMoved, refused, untrusted
+from lbkit.dns.message import packed, update_message
 from lbkit.dns.names import absolute
 from lbkit.dns.tsig import TsigKey
 from lbkit.dns.values import TYPES, read
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import dns.rrset
 
 TIMEOUT = 10.0  # seconds to wait for the next bytes
+MESSAGE_OCTETS = 65535  # over TCP, RFC 1035 section 4.2.2
+OVERHEAD_OCTETS = 1024  # the header, the zone's name and the signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,50 +95,22 @@ class Client:
         """
         import dns.exception  # noqa: PLC0415
 
-        message = self._message(units)
-        try:
-            wire = message.to_wire(max_size=65535)
-        except dns.exception.TooBig:
-            if len(units) == 1:
+        for batch in packed(units, MESSAGE_OCTETS - OVERHEAD_OCTETS):
+            message = update_message(self.zone, batch)
+            self._sign(message)
+            try:
+                wire = message.to_wire(max_size=MESSAGE_OCTETS)
+            except dns.exception.TooBig:
                 raise ServerFailure(
                     "an update",
                     self.zone,
                     self.server,
-                    f"what stands at {units[0].name} does not fit one message (65535 octets)",
+                    f"what stands at {batch[0].name} does not fit one message ({MESSAGE_OCTETS} octets)",
                     "spread the values over more names",
                 ) from None
-            middle = len(units) // 2
-            yield from self.update(units[:middle])
-            yield from self.update(units[middle:])
-            return
-        self._write(wire)
-        self._receive(message, "an update")
-        yield units
-
-    def _message(self, units: Sequence[Unit]) -> Any:
-        from dns.rdata import from_text  # noqa: PLC0415
-        from dns.update import UpdateMessage  # noqa: PLC0415
-
-        message = UpdateMessage(self.zone)
-        self._sign(message)
-        for unit in units:
-            for name in unit.unused:
-                message.absent(self._wire_name(name))
-            for edit in unit.edits:
-                if edit.before is not None:
-                    values = [from_text("IN", edit.kind, value) for value in sorted(edit.before.values)]
-                    message.present(self._wire_name(edit.name), *values)
-                elif edit.name not in unit.unused:
-                    message.absent(self._wire_name(edit.name), edit.kind)
-        for unit in units:
-            for edit in unit.edits:
-                for value in edit.remove:
-                    message.delete(self._wire_name(edit.name), from_text("IN", edit.kind, value))
-        for unit in units:
-            for edit in unit.edits:
-                for value in edit.add:
-                    message.add(self._wire_name(edit.name), edit.ttl, from_text("IN", edit.kind, value))
-        return message
+            self._write(wire)
+            self._receive(message, "an update")
+            yield batch
 
     def serial(self) -> int:
         """The serial that the server serves now."""
@@ -163,11 +138,6 @@ class Client:
         self._send(question, "a query")
         return self._receive(question, "a query")
 
-    def _wire_name(self, name: str) -> Any:
-        from dns.name import from_text  # noqa: PLC0415
-
-        return from_text(absolute(name, self.zone) + ".")
-
     def _records(self, rrsets: list[Any]) -> Iterator[tuple[str, str, int, str | None]]:
         suffix = f".{self.zone}."
         for rrset in rrsets:
@@ -185,7 +155,7 @@ class Client:
 
     def _send(self, message: Any, doing: str) -> None:
         self._sign(message)
-        self._write(message.to_wire(max_size=65535))
+        self._write(message.to_wire(max_size=MESSAGE_OCTETS))
 
     def _write(self, wire: bytes) -> None:
         try:

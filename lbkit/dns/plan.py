@@ -14,10 +14,11 @@ from lbkit.engine.resource import Actual, Desired
 
 def desired(zones: Iterable[ResolvedZone]) -> Iterator[Desired]:
     for zone in zones:
+        servers = zone.server_keys
         for rrset in zone.rrsets.values():
             state = {"ttl": rrset.ttl, "values": list(rrset.values)}
             key = zone.key_of(rrset.name, rrset.kind)
-            yield Desired(key, state, requires=zone.server_keys | rrset.requires)
+            yield Desired(key, state, requires=servers | rrset.requires)
 
 
 def actual(zone: ResolvedZone, data: ZoneData, topology: str) -> Iterator[Actual]:
@@ -28,6 +29,7 @@ def actual(zone: ResolvedZone, data: ZoneData, topology: str) -> Iterator[Actual
     """
     ours = held(data, topology)
     going = _Unwanted(zone)
+    servers = zone.server_keys
     for name, kind in sorted(ours | set(zone.rrsets)):
         have = holding(data, topology, name, kind)
         want = zone.rrsets.get((name, kind))
@@ -48,7 +50,7 @@ def actual(zone: ResolvedZone, data: ZoneData, topology: str) -> Iterator[Actual
                 (owner for value, owner in have.others.items() if value in obstacles and owner), None
             )
         free = False if obstacles else None if owner == topology else True
-        requires = zone.server_keys | (want.requires if want else frozenset())
+        requires = servers | (want.requires if want else frozenset())
         yield Actual(zone.key_of(name, kind), state, owner, requires=requires, free=free)
 
 

@@ -16,6 +16,7 @@ STRING_OCTETS = 255  # a character-string, RFC 1035 section 3.3
 
 _NUMBER = re.compile(r"[0-9]{1,5}\Z")
 _TAG = re.compile(r"[a-z0-9]{1,15}\Z")  # RFC 8659 section 4.1
+_SPECIAL = re.compile(rb'["\\]|[^ -~]')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -33,6 +34,8 @@ def read(kind: str, rdata: Any) -> str:
 
 def quoted(octets: bytes) -> str:
     """A character-string as zone files write it."""
+    if not _SPECIAL.search(octets):
+        return f'"{octets.decode("ascii")}"'
     text = "".join(
         f"\\{chr(octet)}" if octet in b'"\\' else chr(octet) if 32 <= octet < 127 else f"\\{octet:03d}"
         for octet in octets

@@ -109,7 +109,7 @@ def _nodes_of(target: str, scope: Scope) -> list[str]:
     section, _, name = target.partition(".")
     if section == "machines":
         return [f"machine {endpoint.name}" for endpoint in scope.book.endpoints(target) or ()]
-    return [f"{section.removesuffix('s')} {name}"]
+    return [f"vip {name}"]
 
 
 def explainable(scope: Scope) -> Iterator[str]:

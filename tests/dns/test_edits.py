@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lbkit.dns.apply import wish_of
 from lbkit.dns.edits import InTheWay, Wish, units
+from lbkit.dns.message import octets, packed, update_message
 from lbkit.dns.ownership import held, holding, in_the_way, mark_name, mark_value, marked
 from lbkit.dns.plan import actual, desired
 from lbkit.dns.resolve import KeySource, ResolvedRrset, ResolvedZone
@@ -188,3 +189,31 @@ def test_a_mark_is_one_string_beside_the_owner_s_and_belongs_to_its_value_alone(
     assert holding(zone, "we", *place).ours == frozenset()
     assert holding(zone, "we", *place).others == {value: "web"}
     assert len(mark) < 300
+
+
+LONG = st.text("ab", min_size=1, max_size=60)
+
+
+@given(
+    st.lists(st.tuples(LONG, st.sampled_from(["A", "AAAA", "TXT"]), st.booleans()), max_size=300), st.data()
+)
+def test_a_batch_is_never_larger_on_the_wire_than_it_was_reckoned(records, data) -> None:
+    values = {
+        "A": "255.255.255.255",
+        "AAAA": "::",
+        "TXT": '"' + "\\000" * data.draw(st.integers(0, 255)) + '" ""',
+    }
+    rrsets = {}
+    for name, kind, standing in records:
+        if standing:
+            rrsets[name, kind] = Rrset(60, frozenset({values[kind]}))
+    zone = ZoneData(ZONE, 1, rrsets)
+    wishes = [Wish(name, kind, 60, frozenset({values[kind]}), adopt=True) for name, kind, _ in records]
+    todo = units(zone, "web", list(dict.fromkeys(wishes)))
+    room = data.draw(st.sampled_from([2000, 65535]))
+    batches = list(packed(todo, room))
+    assert [unit for batch in batches for unit in batch] == todo
+    for batch in batches:
+        reckoned = sum(octets(unit) for unit in batch)
+        assert reckoned <= room or len(batch) == 1
+        assert len(update_message(ZONE, batch).to_wire()) <= reckoned + 12 + len(ZONE) + 2 + 4

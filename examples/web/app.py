@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 
 # TOPOLOGY/MEMBER/SERVICE, as lbkit starts it
 NAME = os.environ.get("LBKIT_SERVICE", "-/unknown/-").split("/")[1]
@@ -46,7 +47,11 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are counted by the load balancer."""
 
 
-class Server(ThreadingHTTPServer):
+class Server(ThreadingTCPServer):
+    """Not http.server's own, which asks the resolver for this host's name before it listens."""
+
+    allow_reuse_address = True
+    daemon_threads = True
     request_queue_size = 128
     ending = threading.Event()
 

@@ -98,11 +98,11 @@ def listing(host: Host, prefix: str) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     try:
         with os.scandir(host.netns_dir) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.startswith(prefix))
-        for name in names:
-            path = str(host.netns_dir / name)
+            paths = sorted((entry.name, entry.path) for entry in entries if entry.name.startswith(prefix))
+        namespaces = os.stat(_HERE).st_dev
+        for name, path in paths:
             status = os.stat(path, follow_symlinks=False)
-            if _is_namespace(status):
+            if status.st_dev == namespaces:
                 found[name] = None
             elif text := _leftover(path, status):
                 found[name] = text

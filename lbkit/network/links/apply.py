@@ -49,10 +49,11 @@ def converge(
         with namespace.wandering():
             for want, plan in plans:
                 outside.where = f"namespace {want.name}"
-                if want.name in standing:
-                    done = _amend(host, want, plan, ports, outside)
-                else:
+                have = standing.get(want.name)
+                if have is None:
                     done = _furnish(host, want, plan, ports, outside)
+                else:
+                    done = _amend(host, want, have, plan, ports, outside)
                 report(want.name, done)
 
 
@@ -70,7 +71,7 @@ def _furnish(
 ) -> str:
     """A new namespace: nothing is there, so all that goes inside goes in one message."""
     requests = [
-        *steps.links_inside(want, plan),
+        *steps.links_inside(want, None, plan),
         *steps.addresses_inside(plan, {}, {}),
         *steps.routes_inside(want.routes, ()),
     ]
@@ -81,7 +82,12 @@ def _furnish(
 
 
 def _amend(
-    host: Host, want: WantedNamespace, plan: Links, ports: Mapping[str, Link], outside: Netlink
+    host: Host,
+    want: WantedNamespace,
+    have: SeenNamespace,
+    plan: Links,
+    ports: Mapping[str, Link],
+    outside: Netlink,
 ) -> str:
     """One that stands. The kernel drops addresses and routes with what they hang on, so it is asked after each step."""
     namespace.enter(host, want.name)
@@ -90,12 +96,12 @@ def _amend(
             sysctl.put(key, value)
     with Netlink(where=f"namespace {want.name}") as inside:
         _make_links(outside, plan, ports)
-        requests = steps.links_inside(want, plan)
+        requests = steps.links_inside(want, have, plan)
         inside.carry_out(requests)
         about_addresses = steps.addresses_inside(plan, *by_protocol(read.addresses(inside)))
         inside.carry_out(about_addresses)
-        have = [(route.to, route.via) for route in read.routes(inside) if route.via is not None]
-        about_routes = steps.routes_inside(want.routes, have)
+        present = [(route.to, route.via) for route in read.routes(inside) if route.via is not None]
+        about_routes = steps.routes_inside(want.routes, present)
         inside.carry_out(about_routes)
     return f"namespace amended, {_count([*requests, *about_addresses, *about_routes])}"
 

@@ -130,16 +130,21 @@ def on_host(links: Links, bridges: Mapping[str, Link], namespace: int) -> list[l
     return groups
 
 
-def links_inside(want: WantedNamespace, links: Links) -> list[Request]:
-    """Those that make links inside as wanted, lo included; the same whether or not they are so already."""
-    return [
-        write.set_link(1, "lo", alias=want.mark, up=True),
-        *(write.delete_link(*goner) for goner in links.goners_inside),
-        *(
-            write.set_link(index, asked.name, alias=asked.mark, mtu=asked.mtu, mac=asked.mac, up=True)
-            for asked, index in links.indexes
-        ),
-    ]
+def links_inside(want: WantedNamespace, have: SeenNamespace | None, links: Links) -> list[Request]:
+    """New links are marked and raised; of those that stand, what differs is set, lo included."""
+    requests = [write.delete_link(*goner) for goner in links.goners_inside]
+    if have is not None and (have.mark != want.mark or not have.lo_up):
+        requests.append(write.set_link(1, "lo", alias=want.mark, up=True))
+    for asked, found in links.keep:
+        mac = asked.mac if found.mac != asked.mac else None
+        if mac or found.mark != asked.mark or found.mtu != asked.mtu or not found.up:
+            requests.append(
+                write.set_link(found.ifindex, asked.name, alias=asked.mark, mtu=asked.mtu, mac=mac, up=True)
+            )
+    requests.extend(
+        write.set_link(index, asked.name, alias=asked.mark, up=True) for asked, index in links.make
+    )
+    return requests
 
 
 def addresses_inside(

@@ -19,6 +19,7 @@ _NUMBER = struct.Struct("=I")
 _ATTRIBUTE = struct.Struct("=HH")
 _LINK_SCOPE = 253  # RT_SCOPE_LINK; larger is narrower
 _RUNNING = 0x40  # IFF_RUNNING
+_FAMILIES = frozenset({2, 10})  # AF_INET, AF_INET6; routes of multicast have families of their own
 
 
 class Link(NamedTuple):
@@ -66,13 +67,10 @@ def addresses(netlink: Netlink) -> list[Address]:
 
 
 def routes(netlink: Netlink, protocol: int = PROTOCOL) -> list[Route]:
-    """Routes of one protocol number; the kernel leaves the others out."""
-    found = []
-    for family in (2, 10):
-        body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, protocol, 0, 0, 0)
-        answers = netlink.dump(Request(GET_ROUTE, 0, body, "routes were to be read"))
-        found += [read_route(*answer) for answer in answers]
-    return found
+    """Routes of one protocol number, IPv4 and IPv6; the kernel leaves the others out."""
+    body = struct.pack("=BBBBBBBBI", 0, 0, 0, 0, 0, protocol, 0, 0, 0)
+    answers = netlink.dump(Request(GET_ROUTE, 0, body, "routes were to be read"))
+    return [read_route(*answer) for answer in answers if answer[0][answer[1]] in _FAMILIES]
 
 
 def read_link(buffer: bytes, start: int, end: int) -> Link:
@@ -125,6 +123,8 @@ def _info_kind(buffer: bytes, start: int, end: int) -> str:
 def read_address(buffer: bytes, start: int, end: int) -> Address | None:
     """None for what is foreign and of its link only (fe80::/10, ::1)."""
     family, length, _, scope, index = struct.unpack_from("=BBBBi", buffer, start)
+    if scope > _LINK_SCOPE:
+        return None
     packed = b""
     protocol = 0
     for kind, begin, stop in attributes(buffer, start + 8, end):

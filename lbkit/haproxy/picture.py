@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Edge, Node, Picture
-from lbkit.haproxy.resolved import LoadBalancers, ResolvedLoadBalancer, ResolvedServer
+from lbkit.haproxy.resolved import LoadBalancers, ResolvedBackend, ResolvedLoadBalancer, ResolvedServer
 from lbkit.haproxy.view import server_key, vip_key
 
 CLIENTS = "clients"
@@ -36,11 +36,22 @@ def _nodes(balancer: ResolvedLoadBalancer) -> Iterator[Node]:
             layer=2,
             inside=f"machine {member}",
         )
+    for backend in balancer.backends:
+        check = backend.health_check
+        checked = (
+            ()
+            if check is None
+            else (f"{check.path if check.protocol == 'http' else 'tcp'} every {check.interval:g} s",)
+        )
+        yield Node(_backend(balancer, backend), backend.name, "backend", (backend.balance, *checked), layer=3)
     for backend, server in balancer.servers:
-        if server.member is None:
-            details = (f"{server.address}:{server.port}",)
-            name = str(server_key(balancer.name, backend.name, server.name))
-            yield Node(name, server.name, "server", details, layer=3)
+        name = _server(balancer, backend, server)
+        if server.member is not None:
+            yield Node(
+                name, f"{backend.name} :{server.port}", "server", layer=4, inside=f"machine {server.member}"
+            )
+        else:
+            yield Node(name, server.name, "server", (f"{server.address}:{server.port}",), layer=4)
 
 
 def _edges(balancer: ResolvedLoadBalancer) -> Iterator[Edge]:
@@ -49,24 +60,30 @@ def _edges(balancer: ResolvedLoadBalancer) -> Iterator[Edge]:
     if entry is not None:
         yield Edge(CLIENTS, entry, label)
     for index, member in enumerate(balancer.members):
+        # one has the address; where nothing failed, the first
+        standby = entry is not None and index > 0
         if entry is None:
             yield Edge(CLIENTS, _haproxy(balancer, member), label)
-        else:  # one has the address; where nothing failed, the first
-            yield Edge(entry, _haproxy(balancer, member), faint=index > 0)
-        for backend, server in balancer.servers:
-            yield Edge(
-                _haproxy(balancer, member),
-                _target(balancer, backend.name, server),
-                f"{backend.name} :{server.port}",
-                faint=server.backup or server.weight == 0,
-            )
-
-
-def _target(balancer: ResolvedLoadBalancer, backend: str, server: ResolvedServer) -> str:
-    if server.member is not None:
-        return f"machine {server.member}"
-    return str(server_key(balancer.name, backend, server.name))
+        else:
+            yield Edge(entry, _haproxy(balancer, member), faint=standby)
+        for backend in balancer.backends:
+            yield Edge(_haproxy(balancer, member), _backend(balancer, backend), faint=standby)
+    for backend, server in balancer.servers:
+        yield Edge(
+            _backend(balancer, backend),
+            _server(balancer, backend, server),
+            "backup" if server.backup else "",
+            faint=server.backup or server.weight == 0,
+        )
 
 
 def _haproxy(balancer: ResolvedLoadBalancer, member: str) -> str:
     return f"haproxy {member}/{balancer.name}"
+
+
+def _backend(balancer: ResolvedLoadBalancer, backend: ResolvedBackend) -> str:
+    return f"backend {balancer.name}/{backend.name}"
+
+
+def _server(balancer: ResolvedLoadBalancer, backend: ResolvedBackend, server: ResolvedServer) -> str:
+    return str(server_key(balancer.name, backend.name, server.name))

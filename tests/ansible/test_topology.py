@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,33 @@ def playbook(tmp_path: Path, *tasks: dict[str, Any]) -> Path:
     path = tmp_path / "play.yml"
     path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
     return path
+
+
+@pytest.fixture
+def example(topology_name: str, tmp_path: Path) -> Path:
+    """The example as it is delivered, under a name of its own, without a TSIG key."""
+    folder = tmp_path / "examples"
+    shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("*.key"))
+    path = folder / "web.yml"
+    path.write_text(path.read_text().replace("\nname: web\n", f"\nname: {topology_name}\n"))
+    return path
+
+
+def test_the_example_from_a_fresh_checkout(netns: None, play: Play, example: Path) -> None:
+    here = {"topology_file": str(example), "topology_example": str(example)}
+    made = play("playbooks/site.yml", **here)
+    assert made.code == 0, made.text
+    assert (example.parent / "tsig.key").stat().st_mode & 0o777 == 0o600
+    assert {"rrset example.test shop A", "haproxy lb-1/shop"} <= {
+        f"{change['resource']['kind']} {change['resource']['name']}"
+        for change in made.task("as declared")["plan"]["changes"]
+    }
+    jsonschema.validate(made.task("as declared")["plan"], SCHEMA)
+    again = play("playbooks/site.yml", "--diff", **here)
+    assert again.recap["changed"] == 0, again.text
+    gone = play("playbooks/teardown.yml", topology_file=str(example))
+    assert gone.code == 0, gone.text
+    assert not lbkit.observe(lbkit.load(example))
 
 
 def test_site_and_teardown_from_nothing_to_nothing(netns: None, play: Play, file: Path) -> None:

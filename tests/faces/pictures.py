@@ -13,7 +13,7 @@ def web_picture() -> Picture:
     nodes = [
         Node("network front", "front", "network", ("10.80.0.0/24", "NAT")),
         Node("network back", "back", "network", ("10.80.1.0/24",)),
-        Node("clients", "clients", "clients"),
+        Node("clients", "clients", "client"),
         Node("machine ns", "ns", "machine", ("10.80.0.20",), layer=1),
         Node("zone example.test", "example.test", "zone", inside="machine ns"),
         Node("load_balancer shop", "shop", "vip", ("10.80.0.10", "http :80")),

@@ -61,14 +61,14 @@ _DARK: Final = {
 
 # A kind's sign on a grid of 16, drawn as strokes, and the colour that it takes. A new kind is a line here.
 SIGNS: Final = {
-    "clients": ("entry", "M3.2 3.5h9.6v6.6h-9.6z M1.4 12.8h13.2"),
+    "client": ("entry", "M3.2 3.5h9.6v6.6h-9.6z M1.4 12.8h13.2"),
     "vip": ("balance", "M8 2.2a5.8 5.8 0 1 0 .01 0z M8 6.4a1.6 1.6 0 1 0 .01 0z"),
     "load_balancer": ("balance", "M8 2.2a5.8 5.8 0 1 0 .01 0z M8 6.4a1.6 1.6 0 1 0 .01 0z"),
     "haproxy": ("balance", "M1.8 8h4.4 M6.2 8c3.4 0 3-4.6 7.6-4.6 M6.2 8h7.6 M6.2 8c3.4 0 3 4.6 7.6 4.6"),
     "frontend": ("balance", "M2 8h11 M9.4 4.2l3.8 3.8l-3.8 3.8"),
     "backend": ("balance", "M3 4.2h10 M3 8h10 M3 11.8h10"),
     "machine": ("place", "M2.6 2.8h10.8v4.2h-10.8z M2.6 9h10.8v4.2h-10.8z M5.2 4.9h.01 M5.2 11.1h.01"),
-    "server": ("place", "M2.6 2.8h10.8v4.2h-10.8z M2.6 9h10.8v4.2h-10.8z M5.2 4.9h.01 M5.2 11.1h.01"),
+    "server": ("balance", "M1.8 8h7.6 M6 4.4l3.6 3.6l-3.6 3.6 M13.4 3v10"),
     "service": ("place", "M3 4.4l3.6 3.6l-3.6 3.6 M8.4 12h4.8"),
     "zone": (
         "name",

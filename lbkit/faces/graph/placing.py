@@ -118,7 +118,7 @@ def _across(columns: Columns, drawing: Drawing, traffic: Sequence[Edge]) -> tupl
     x = MARGIN
     for index, column in enumerate(columns.order):
         trunks = _TRUNK * len(_networks_of(column, drawing))
-        room = max(_GAP, label[index] + 48.0) if index else STUB if trunks else 0.0
+        room = max(_GAP, label[index] + 64.0) if index else 2 * STUB if trunks else 0.0
         x += room + trunks
         xs.append(round(x, 1))
         widths.append(

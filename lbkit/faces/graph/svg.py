@@ -88,7 +88,7 @@ def _header(root: ET.Element, name: str, drawing: Drawing, plan: Placed) -> None
             continue
         words = f"{counts[state]} {_WORDS[state]}"
         _text(root, "key", x, MARGIN + 18, words, anchor="end")
-        x -= text_width(words, 12)
+        x -= text_width(words, 11)  # a legend need not be tight
         x -= 12
         _state(root, x, MARGIN + 14, state)
         x -= 22

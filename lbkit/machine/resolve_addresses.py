@@ -20,8 +20,9 @@ Seats = Mapping[tuple[str, str], tuple[IPInterface, ...]]
 
 def claim_pinned(name: str, group: Group, draft: Draft) -> None:
     """Claim the addresses that the group pins, for its members in their order."""
-    members = group.members(name)
-    for network, attachment in group.networks.items():
+    pinning = {network: given for network, given in group.networks.items() if given.addresses}
+    members = group.members(name) if pinning else []
+    for network, attachment in pinning.items():
         prefixes = draft.book.networks.get(network)
         if prefixes is None:
             continue

@@ -8,7 +8,7 @@ import re
 from bisect import bisect_right
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
-from lbkit.base.problems import InvalidDocument, Path, Problem
+from lbkit.base.problems import InvalidDocument, Path, Problem, dotted
 from lbkit.topology.document import (
     MOST_DEPTH,
     MOST_VALUES,
@@ -145,7 +145,7 @@ class _Reader:
                 raise self.unreadable(position, "':' after a key")
             node, position = self.value(self.skip(position + 1), (*path, key), depth + 1)
             if key in entries:
-                found = f"{key} stands at line {key_lines[key]} already"
+                found = f"{dotted((key,))} stands at line {key_lines[key]} already"
                 where = f"{self.file}:{key_line}"
                 self.problems.append(Problem((*path, key), "a key once", found, "", where))
             else:

@@ -18,7 +18,7 @@ from lbkit.engine.room import Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.topology import register
 from lbkit.topology.document import MOST_BYTES, Document, Scalar, refused
-from lbkit.topology.mistakes import problems_of, written
+from lbkit.topology.mistakes import MOST_PROBLEMS, problems_of, written
 
 VERSION = 1
 """Of the language: what `lbkit: 1` at the top of a document says."""
@@ -85,6 +85,16 @@ def _head(document: Document, rooms: tuple[Room[Any], ...], draft: Draft, said: 
     """Check what belongs to no room, and note the topology's name."""
     entries = document.root.entries
     sections = {room.section for room in rooms}
+    known = {"lbkit", "name", *sections}
+    if not any(key in known or nearest(key[:80], known) for key in list(entries)[:MOST_PROBLEMS]):
+        # another kind of file by mistake: what is in it is nobody's business here
+        raise refused(
+            document.file,
+            0,
+            "a topology",
+            found="none of its sections",
+            remedy=f"begin with `lbkit: {VERSION}`",
+        )
 
     def say(path: Place, wanted: str, found: str, remedy: str = "") -> None:
         at_key = path and document.root.key_lines.get(str(path[-1]))
@@ -97,10 +107,8 @@ def _head(document: Document, rooms: tuple[Room[Any], ...], draft: Draft, said: 
     elif not isinstance(version, Scalar) or version.value is True or version.value != VERSION:
         remedy = f"this lbkit reads version {VERSION}; a newer one may be needed"
         say(("lbkit",), f"version {VERSION} of the language", written(version), remedy)
-    for key in entries:
-        if key in {"lbkit", "name", *sections} or key.startswith(EXTENSION):
-            continue
-        say((key,), "a section that lbkit knows", key[:80], near(key[:80], {"lbkit", "name", *sections}))
+    for key in [key for key in entries if key not in known and not key.startswith(EXTENSION)][:MOST_PROBLEMS]:
+        say((key,), "a section that lbkit knows", dotted((key,)), near(key[:80], known))
         # who refers to what stands in it is not wrong as well
         draft.broken |= {(meant,) for meant in nearest(key[:80], sections - set(entries))}
     name = entries.get("name")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from lbkit.base.problems import Path, Problem, near
+from lbkit.base.problems import Path, Problem, dotted, near
 from lbkit.topology.document import Document, List, Node, Scalar, Table
 
 MOST_PROBLEMS = 200  # of one section: who made more mends the first ones first
@@ -90,7 +90,7 @@ def _found(error: ErrorDetails, section: str, document: Document, schema: Mappin
     if kind == "extra_forbidden":
         known = _known_keys(schema, path[1:-1])
         problem = Problem(
-            path, "a key that means something here", str(path[-1])[:80], near(str(path[-1])[:80], known)
+            path, "a key that means something here", dotted(path[-1:]), near(str(path[-1])[:80], known)
         )
         return _Found(kind, _at(problem, document, document.key_line(path)), fork)
     if "[key]" in rest:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from lbkit.base.problems import InvalidDocument, Path, Problem, near
+from lbkit.base.problems import InvalidDocument, Path, Problem, dotted, near
 from lbkit.topology.document import (
     MOST_DEPTH,
     MOST_VALUES,
@@ -194,7 +194,7 @@ class _Composer:
                     (*path, key),
                     key_line,
                     "a key once",
-                    found=f"{key} stands at line {key_lines[key]} already",
+                    found=f"{dotted((key,))} stands at line {key_lines[key]} already",
                 )
             else:
                 entries[key] = node
@@ -248,6 +248,8 @@ class _Composer:
             return None
         if text in _BOOLEAN:
             return _BOOLEAN[text]
+        if text[0] not in "+-.0123456789":
+            return text
         if _WHOLE.match(text) or _BASED.match(text):
             whole = Whole(text, 0) if text[:2] in {"0o", "0x"} else Whole(text)
             whole.text = text

@@ -10,7 +10,7 @@ from lbkit.dns.edits import Unit, Wish, units
 from lbkit.dns.errors import ZoneMoved
 from lbkit.dns.observe import zones
 from lbkit.dns.resolve import ResolvedServer, ResolvedZone
-from lbkit.dns.settle import wait_until_served
+from lbkit.dns.settle import wait_until_served, wait_until_shown
 from lbkit.dns.tsig import TsigKey, read_key
 from lbkit.engine.change import Action, Change
 from lbkit.engine.room import Done
@@ -82,6 +82,7 @@ class _Work:
                 said = {unit.name: unit for unit in sent}
                 for place in [place for place in pending if place[0] in said]:
                     self.done(pending.pop(place)[1], executed(said[place[0]], place[1]))
+            wait_until_shown(primary, todo[-1], self.host.clock, self.zone.settle)
             return primary.serial()
 
     def _serial(self, server: ResolvedServer) -> int:

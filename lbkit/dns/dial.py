@@ -35,4 +35,6 @@ def _connect(zone: ResolvedZone, server: ResolvedServer, scope: Scope, host: Hos
     except OSError as error:
         raise Unreachable(zone.name, str(server), error.strerror or f"no answer in {PATIENCE:g} s") from error
     except Failure as failure:
+        if isinstance(failure.__cause__, PermissionError):
+            raise  # it may stand: only that cannot be seen
         raise Unreachable(zone.name, str(server), failure.found or failure.wanted) from failure

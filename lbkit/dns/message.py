@@ -9,8 +9,10 @@ from typing import Any
 from lbkit.dns.edits import Unit
 from lbkit.dns.names import absolute
 
-_FIXED = 13  # octets of a record beside its owner and data: a pointer to the zone's name less a dot, type, class, TTL, length
-_DATA_SLACK = 16  # how much longer data may be on the wire than as text (an AAAA, the lengths of strings)
+_FIXED = (
+    13  # of a record, beside owner and data: a length, a pointer to the zone's name, type, class, TTL, length
+)
+_ADDRESS_OCTETS = {"A": 4, "AAAA": 16}
 
 
 def packed(units: Sequence[Unit], room: int) -> Iterator[list[Unit]]:
@@ -33,9 +35,10 @@ def octets(unit: Unit) -> int:
     size = sum(len(name) + _FIXED for name in unit.unused)
     for edit in unit.edits:
         owner = len(edit.name) + _FIXED
-        before = edit.before.values if edit.before else frozenset({""})
-        for values in (before, edit.remove, edit.add):
-            size += sum(owner + len(value) + _DATA_SLACK for value in values)
+        if edit.before is None and edit.name not in unit.unused:
+            size += owner
+        for values in (edit.before.values if edit.before else (), edit.remove, edit.add):
+            size += sum(owner + _ADDRESS_OCTETS.get(edit.kind, len(value) + 1) for value in values)
     return size
 
 

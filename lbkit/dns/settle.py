@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
+from lbkit.dns.client import Client
+from lbkit.dns.edits import Unit
 from lbkit.dns.errors import ServerFailure, Unreachable
+from lbkit.dns.ownership import marked
 from lbkit.dns.resolve import ResolvedServer
 
 _PAUSE = 0.2  # seconds between questions: no server tells of a finished transfer by itself
@@ -15,12 +18,11 @@ _PAUSE = 0.2  # seconds between questions: no server tells of a finished transfe
 class Lagging(Failure):
     """An update is done on the primary, but `servers` still serve the zone as it was."""
 
-    def __init__(self, zone: str, serial: int, settle: float, servers: dict[str, str]) -> None:
+    def __init__(self, zone: str, settle: float, servers: dict[str, str]) -> None:
         self.zone = zone
-        self.serial = serial
         self.servers = tuple(servers)
         super().__init__(
-            f"every server of the zone {zone} was to serve serial {serial} within {settle:g} s",
+            f"every server of the zone {zone} was to serve the update within {settle:g} s",
             found="; ".join(f"{server} {words}" for server, words in servers.items()),
             remedy="see that the primary notifies it (also-notify) and lets it transfer (allow-transfer); "
             "or raise `settle` of the zone",
@@ -30,6 +32,25 @@ class Lagging(Failure):
 def at_least(serial: int, other: int) -> bool:
     """Whether `serial` is `other` or later, by the arithmetic of RFC 1982, section 3.2, on 32 bits."""
     return (serial - other) % 2**32 < 2**31
+
+
+def wait_until_shown(primary: Client, unit: Unit, clock: Clock, settle: float) -> None:
+    """Wait until the primary itself serves the last `unit` of an update, at most `settle` seconds. Raises Lagging.
+
+    Most do when they accept it. One that signs the zone apart (inline-signing), or passes updates on to another
+    primary (RFC 2136 section 6), does a little later. Asked for are the owner marks: they alone are answered as
+    they stand, below a delegation too.
+    """
+    deadline = clock.monotonic() + settle
+    for edit in unit.edits:
+        while marked(edit.name) and (edit.add or edit.remove):
+            served = primary.look_up(edit.name, edit.kind).values
+            if served.issuperset(edit.add) and served.isdisjoint(edit.remove):
+                break
+            if clock.monotonic() >= deadline:
+                words = {primary.server: f"still serves {edit.name} {edit.kind} as it was"}
+                raise Lagging(primary.zone, settle, words)
+            clock.sleep(_PAUSE)
 
 
 def wait_until_served(
@@ -61,9 +82,9 @@ def wait_until_served(
                 behind[server] = f"does not answer ({failure.found})"
                 continue
             if not at_least(found, serial):
-                behind[server] = f"serves {found}"
+                behind[server] = f"serves serial {found}, not {serial}"
         if behind and clock.monotonic() >= deadline:
-            raise Lagging(zone, serial, settle, {str(server): words for server, words in behind.items()})
+            raise Lagging(zone, settle, {str(server): words for server, words in behind.items()})
         waiting = list(behind)
         if waiting:
             clock.sleep(_PAUSE)

@@ -125,7 +125,7 @@ def test_a_secondary_that_lags_is_named(world: World) -> None:
     primary, second = secondary(world, notified=False)
     with running(primary), running(second):
         scope = world.scope(a("x", "192.0.2.1"), servers=["127.0.0.1", SECOND], settle=0.5)
-        with pytest.raises(ApplyFailed, match=r"127\.0\.0\.1 port 54 serves 1") as caught:
+        with pytest.raises(ApplyFailed, match=r"127\.0\.0\.1 port 54 serves serial 1, not 2") as caught:
             world.apply(scope)
         assert len(caught.value.result.done) == 1
         (row,) = ROOM.status(scope, world.host)

@@ -59,7 +59,7 @@ def test_a_server_that_stays_behind_is_named_when_the_time_is_over() -> None:
             "example.test", 5, [ONE, TWO], {ONE: 5, TWO: 4}.__getitem__, clock, 10, all_stand=True
         )
     assert caught.value.servers == (str(TWO),)
-    assert "serves 4" in caught.value.found
+    assert "serves serial 4, not 5" in caught.value.found
     assert clock.time >= 10
 
 

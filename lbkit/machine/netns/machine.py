@@ -120,13 +120,10 @@ class NetnsMachine:
 
     def start(self, program: Program) -> Running:
         place = self._place(program.name)
-        network = self._network()
-        record = read_record(place)
-        if record is not None and record.program.digest == program.digest:
-            running = self.running().get(program.name)
-            if running is not None:
-                return running
-        self._stop(place, record, network, program.stop_timeout)
+        running = self.running().get(program.name)
+        if running is not None and running.digest == program.digest:
+            return running
+        self._stop(place, program.stop_timeout)
         ids = self._ids(program.user)
         folder.make(self._root, program.name, ids[:2] if ids else None)
         return launch(place, program, self._host, self._namespace, ids)
@@ -137,10 +134,10 @@ class NetnsMachine:
 
     def stop(self, name: str, *, timeout: float | None = None) -> None:
         place = self._place(name)
-        record = read_record(place)
         if timeout is None:
+            record = read_record(place)
             timeout = record.program.stop_timeout if record else 10.0
-        self._stop(place, record, self._network(), timeout)
+        self._stop(place, timeout)
         forget(place)
 
     def signal(self, name: str, signal_number: int) -> None:
@@ -200,11 +197,13 @@ class NetnsMachine:
             raise self._not_running(place)
         return record
 
-    def _stop(self, place: Place, record: Record | None, network: Network, timeout: float) -> None:
-        leaders: frozenset[Identity] = frozenset()
-        if record is not None and alive(place, record, network):
-            leaders = frozenset({(record.pid, record.start_time)})
-        stop(leaders, place.mark.__eq__, self._host.clock, timeout=timeout, where=place.where)
+    def _stop(self, place: Place, timeout: float) -> None:
+        def recorded() -> Iterable[Identity]:
+            record = read_record(place)
+            if record is not None and alive(place, record, self._network()):
+                yield record.pid, record.start_time
+
+        stop(recorded, place.mark.__eq__, self._host.clock, timeout=timeout, where=place.where)
 
     def _ids(self, user: str | None) -> Ids | None:
         """None: as lbkit itself, which is all there is where ids cannot be switched."""

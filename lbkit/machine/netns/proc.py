@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 SERVICE = "LBKIT_SERVICE"
 """The variable that marks a process, and all that it forks, as TOPOLOGY/MEMBER/SERVICE's."""
+
+_PF_KTHREAD = 0x00200000  # linux/sched.h
+_MOMENTS = 100  # milliseconds that an execve may take on a host under load
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def service_mark(pid: int) -> str:
     A process of another pid namespace is none of ours: it is a rehearsal's, in a sandbox on this host.
     """
     try:
-        environment = _read(f"/proc/{pid}/environ")
+        environment = _environment(pid)
     except OSError:
         return ""
     for variable in environment.split(b"\0"):
@@ -58,6 +62,21 @@ def service_mark(pid: int) -> str:
         if name == SERVICE.encode():
             return value.decode(errors="replace") if _same_pid_namespace(pid) else ""
     return ""
+
+
+def _environment(pid: int) -> bytes:
+    """What execve(2) gave it. While the kernel carries one out there is none to see, nor a command line: for a moment."""
+    for _ in range(_MOMENTS):
+        environment = _read(f"/proc/{pid}/environ")
+        if environment or _read(f"/proc/{pid}/cmdline") or _is_kernel_thread(pid):
+            break
+        time.sleep(0.001)
+    return environment
+
+
+def _is_kernel_thread(pid: int) -> bool:
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return bool(int(fields[6]) & _PF_KTHREAD)
 
 
 def network_of(pid: int) -> tuple[int, int] | None:

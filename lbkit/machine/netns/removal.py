@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lbkit.base.host import Host
 from lbkit.machine.netns import folder
 from lbkit.machine.netns.machine import network_identity
-from lbkit.machine.netns.place import Place, machine_folder, machines_folder
+from lbkit.machine.netns.place import Place, machine_folder
 from lbkit.machine.netns.proc import every_stat, network_of
-from lbkit.machine.netns.record import alive, names_in, read_record
+from lbkit.machine.netns.record import Record, alive, names_in, read_record
 from lbkit.machine.netns.stop import Identity, stop
 from lbkit.network import links
 
-_TIMEOUT = 10.0
+_TIMEOUT = 10.0  # seconds for strays, of which no record says how long they may take
 
 
 def remove(host: Host, topology: str, members: Mapping[str, str]) -> dict[str, str]:
@@ -22,19 +22,23 @@ def remove(host: Host, topology: str, members: Mapping[str, str]) -> dict[str, s
 
     Killed at any point, what is left still shows whose it is: the namespace goes last.
     """
-    leaders: set[Identity] = set()
-    timeout = _TIMEOUT
-    for member in members.values():
-        for place in _places(host, topology, member):
-            record = read_record(place)
-            if record is not None and alive(place, record, network_identity(host, topology, member)):
-                leaders.add((record.pid, record.start_time))
-                timeout = max(timeout, record.program.stop_timeout)
+    records = [record for _, record in _records(host, topology, members)]
+    timeout = max((record.program.stop_timeout for record in records), default=0.0)
+
+    def recorded() -> Iterable[Identity]:
+        for place, record in _records(host, topology, members):
+            if alive(place, record, network_identity(host, topology, place.member)):
+                yield record.pid, record.start_time
+
     prefixes = tuple(f"{topology}/{member}/" for member in members.values())
-    where = (
-        f"machines {', '.join(sorted(members.values()))}" if len(members) < 6 else f"{len(members)} machines"
+    names = sorted(members.values())
+    stop(
+        recorded,
+        lambda mark: mark.startswith(prefixes),
+        host.clock,
+        timeout=max(timeout, _TIMEOUT),
+        where=f"machines {', '.join(names[:5])}{', …' if len(names) > 5 else ''}",
     )
-    stop(frozenset(leaders), lambda mark: mark.startswith(prefixes), host.clock, timeout=timeout, where=where)
     strangers = _strangers(host, topology, members)
     for member in members.values():
         folder.remove_tree(machine_folder(host, topology, member))
@@ -49,14 +53,14 @@ def remove(host: Host, topology: str, members: Mapping[str, str]) -> dict[str, s
     return words
 
 
-def _places(host: Host, topology: str, member: str) -> list[Place]:
-    entries = names_in(machines_folder(host, topology) / member)
+def _records(host: Host, topology: str, members: Mapping[str, str]) -> Iterable[tuple[Place, Record]]:
     suffix = ".process.json"
-    return [
-        Place.of(host, topology, member, entry.removesuffix(suffix))
-        for entry in sorted(entries)
-        if entry.endswith(suffix)
-    ]
+    for member in members.values():
+        for entry in names_in(machine_folder(host, topology, member)):
+            if entry.endswith(suffix) and not entry.startswith("."):
+                place = Place.of(host, topology, member, entry.removesuffix(suffix))
+                if (record := read_record(place)) is not None:
+                    yield place, record
 
 
 def _strangers(host: Host, topology: str, members: Mapping[str, str]) -> dict[str, list[str]]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
-from lbkit.machine.netns.proc import Stat, every_stat, read_stat, service_mark
+from lbkit.machine.netns.proc import every_stat, read_stat, service_mark
 
 _KILLED_BY = 10.0  # seconds that the kernel gets to end what was killed
 
@@ -28,38 +28,33 @@ class _Quarry:
     """The processes to stop, with a pidfd each. Closes what is over."""
 
     marked: Callable[[str], bool]
-    leaders: frozenset[Identity]
+    recorded: Callable[[], Iterable[Identity]]
     handles: dict[Identity, int] = field(default_factory=dict)
     known: set[Identity] = field(default_factory=set)  # whatever was found, ended or not
+    led: set[int] = field(default_factory=set)  # sessions of recorded processes
 
     def find(self) -> Iterator[Identity]:
         """Take up what was not known before. Ends with none when all of it is known."""
         spared = _self_and_above()
-        everyone = [stat for stat in every_stat() if stat.pid not in spared]
-        ours = self._sessions(everyone)
-        for stat in everyone:
-            identity = (stat.pid, stat.start_time)
-            if identity in self.handles:
-                continue
-            known = identity in self.leaders or stat.session in ours
-            if not known and not ((mark := service_mark(stat.pid)) and self.marked(mark)):
-                continue
+        everyone = {(stat.pid, stat.start_time): stat for stat in every_stat() if stat.pid not in spared}
+        found = {
+            identity
+            for identity, stat in everyone.items()
+            if identity in self.handles or ((mark := service_mark(stat.pid)) and self.marked(mark))
+        }
+        # records are read after marks: a process on its way bears its mark until its record is there
+        leaders = {identity for identity in self.recorded() if identity[0] not in spared}
+        self.led |= {pid for pid, _ in leaders}
+        self.known |= leaders
+        # A session is theirs beyond doubt while a process that is known is in it: its number is not used anew before.
+        sessions = self.led & {stat.session for identity, stat in everyone.items() if identity in self.known}
+        of_sessions = {identity for identity, stat in everyone.items() if stat.session in sessions}
+        for identity in (found | leaders | of_sessions) - self.handles.keys():
             descriptor = _open(identity)
             if descriptor is not None:
                 self.handles[identity] = descriptor
                 self.known.add(identity)
                 yield identity
-
-    def _sessions(self, everyone: list[Stat]) -> set[int]:
-        """Sessions that are the service's beyond doubt: a process known as its own leads them, or is still in them.
-
-        The number of a session is not used again while any process is in it.
-        """
-        led = {pid for pid, _ in self.leaders}
-        known = self.leaders | self.known
-        return {
-            stat.session for stat in everyone if stat.session in led and (stat.pid, stat.start_time) in known
-        }
 
     def signal(self, identity: Identity, *numbers: int) -> None:
         for number in numbers:
@@ -82,15 +77,18 @@ class _Quarry:
 
 
 def stop(
-    leaders: frozenset[Identity],
+    recorded: Callable[[], Iterable[Identity]],
     marked: Callable[[str], bool],
     clock: Clock,
     *,
     timeout: float,
     where: str,
 ) -> list[int]:
-    """SIGTERM to all of them, SIGKILL after `timeout` seconds; the pids that were stopped, once all are gone."""
-    quarry = _Quarry(marked, leaders)
+    """SIGTERM to all of them, SIGKILL after `timeout` seconds; the pids that were stopped, once all are gone.
+
+    `recorded` gives the recorded processes that live; it is asked again as long as there are any.
+    """
+    quarry = _Quarry(marked, recorded)
     stopped: list[int] = []
     try:
         deadline = clock.monotonic() + timeout

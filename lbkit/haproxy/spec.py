@@ -16,11 +16,11 @@ from pydantic import (
     field_validator,
 )
 
-from lbkit.base.model import Model
+from lbkit.base.model import Model, OneOrMany
 from lbkit.base.names import Label
 from lbkit.base.units import Seconds
 from lbkit.health.spec import HealthCheck
-from lbkit.network.spec import IPAddress, as_list
+from lbkit.network.spec import IPAddress
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Mode = Literal["http", "tcp"]
@@ -29,13 +29,13 @@ Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length
 """A name inside HTTP (a cookie): the part of RFC 9110's token that means nothing to HAProxy either."""
 
 BALANCE = (
-    r"^(roundrobin|static-rr|leastconn|first|source|uri|random(\([1-9]\d?\))?"
+    r"^(roundrobin|static-rr|leastconn|first|source|uri|random(\([1-9][0-9]?\))?"
     r"|(hdr|url_param)\([A-Za-z0-9_-]{1,64}\))$"
 )
 Balance = Annotated[str, StringConstraints(pattern=BALANCE)]
 
 _ADDRESS_AND_PORT = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+|\*)?):(?P<port>\d{1,5})\Z", re.ASCII
+    r"(?:(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+|\*)?):)?(?P<port>\d{1,5})\Z", re.ASCII
 )
 
 
@@ -43,15 +43,9 @@ class VirtualAddress(Model):
     """An address that one of the machines has at a time (VRRP, RFC 5798): the first that works, and it keeps it."""
 
     network: Label
-    address: Annotated[
-        tuple[IPAddress, ...],
-        BeforeValidator(as_list),
-        Field(
-            min_length=1,
-            max_length=2,
-            description="One, or one IPv4 and one IPv6 address; they move together",
-        ),
-    ]
+    address: Annotated[tuple[IPAddress, ...], Field(min_length=1, max_length=2), OneOrMany()] = Field(
+        description="One, or one IPv4 and one IPv6 address; they move together"
+    )
     router_id: Annotated[int, Field(ge=1, le=255)] | None = Field(
         None, description="VRRP's number, one of its own on the network; by default made from the names"
     )
@@ -75,7 +69,7 @@ class Bind(Model):
 
 
 def _bind(value: object) -> object:
-    """80, ":80", "*:80", "10.80.0.10:80" and "[fd00::10]:80" are written for `{address, port}`."""
+    """80, "80", ":80", "*:80", "10.80.0.10:80" and "[fd00::10]:80" are written for `{address, port}`."""
     if isinstance(value, int) and not isinstance(value, bool):
         return {"port": value}
     if isinstance(value, str):
@@ -88,7 +82,7 @@ def _bind(value: object) -> object:
     return value
 
 
-OneBind = Annotated[Bind, BeforeValidator(_bind)]
+OneBind = Annotated[Bind, BeforeValidator(_bind, json_schema_input_type=Bind | Port | str)]
 
 
 class FrontendTimeouts(Model):
@@ -100,7 +94,7 @@ class FrontendTimeouts(Model):
 
 
 class Frontend(Model):
-    bind: Annotated[tuple[OneBind, ...], BeforeValidator(as_list), Field(min_length=1, max_length=64)]
+    bind: Annotated[tuple[OneBind, ...], Field(min_length=1, max_length=64), OneOrMany()]
     mode: Mode = "http"
     backend: Label
     maxconn: Connections | None = None

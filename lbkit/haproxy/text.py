@@ -139,8 +139,10 @@ def _bind(bind: Bind) -> Iterator[Words]:
 
 def _backend(section: Backend) -> Iterator[Words]:
     yield "mode", section.mode
-    yield "balance", section.balance
-    if section.balance.partition("(")[0] in CONSISTENT:
+    algorithm, _, argument = section.balance.rstrip(")").partition("(")
+    # url_param alone takes its argument as a word (configuration manual, 4.2 "balance")
+    yield "balance", *((algorithm, argument) if algorithm == "url_param" else (section.balance,))
+    if algorithm in CONSISTENT:
         yield "hash-type", "consistent"
     yield "retries", section.retries
     yield from _timeouts(section.timeouts)

@@ -80,7 +80,7 @@ def sections(text: str) -> Sections:
     servers: dict[str, str] = {}
     for raw in text.splitlines():
         line = raw.strip()
-        if not line or line.startswith("#"):
+        if not line or line.startswith(("#", "description ")):  # the digest in it changes with anything
             continue
         if not raw[0].isspace():
             kind, _, name = line.partition(" ")
@@ -186,8 +186,6 @@ def _keywords(lines: Iterable[str]) -> list[str]:
         found.add(
             f"{first} {rest[0]}" if first in {"timeout", "option", "http-check", "stats"} and rest else first
         )
-    if found != {"description"}:  # it carries the digest, and so changes with anything
-        found.discard("description")
     return sorted(found)
 
 

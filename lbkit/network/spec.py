@@ -5,9 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainValidator, RootModel, WithJsonSchema
+from pydantic import Field, PlainValidator, RootModel, WithJsonSchema
 
-from lbkit.base.model import Model
+from lbkit.base.model import Model, OneOrMany
 from lbkit.base.names import LINK_NAME_BYTES, Form, Label
 
 
@@ -51,17 +51,7 @@ IPAddress = Annotated[
 ]
 
 
-def as_list(value: object) -> object:
-    """`x` is written for `[x]`."""
-    return value if isinstance(value, list | tuple) or value is None else [value]
-
-
-IPNetworks = Annotated[
-    tuple[IPNetwork, ...], BeforeValidator(as_list, json_schema_input_type=IPNetwork | list[IPNetwork])
-]
-IPAddresses = Annotated[
-    tuple[IPAddress, ...], BeforeValidator(as_list, json_schema_input_type=IPAddress | list[IPAddress])
-]
+IPAddresses = Annotated[tuple[IPAddress, ...], OneOrMany()]
 
 LinkName = Annotated[
     str,
@@ -75,8 +65,8 @@ LinkName = Annotated[
 class Network(Model):
     """A bridge on the host, and the prefixes that its machines share."""
 
-    cidr: IPNetworks = Field(
-        min_length=1, max_length=2, description="The prefix, or one IPv4 and one IPv6 prefix"
+    cidr: Annotated[tuple[IPNetwork, ...], Field(min_length=1, max_length=2), OneOrMany()] = Field(
+        description="The prefix, or one IPv4 and one IPv6 prefix"
     )
     gateway: bool | IPAddresses = Field(
         True,

@@ -216,13 +216,7 @@ class Client:
             except OSError as error:
                 raise self._broken(error) from error
             if not part:
-                raise ServerFailure(
-                    "an answer",
-                    self.zone,
-                    self.server,
-                    "it closed the connection without one",
-                    "check that a DNS server listens there, and what its log says",
-                )
+                raise Unreachable(self.zone, self.server, "it closed the connection without an answer")
             parts.append(part)
             count -= len(part)
         return b"".join(parts)
@@ -230,8 +224,8 @@ class Client:
     def _broken(self, error: OSError) -> ServerFailure:
         if isinstance(error, TimeoutError):
             found = f"no answer within {TIMEOUT:g} s"
-        elif isinstance(error, ConnectionRefusedError):
-            return Unreachable(self.zone, self.server, "connection refused")
+        elif isinstance(error, ConnectionError):  # as of a server that dies just now
+            return Unreachable(self.zone, self.server, error.strerror or str(error))
         else:
             found = error.strerror or str(error)
         return ServerFailure(

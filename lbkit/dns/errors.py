@@ -15,7 +15,7 @@ class ServerFailure(Failure):
 
 
 class Unreachable(ServerFailure):
-    """Nobody listens there: the server does not stand, or does not run."""
+    """Nobody answers there: the server does not stand, does not run, or hangs up at once."""
 
     def __init__(self, zone: str, server: str, found: str) -> None:
         super().__init__(
@@ -23,7 +23,7 @@ class Unreachable(ServerFailure):
             zone,
             server,
             found,
-            "start the server, or mend its address and port in `servers`",
+            "see that a DNS server runs there, or mend its address and port in `servers`",
         )
 
 

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbkit.dns.client import Answer
+from lbkit.dns.edits import Edit, Unit
 from lbkit.dns.errors import Unreachable
 from lbkit.dns.resolve import ResolvedServer
-from lbkit.dns.settle import Lagging, at_least, wait_until_served
+from lbkit.dns.settle import Lagging, at_least, wait_until_served, wait_until_shown
 
 SERIALS = st.integers(0, 2**32 - 1)
 ONE, TWO = (
@@ -72,3 +74,34 @@ def test_a_machine_of_the_topology_that_went_already_is_not_waited_for() -> None
         wait_until_served("example.test", 5, [TWO], ask, HandClock(), 10, all_stand=True)
     with pytest.raises(Lagging):
         wait_until_served("example.test", 5, [ONE], ask, HandClock(), 10, all_stand=False)
+
+
+class SlowPrimary:
+    """Serves an update from a while after it accepted it."""
+
+    zone, server = "example.test", "127.0.0.1 port 53"
+
+    def __init__(self, clock: HandClock, delay: float) -> None:
+        self.clock = clock
+        self.delay = delay
+
+    def look_up(self, name: str, kind: str) -> Answer:
+        assert (name, kind) == ("a.x._lbkit", "TXT")
+        shown = frozenset({'"new"'}) if self.clock.time >= self.delay else frozenset({'"old"'})
+        return Answer("NOERROR", authoritative=True, kind="TXT", values=shown)
+
+
+MARKS = Edit("a.x._lbkit", "TXT", None, ('"old"',), ('"new"',), 300)
+VALUES = Edit("x", "A", None, (), ("192.0.2.1",), 300)
+
+
+def test_a_primary_that_shows_an_update_later_is_waited_for() -> None:
+    clock = HandClock()
+    wait_until_shown(SlowPrimary(clock, 3), Unit("x", (VALUES, MARKS), ()), clock, 10)
+    assert 3 <= clock.time < 4
+
+
+def test_a_primary_that_never_shows_it_is_named() -> None:
+    clock = HandClock()
+    with pytest.raises(Lagging, match=r"still serves a\.x\._lbkit TXT"):
+        wait_until_shown(SlowPrimary(clock, 99), Unit("x", (VALUES, MARKS), ()), clock, 10)

@@ -121,8 +121,5 @@ def explain_service(
             refused = accepts(where, [*addresses, "127.0.0.1", "::1"], service.ready.port)
             words = f"port {service.ready.port} {'does not accept' if refused else 'accepts'} connections"
             findings.append(Finding(not refused, words, refused or ", ".join(addresses)))
-    findings += [
-        Finding(None, "its log ends" if index == 0 else "", line)
-        for index, line in enumerate(where.log(name, lines=5))
-    ]
+    findings += [Finding(None, "its log says", line) for line in where.log(name, lines=5)]
     return findings

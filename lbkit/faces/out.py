@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lbkit.base.errors import Failure, LbkitError
+from lbkit.faces.render.harmless import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -39,6 +40,15 @@ class Out:
     def show(self, *parts: RenderableType) -> None:
         """Print for people. Off a terminal no line is wrapped, cut, or ends in spaces."""
         self._print(self.console, parts)
+
+    def line(self, text: str, style: str = "") -> None:
+        """One short line. Off a terminal rich is not even imported for it."""
+        if sys.stdout.isatty():
+            from lbkit.faces.render.words import word  # noqa: PLC0415 - brings rich
+
+            self.show(word(text, style))
+        else:
+            self.write(one_line(text) + "\n")
 
     def document(self, data: Any) -> None:
         import json  # noqa: PLC0415 - not for --help

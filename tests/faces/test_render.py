@@ -14,7 +14,7 @@ from lbkit.base.secrets import Secret
 from lbkit.engine.change import Action, Change, Impact
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.faces.render.difference import before_and_after, difference
-from lbkit.faces.render.words import harmless
+from lbkit.faces.render.harmless import harmless
 from tests.engine.model_room import thing
 from tests.faces.conftest import Lbkit
 from tests.faces.toy import CONFIG, ToyRoom

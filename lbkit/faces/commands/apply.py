@@ -89,9 +89,9 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
 def _agree(plan: Plan, options: argparse.Namespace, out: Out, *, absent: bool) -> None:
     """Show `plan` and return if it is agreed to; NotAgreed if not."""
     if not out.json:
-        from lbkit.faces.render.plan import show_plan  # noqa: PLC0415 - brings rich
+        from lbkit.faces.telling import tell_plan  # noqa: PLC0415 - brings the engine
 
-        show_plan(out, plan, absent=absent, detail=options.detail)
+        tell_plan(out, plan, absent=absent, detail=options.detail)
     if options.yes or not plan:
         return
     wanted = f"the plan for {plan.topology} was to be agreed to"

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, out: Out) -> int:
     if out.json:
         out.document(plan.as_data())
     else:
-        from lbkit.faces.render.plan import show_plan  # noqa: PLC0415 - brings rich
+        from lbkit.faces.telling import tell_plan  # noqa: PLC0415 - brings the engine
 
-        show_plan(out, plan, absent=options.destroy, detail=options.detail)
+        tell_plan(out, plan, absent=options.destroy, detail=options.detail)
     return CHANGES_PENDING if plan else 0

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from lbkit.engine.view import Check
 from lbkit.faces.out import Out
-from lbkit.faces.render.words import one_line, word
+from lbkit.faces.render.harmless import one_line
+from lbkit.faces.render.words import word
 
 
 def show_checks(out: Out, checks: Sequence[Check]) -> None:

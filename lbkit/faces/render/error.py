@@ -6,7 +6,7 @@ from rich.text import Text
 
 from lbkit.base.errors import LbkitError
 from lbkit.engine.applying import ApplyFailed, PlanChanged
-from lbkit.faces.render.words import harmless
+from lbkit.faces.render.harmless import harmless
 
 
 def error_text(error: LbkitError) -> Text:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from lbkit.engine.view import Finding
 from lbkit.faces.out import Out
-from lbkit.faces.render.words import harmless, one_line
+from lbkit.faces.render.harmless import harmless, one_line
 
 _MARKS = {True: ("yes ", "green"), False: ("NO  ", "bold red"), None: ("--  ", "dim")}
 

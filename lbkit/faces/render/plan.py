@@ -10,24 +10,18 @@ from lbkit.engine.change import Action, Change
 from lbkit.engine.plan import Plan
 from lbkit.faces.out import Out
 from lbkit.faces.render.difference import difference
-from lbkit.faces.render.words import ACTION_STYLES, IMPACT_STYLES, SYMBOLS, harmless, one_line, word
+from lbkit.faces.render.harmless import harmless, one_line
+from lbkit.faces.render.words import ACTION_STYLES, IMPACT_STYLES, SYMBOLS, word
 
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show_plan(out: Out, plan: Plan, *, absent: bool = False, detail: bool = False) -> None:
-    """`absent`: it is the plan of a destroy."""
-    if not plan:
-        now = f"nothing of {plan.topology} stands" if absent else f"{plan.topology} stands as declared"
-        out.show(word(f"{now}: nothing to do", "green"))
-    else:
-        out.show(_headline(plan), "", _table(plan))
-        if detail:
-            for change in plan.changes:
-                out.show("", _title(change), *map(_diff_line, difference(change)))
-        out.show("", _summary(plan))
-    for note in plan.notes:
-        out.show(word(f"note: {note}", "yellow"))
+def show_changes(out: Out, plan: Plan, *, detail: bool = False) -> None:
+    out.show(_headline(plan), "", _table(plan))
+    if detail:
+        for change in plan.changes:
+            out.show("", _title(change), *map(_diff_line, difference(change)))
+    out.show("", _summary(plan))
 
 
 def show_result(out: Out, result: Result, *, absent: bool) -> None:

@@ -13,7 +13,8 @@ from lbkit.engine.change import Change
 from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Key
 from lbkit.faces.out import Out
-from lbkit.faces.render.words import ACTION_STYLES, SYMBOLS, one_line, word
+from lbkit.faces.render.harmless import one_line
+from lbkit.faces.render.words import ACTION_STYLES, SYMBOLS, word
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -10,7 +10,8 @@ from rich.text import Text
 from lbkit.engine.resource import Key
 from lbkit.engine.view import Health, Status
 from lbkit.faces.out import Out
-from lbkit.faces.render.words import HEALTH_STYLES, one_line, word
+from lbkit.faces.render.harmless import one_line
+from lbkit.faces.render.words import HEALTH_STYLES, word
 
 
 def show_status(out: Out, topology: str, rows: Sequence[Status]) -> None:

@@ -1,0 +1,19 @@
+"""A plan told to people, by whichever command made it. That there is nothing to do is told without rich."""
+
+from __future__ import annotations
+
+from lbkit.engine.plan import Plan
+from lbkit.faces.out import Out
+
+
+def tell_plan(out: Out, plan: Plan, *, absent: bool = False, detail: bool = False) -> None:
+    """`absent`: it is the plan of a destroy."""
+    if plan:
+        from lbkit.faces.render.plan import show_changes  # noqa: PLC0415 - brings rich
+
+        show_changes(out, plan, detail=detail)
+    else:
+        now = f"nothing of {plan.topology} stands" if absent else f"{plan.topology} stands as declared"
+        out.line(f"{now}: nothing to do", "green")
+    for note in plan.notes:
+        out.line(f"note: {note}", "yellow")

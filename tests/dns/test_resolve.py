@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from lbkit.base.problems import dotted
@@ -220,3 +221,11 @@ def test_the_schema_lets_a_server_be_a_word() -> None:
     schema = Dns.model_json_schema()["$defs"]["Server"]
     assert schema["anyOf"][0]["type"] == "string"
     assert schema["anyOf"][1]["type"] == "object"
+
+
+def test_the_example_of_the_docs_can_be_meant(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "dns.md").read_text(encoding="utf-8")
+    section = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["dns"]
+    zones, said = resolved(section, key_file(tmp_path).parent)
+    assert said == []
+    assert zones.by_name["example.test"].rrsets["@", "CAA"].values == ('0 issue "ca.example.net"',)

@@ -9,9 +9,9 @@ from lbkit.faces.out import Out
 def tell_plan(out: Out, plan: Plan, *, absent: bool = False, detail: bool = False) -> None:
     """`absent`: it is the plan of a destroy."""
     if plan:
-        from lbkit.faces.render.plan import show_changes  # noqa: PLC0415 - brings rich
+        from lbkit.faces.render.plan import show_plan  # noqa: PLC0415 - brings rich
 
-        show_changes(out, plan, detail=detail)
+        show_plan(out, plan, detail=detail)
     else:
         now = f"nothing of {plan.topology} stands" if absent else f"{plan.topology} stands as declared"
         out.line(f"{now}: nothing to do", "green")

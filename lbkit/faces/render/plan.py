@@ -16,7 +16,8 @@ from lbkit.faces.render.words import ACTION_STYLES, IMPACT_STYLES, SYMBOLS, word
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show_changes(out: Out, plan: Plan, *, detail: bool = False) -> None:
+def show_plan(out: Out, plan: Plan, *, detail: bool = False) -> None:
+    """The changes of a plan that has some; `telling.tell_plan` has a word for one that has none."""
     out.show(_headline(plan), "", _table(plan))
     if detail:
         for change in plan.changes:

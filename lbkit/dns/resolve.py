@@ -100,6 +100,8 @@ def _servers(zone: Zone, draft: Draft, place: Place) -> tuple[ResolvedServer, ..
         if server.address is not None:
             found.append(ResolvedServer(server.address, port))
         elif isinstance(machines, Machines) and server.machines is not None:
+            if draft.is_broken("machines", server.machines):
+                continue
             if server.machines not in machines.groups:
                 draft.problems.add(
                     here,
@@ -229,6 +231,8 @@ class _Rrsets:
     def _target(self, record: Record, name: str, place: Place) -> None:
         reference = record.target or ""
         endpoints = self.draft.book.endpoints(reference)
+        if self.draft.is_broken(*reference.split(".")):
+            return
         if endpoints is None:
             remedy = near(reference, self.draft.book.entries)
             self._say(

@@ -70,7 +70,7 @@ class Backends:
             )
         if backend.cookie is not None and mode == "tcp":
             add((*path, "cookie"), "no cookie in tcp mode", found=backend.cookie)
-        broken = any(
+        broken = self.draft.is_broken("machines", self.spec.machines) or any(
             self.draft.is_broken("machines", server.machines)
             for server in backend.servers
             if isinstance(server, GroupServers)

@@ -61,6 +61,8 @@ def resolve(section: Section, draft: Draft) -> Machines:
     for name, group in declared.items():
         services = services_of(name, group, sources, draft)
         routes = routes_of(name, group, networks, draft)
+        if draft.is_broken("machines", name):
+            continue  # its services and routes were checked; its addresses nobody can know
         groups[name] = tuple(group.members(name))
         for member in groups[name]:
             interfaces = _interfaces(member, group, networks, seats, draft.name)
@@ -105,7 +107,10 @@ def _without_clashes(declared: Mapping[str, Group], draft: Draft) -> dict[str, G
 
 def _check_networks(name: str, group: Group, networks: Networks, draft: Draft) -> None:
     for network in group.networks:
-        if network not in networks.by_name and not draft.is_broken("networks", network):
+        if network in networks.by_name:
+            continue
+        draft.broken.add(("machines", name))
+        if not draft.is_broken("networks", network):
             draft.problems.add(
                 ("machines", name, "networks", network),
                 "a network of this document",

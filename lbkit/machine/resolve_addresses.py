@@ -46,7 +46,10 @@ def claim_pinned(name: str, group: Group, draft: Draft) -> None:
 
 
 def seat_all(groups: Mapping[str, Group], networks: Networks, draft: Draft) -> Seats:
-    """Give every member its addresses, and enter those that were allocated in the book."""
+    """Give every member its addresses, and enter those that were allocated in the book.
+
+    Where a network has no room, all groups on it count as broken.
+    """
     seats: dict[tuple[str, str], list[IPInterface]] = {}
     taken = taken_addresses(draft)
     for network, resolved in networks.by_name.items():
@@ -61,6 +64,7 @@ def seat_all(groups: Mapping[str, Group], networks: Networks, draft: Draft) -> S
                 found=f"{ports} machines",
                 remedy="split it into several networks",
             )
+            draft.broken |= {("machines", name) for name in attached}
             continue
         for order, prefix in enumerate(resolved.prefixes):
             here = _addresses(network, prefix, order, groups, attached, taken[network], draft)
@@ -96,6 +100,7 @@ def _addresses(
             found=f"{free} of {prefix} {'is' if free == 1 else 'are'} free",
             remedy="give the network a larger prefix, or have fewer machines on it",
         )
+        draft.broken |= {("machines", name) for name in attached}
         return pinned
     allocated = allocate(prefix, wanting, taken)
     for member, address in allocated.items():

@@ -14,7 +14,7 @@ from lbkit.network.netlink import nft, read, write
 from lbkit.network.netlink.channel import NETFILTER, Netlink, Refused
 from lbkit.network.netlink.read import Link
 from lbkit.network.netlink.wire import Request
-from lbkit.network.observe import FORWARDING, KIND, World, table_name
+from lbkit.network.observe import FORWARDING, KIND, World, network_of, table_name
 from lbkit.network.plan import bridge_mac
 from lbkit.network.resolve import IPInterface, Networks, ResolvedNetwork
 
@@ -43,11 +43,17 @@ def _remove(
         for change, network in coming
         if change.action is not Action.ADOPT
     }
+    # and one of another network of ours whose name is to be taken: two may swap their bridges' names
+    taken = {network.bridge: mark(topology, KIND, network.name) for _, network in coming}
     bridges = [
         link
         for link in world.links
         if link.kind == "bridge"
-        and (link.alias in marks or (link.alias in renamed and link.name != renamed[link.alias]))
+        and (
+            link.alias in marks
+            or (link.alias in renamed and link.name != renamed[link.alias])
+            or (link.name in taken and link.alias != taken[link.name] and network_of(link.alias, topology))
+        )
     ]
     indexes = {link.ifindex for link in bridges if link.alias in marks}
     ports = [

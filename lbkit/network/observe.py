@@ -67,7 +67,7 @@ def look(topology: str, networks: Networks) -> World:
             for prefix in network.prefixes
         )
         would_lose = _would_lose(netlink, links) if wants_ipv6 and 6 not in forwarding else ()
-    ours_stand = any(_network_of(link.alias, topology) for link in links if link.kind == "bridge")
+    ours_stand = any(network_of(link.alias, topology) for link in links if link.kind == "bridge")
     return World(links, addresses, _tables(topology, ours_stand=ours_stand), forwarding, would_lose)
 
 
@@ -92,7 +92,7 @@ def _tables(topology: str, *, ours_stand: bool) -> tuple[nft.Table, ...]:
         raise
 
 
-def _network_of(alias: str, topology: str) -> str:
+def network_of(alias: str, topology: str) -> str:
     """The network that an owner mark of `topology` names, or ""."""
     mark = read_mark(alias)
     if mark is None or mark.topology != topology or not mark.path.startswith(f"{KIND}/"):
@@ -105,13 +105,13 @@ def actual(topology: str, networks: Networks, world: World) -> list[Actual]:
     bridges: dict[str, list[Link]] = {}
     for link in world.links:
         # the mark on anything but a bridge is somebody's copy: never ours to change or delete
-        if link.kind == "bridge" and (name := _network_of(link.alias, topology)):
+        if link.kind == "bridge" and (name := network_of(link.alias, topology)):
             bridges.setdefault(name, []).append(link)
     tables = {table.name: table for table in world.tables}
     ours = set(bridges)
     for table in world.tables:
         name = table.name.removeprefix(table_name(topology, ""))
-        if _network_of(table.comment, topology) == name:
+        if network_of(table.comment, topology) == name:
             ours.add(name)
     addresses = world.ours()
     found = []
@@ -168,7 +168,7 @@ def _foreign(
     for name, wanted in networks.by_name.items():
         link = links.get(wanted.bridge)
         table = tables.get(table_name(topology, name))
-        link_ours = link is None or (link.kind == "bridge" and _network_of(link.alias, topology))
+        link_ours = link is None or (link.kind == "bridge" and network_of(link.alias, topology))
         if link is not None and not link_ours:
             mark = read_mark(link.alias) if link.kind == "bridge" else None
             owner = mark.topology if mark and mark.topology != topology else None
@@ -177,5 +177,5 @@ def _foreign(
                 {"bridge": link.name, "kind": link.kind or "physical", "mac": link.mac, "mtu": link.mtu},
                 owner,
             )
-        elif table is not None and wanted.nat and _network_of(table.comment, topology) != name:
+        elif table is not None and wanted.nat and network_of(table.comment, topology) != name:
             yield Actual(Key(KIND, name), {"table": table.name, "comment": table.comment}, None)

@@ -108,6 +108,15 @@ def test_a_bridge_declared_under_another_name_is_replaced(host: Host) -> None:
     assert 'oifname != "br-front"' in run("nft list ruleset")
 
 
+def test_two_networks_swap_their_bridges_names(host: Host) -> None:
+    world.apply(WEB, host)
+    front, back = replace(FRONT, bridge="web.back"), replace(BACK, bridge="web.front")
+    swapped = world.scope("web", front, back)
+    world.apply(swapped, host)
+    assert not world.plan(swapped, host)
+    assert "alias lbkit:web:network/front" in run("ip link show web.back")
+
+
 @pytest.mark.parametrize("alias", ["", "mine", "lbkit:other:network/front", "lbkit:web:network/front\n"])
 def test_a_foreign_bridge_stays_as_it_is(host: Host, alias: str) -> None:
     run("ip link add web.front type bridge")

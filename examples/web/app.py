@@ -55,6 +55,10 @@ class Server(ThreadingTCPServer):
     request_queue_size = 128
     ending = threading.Event()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # who hangs up early is nobody's trouble
+            super().handle_error(request, client_address)
+
 
 def main() -> None:
     server = Server(("0.0.0.0", int(sys.argv[1])), Handler)  # noqa: S104 - alone in its namespace

@@ -14,6 +14,7 @@ from lbkit import __version__
 from lbkit.base.errors import Mistake
 from lbkit.faces.commands import (
     apply,
+    demo,
     doctor,
     explain,
     graph,
@@ -27,7 +28,7 @@ from lbkit.faces.commands import (
 from lbkit.faces.ending import ended
 from lbkit.faces.out import Out
 
-_COMMANDS = (validate, schema, plan, apply, status, graph, explain, doctor, sandbox, keygen)
+_COMMANDS = (validate, schema, plan, apply, status, graph, explain, doctor, sandbox, demo, keygen)
 
 
 class Usage(Mistake):

@@ -14,7 +14,7 @@ from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Key
 from lbkit.faces.out import Out
 from lbkit.faces.render.harmless import one_line
-from lbkit.faces.render.words import ACTION_STYLES, SYMBOLS, word
+from lbkit.faces.render.words import ACTION_STYLES, SYMBOLS
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -97,5 +97,9 @@ class Progress:
             f", and {len(under_way) - _SHOWN} more" if len(under_way) > _SHOWN else ""
         )
         row = Table.grid(padding=(0, 1))
-        row.add_row(ProgressBar(total=total, completed=done, width=30), f"{done}/{total}", word(names, "dim"))
+        row.add_row(
+            ProgressBar(total=total, completed=done, width=30),
+            f"{done}/{total}",
+            Text(one_line(names), style="dim", no_wrap=True, overflow="ellipsis"),
+        )
         return row

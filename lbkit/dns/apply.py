@@ -19,6 +19,8 @@ from lbkit.engine.scope import Scope
 ATTEMPTS = 4
 """How often a zone that others change at the same moment is read and tried again."""
 
+NOTHING = "nothing: it is so already"
+
 
 def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
     by_zone: dict[str, list[Change]] = {}
@@ -75,7 +77,7 @@ class _Work:
             todo = units(data, self.scope.name, [wish for wish, _ in pending.values()])
             ahead = {unit.name for unit in todo}
             for place in [place for place in pending if place[0] not in ahead]:
-                self.done(pending.pop(place)[1], "nothing: it is so already")
+                self.done(pending.pop(place)[1], NOTHING)
             if not todo:
                 return data.serial
             for sent in primary.update(todo):
@@ -92,6 +94,8 @@ class _Work:
 
 def executed(unit: Unit, kind: str) -> str:
     """What `unit` did to the rrset of that type, for the journal."""
+    if all((edit.name, edit.kind) != (unit.name, kind) for edit in unit.edits):
+        return NOTHING
     words: list[str] = []
     verbs: Mapping[str, str] = {"remove": "removed", "add": "added"}
     for edit in unit.edits:

@@ -22,7 +22,8 @@ from tests.faces.conftest import Lbkit
 from tests.faces.toy import ToyRoom
 
 COMMANDS = [
-    "validate", "schema", "plan", "apply", "destroy", "status", "graph", "explain", "doctor", "sandbox", "keygen",
+    "validate", "schema", "plan", "apply", "destroy", "status", "graph", "explain", "doctor", "sandbox", "demo",
+    "keygen",
 ]  # fmt: skip
 
 

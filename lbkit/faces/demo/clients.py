@@ -102,6 +102,11 @@ def outage(answers: Sequence[Answer]) -> float | None:
     return good[0] - bad[0].began if good else None
 
 
+def slowest(answers: Sequence[Answer]) -> float:
+    """Seconds that the one who waited longest for a good answer waited."""
+    return max((answer.ended - answer.began for answer in answers if not answer.error), default=0.0)
+
+
 def by_server(answers: Sequence[Answer]) -> str:
     """Such as "web-1 7, web-2 7, web-3 6"."""
     counts = Counter(answer.server for answer in answers if not answer.error)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +23,17 @@ from lbkit.dns.keygen import write_key
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health, Status
-from lbkit.faces.demo.clients import IMPATIENT, Answer, Client, by_server, failed, fetch, outage, resolve
+from lbkit.faces.demo.clients import (
+    IMPATIENT,
+    Answer,
+    Client,
+    by_server,
+    failed,
+    fetch,
+    outage,
+    resolve,
+    slowest,
+)
 from lbkit.faces.demo.leftovers import things
 from lbkit.faces.demo.playbooks import CHECKOUT, Recap, play
 from lbkit.faces.graph.svg import svg
@@ -128,8 +139,12 @@ class Story:
             self.wait(lambda: _since(client.answers, moved) >= PAGES, "the client to be served after that")
         seconds = outage(client.answers)
         self.say(
-            f"{self.address} moved from {active} to {self.holder()}; of {len(client.answers)} requests "
-            f"{_lost(client.answers)}; the client saw errors for {(seconds or 0) * 1000:.0f} ms"
+            f"{self.address} moved from {active} to {self.holder()}: of {len(client.answers)} requests "
+            f"{_lost(client.answers)}"
+        )
+        self.say(
+            f"clients saw errors for {(seconds or 0) * 1000:.0f} ms; "
+            f"the slowest page took {slowest(client.answers) * 1000:.0f} ms"
         )
         self.promise("the virtual address moves, and clients are served again", seconds is not None)
 
@@ -170,7 +185,8 @@ class Story:
         ):
             self.say(hint)
         # a shell and what runs in it belong to whoever sits there: any exit code is theirs
-        subprocess.run([shell], check=False, cwd=CHECKOUT)
+        own = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where `lbkit` is
+        subprocess.run([shell], check=False, cwd=CHECKOUT, env={**os.environ, "PATH": own})
 
     def take_down(self, before: frozenset[str]) -> None:
         self.chapter("Ansible takes it down")

@@ -1,0 +1,22 @@
+"""The example of the README, in a folder of a test's own, with a key of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lbkit.dns.keygen import write_key
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def copied(folder: Path, topology: str = "web") -> Path:
+    """The example's file below `folder`, with all that stands beside it, a new TSIG key, and a name of its own.
+
+    Processes are marked with the topology's name: tests that share a process namespace need names of their own.
+    """
+    shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.key"))
+    write_key(folder / "tsig.key")
+    file = folder / "web.yml"
+    file.write_text(file.read_text().replace("name: web\n", f"name: {topology}\n", 1))
+    return file

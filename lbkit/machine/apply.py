@@ -16,7 +16,7 @@ import signal
 from collections.abc import Sequence
 from itertools import groupby
 
-from lbkit.base.errors import Failure, LbkitError
+from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
 from lbkit.engine.applying import one_by_one
@@ -24,7 +24,7 @@ from lbkit.engine.change import Change
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.machine.contract import Machine, Program
-from lbkit.machine.handle import driver, machine
+from lbkit.machine.handle import driver, driver_of, machine
 from lbkit.machine.observe import list_path, listed_files
 from lbkit.machine.plan import (
     UNSEEN,
@@ -46,7 +46,9 @@ def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> No
     for name, of_driver in groupby(machines, key=_driver_name):
         driver(name).apply(list(of_driver), scope, host, done)
     services = [change for change in changes if change.key.kind == "service"]
-    one_by_one(services, lambda change: _carry_out(change, scope, host), done, workers=WORKERS)
+    _remove([change for change in services if change.want is None], scope, host, done)
+    staying = [change for change in services if change.want is not None]
+    one_by_one(staying, lambda change: _carry_out(change, scope, host), done, workers=WORKERS)
 
 
 def _driver_name(change: Change) -> str:
@@ -54,16 +56,31 @@ def _driver_name(change: Change) -> str:
     return str(state["driver"])
 
 
-def _carry_out(change: Change, scope: Scope, host: Host) -> str:
+def _remove(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+    """All are stopped at once, so that the slowest alone is waited for."""
+    by_driver: dict[str, list[tuple[str, str]]] = {}
+    for change in changes:
+        member, name = _names(change)
+        by_driver.setdefault(driver_of(scope, host, member), []).append((member, name))
+    for name, programs in by_driver.items():
+        driver(name).stop(scope.name, host, programs)
+    for change in changes:
+        member, name = _names(change)
+        machine(scope, host, member).remove(name)
+        done(change, "stopped, its files removed")
+
+
+def _names(change: Change) -> tuple[str, str]:
     member, _, name = change.key.name.partition("/")
-    where = machine(scope, host, member)
+    return member, name
+
+
+def _carry_out(change: Change, scope: Scope, host: Host) -> str:
     service = service_of(scope, change.key)
+    if change.want is None or service is None:
+        raise Bug(f"{change.key} was to be declared")
     try:
-        if change.want is None or service is None:
-            where.stop(name)
-            where.remove(name)
-            return "stopped, its files removed"
-        return _Convergence(where, service, change, scope, host).run()
+        return _Convergence(machine(scope, host, _names(change)[0]), service, change, scope, host).run()
     except LbkitError as error:
         error.where = error.where or str(change.key)
         raise
@@ -75,11 +92,10 @@ class _Convergence:
     def __init__(
         self, where: Machine, service: ResolvedService, change: Change, scope: Scope, host: Host
     ) -> None:
-        assert change.want is not None  # noqa: S101 - for mypy; the caller has looked
         self.machine = where
         self.service = service
-        self.want = change.want.state
-        self.have = change.have.state if change.have else {}
+        self.want = change.after or {}
+        self.have = change.before or {}
         self.scope = scope
         self.host = host
         self.user = effective_user(service.user, host)

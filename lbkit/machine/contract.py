@@ -198,6 +198,10 @@ class Driver(Protocol):
         """All that was started in the topology's machines: by member, then by program name."""
         ...
 
+    def stop(self, topology: str, host: Host, programs: Sequence[tuple[str, str]]) -> None:
+        """As `Machine.stop` for many, each named by member and program, all at the same time."""
+        ...
+
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
         """Evidence on a declared machine as such: that it stands, that its links are up."""
         ...

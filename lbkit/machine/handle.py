@@ -27,9 +27,13 @@ def drivers() -> tuple[Driver, ...]:
 
 
 def machine(scope: Scope, host: Host, member: str) -> Machine:
-    """The machine as declared; where it is declared no longer, by the driver that still has it."""
+    return driver(driver_of(scope, host, member)).machine(scope.name, host, member)
+
+
+def driver_of(scope: Scope, host: Host, member: str) -> str:
+    """As declared; of a machine that is declared no longer, the driver that still has it."""
     declared = scope.of("machine", Machines).by_name.get(member)
     if declared is not None:
-        return driver(declared.driver).machine(scope.name, host, member)
-    standing = [each for each in drivers() if each.stands(scope.name, host, member)]
-    return (standing or drivers())[0].machine(scope.name, host, member)
+        return declared.driver
+    standing = [name for name in DRIVERS if driver(name).stands(scope.name, host, member)]
+    return next(iter(standing or DRIVERS))

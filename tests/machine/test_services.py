@@ -335,6 +335,28 @@ def test_files_removed_under_a_running_service_are_made_again_and_nothing_stray_
     assert after != before
 
 
+def test_a_service_of_a_user_has_files_of_its_own_and_is_as_wanted(topology: str, host: Host) -> None:
+    files = {"a.conf": text("1"), "key": ResolvedFile(Secret(b"x"), 0o600), "state": text("", once=True)}
+    command = ("sh", "-c", "cat key && touch made && exec sleep 1000")
+    scope = one(topology, service("app", *command, user="nobody", files=files))
+    apply(scope, host)
+    folder = host.folder(topology) / "machines/m/app"
+    until((folder / "made").exists, "it may read its key and write in its folder")
+    assert not plan(scope, host)
+    owner = "nobody" if host.can_switch_user else "root"
+    assert {path.owner() for path in (folder, *folder.iterdir())} - {"root"} == {owner} - {"root"}
+    assert (folder / "key").owner() == owner
+
+
+def test_many_services_are_started_and_stopped_together(topology: str, host: Host) -> None:
+    scope = scope_of(topology, *(machine(f"m{number}", service("x"), service("y")) for number in range(20)))
+    apply(scope, host)
+    assert len(pids(topology)) == 40
+    assert not plan(scope, host)
+    apply(scope_of(topology, machine("m0", service("x"))), host)
+    assert list(pids(topology)) == ["m0/x"]
+
+
 def test_a_full_disk_is_an_error_that_leaves_the_old_and_the_next_apply_goes_on(topology: str) -> None:
     run_dir = Path("/run/full", topology)
     run_dir.mkdir(parents=True)

@@ -46,7 +46,7 @@ class NetnsDriver:
             )
 
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
-        seen = links.observe(host, scope.name, plan.SYSCTLS)
+        seen = links.observe(host, scope.name, plan.sysctls())
         declared = _declared(scope)
         of_folder = set(names_in(machines_folder(host, scope.name)))
         for name, namespace in seen.items():
@@ -91,6 +91,9 @@ class NetnsDriver:
         members = names_in(machines_folder(host, topology))
         networks = {member: network_identity(host, topology, member) for member in members}
         return processes(host, topology, networks)
+
+    def stop(self, topology: str, host: Host, programs: Sequence[tuple[str, str]]) -> None:
+        removal.stop_programs(host, topology, programs)
 
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
         namespace = links.observe(host, scope.name).get(namespace_name(scope.name, member))

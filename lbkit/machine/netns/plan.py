@@ -1,16 +1,19 @@
-"""Namespace machines as desired and as seen, in one shape. Pure."""
+"""Namespace machines as desired and as seen, in one shape. Pure, but for what settings this kernel has."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from lbkit.base.mark import mark, read_mark
 from lbkit.engine.resource import Key
 from lbkit.machine.netns.place import namespace_name
 from lbkit.machine.resolved import ResolvedMachine
+from lbkit.network import sysctl
 from lbkit.network.links import RouteTo, SeenInterface, SeenNamespace, WantedInterface, WantedNamespace
 
-SYSCTLS = {
+_SYSCTLS = {
     # services may bind ports below 1024 as users other than root: the namespace is theirs alone
     "net.ipv4.ip_unprivileged_port_start": "0",
     # a load balancer binds its virtual address before it holds it
@@ -19,6 +22,12 @@ SYSCTLS = {
 }
 
 State = dict[str, Any]
+
+
+@cache
+def sysctls() -> Mapping[str, str]:
+    """Those of them that this kernel has: it may be without IPv6."""
+    return {name: value for name, value in _SYSCTLS.items() if sysctl.get(name) is not None}
 
 
 def wanted(topology: str, machine: ResolvedMachine) -> WantedNamespace:
@@ -38,7 +47,7 @@ def wanted(topology: str, machine: ResolvedMachine) -> WantedNamespace:
             for interface in machine.interfaces
         ),
         routes=tuple((route.to, route.via) for route in machine.routes),
-        sysctls=SYSCTLS,
+        sysctls=sysctls(),
     )
 
 

@@ -67,8 +67,9 @@ def service_mark(pid: int) -> str:
 def _environment(pid: int) -> bytes:
     """What execve(2) gave it. While the kernel carries one out there is none to see, nor a command line: for a moment."""
     for _ in range(_MOMENTS):
+        settled = _read(f"/proc/{pid}/cmdline") or _is_kernel_thread(pid)
         environment = _read(f"/proc/{pid}/environ")
-        if environment or _read(f"/proc/{pid}/cmdline") or _is_kernel_thread(pid):
+        if environment or settled:
             break
         time.sleep(0.001)
     return environment

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from lbkit.base.clock import Clock
@@ -33,8 +33,11 @@ class _Quarry:
     known: set[Identity] = field(default_factory=set)  # whatever was found, ended or not
     led: set[int] = field(default_factory=set)  # sessions of recorded processes
 
-    def find(self) -> Iterator[Identity]:
-        """Take up what was not known before. Ends with none when all of it is known."""
+    def find(self) -> tuple[bool, list[Identity]]:
+        """Whether there was any, and those that were not known before.
+
+        What ends while we look may have forked what we did not see: nobody is left only where none was found.
+        """
         spared = _self_and_above()
         everyone = {(stat.pid, stat.start_time): stat for stat in every_stat() if stat.pid not in spared}
         found = {
@@ -49,12 +52,15 @@ class _Quarry:
         # A session is theirs beyond doubt while a process that is known is in it: its number is not used anew before.
         sessions = self.led & {stat.session for identity, stat in everyone.items() if identity in self.known}
         of_sessions = {identity for identity, stat in everyone.items() if stat.session in sessions}
-        for identity in (found | leaders | of_sessions) - self.handles.keys():
+        everything = found | leaders | of_sessions
+        self.known |= everything
+        new = []
+        for identity in everything - self.handles.keys():
             descriptor = _open(identity)
             if descriptor is not None:
                 self.handles[identity] = descriptor
-                self.known.add(identity)
-                yield identity
+                new.append(identity)
+        return bool(everything), new
 
     def signal(self, identity: Identity, *numbers: int) -> None:
         for number in numbers:
@@ -66,7 +72,8 @@ class _Quarry:
         by_handle = {descriptor: identity for identity, descriptor in self.handles.items()}
         for descriptor in by_handle:
             poll.register(descriptor, select.POLLIN)
-        for descriptor, _ in poll.poll(max(0.0, seconds) * 1000):
+        # without any, what was found has ended already
+        for descriptor, _ in poll.poll(max(0.0, seconds) * 1000 if by_handle else 0):
             del self.handles[by_handle[descriptor]]
             os.close(descriptor)
 
@@ -95,10 +102,11 @@ def stop(
         numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGCONT)  # one that is stopped would not hear
         killing = False
         while True:
-            for identity in quarry.find():
+            any_left, new = quarry.find()
+            for identity in new:
                 stopped.append(identity[0])
                 quarry.signal(identity, *numbers)
-            if not quarry.handles:
+            if not any_left and not quarry.handles:
                 return sorted(set(stopped))
             left = deadline - clock.monotonic()
             if left <= 0 and killing:

@@ -160,7 +160,11 @@ def _resolve(rooms: tuple[Room[Any], ...], sections: Mapping[str, BaseModel], dr
 
 
 def _located(problem: Problem, document: Document) -> Problem:
-    return replace(problem, where=document.at(document.line(problem.path)))
+    """With its line, and with the path as it is written: where `x` stands for `[x]` there is no index."""
+    path = problem.path
+    if path and path[-1] == 0 and isinstance(document.find(path[:-1]), Scalar):
+        path = path[:-1]
+    return replace(problem, path=path, where=document.at(document.line(path)))
 
 
 def _in_order(said: list[Problem], file: str) -> list[Problem]:

@@ -73,7 +73,11 @@ def problems_of(
         if one.kind != "too_short"
         or not any(place[: len(one.problem.path)] == one.problem.path for place in places)
     ]
-    return [one.problem for one in _best_alternatives(found)]
+    said = [one.problem for one in _best_alternatives(found)]
+    if (left := len(errors) - MOST_PROBLEMS) > 0:
+        more = Problem((section,), f"fewer mistakes: about {left} more of this section are not shown")
+        said.append(_at(more, document, document.line((section,))))
+    return said
 
 
 def _found(error: ErrorDetails, section: str, document: Document, schema: Mapping[str, Any]) -> _Found:
@@ -161,7 +165,7 @@ def _wanted(error: ErrorDetails) -> str:
     if kind in _BOUNDS:
         return _BOUNDS[kind].format_map(context)
     if kind in {"literal_error", "enum"}:
-        expected = str(context["expected"])
+        expected = str(context["expected"]).replace("False", "false").replace("True", "true")
         return f"one of {expected}" if " or " in expected else expected
     if kind in {"too_short", "too_long"}:
         bound, count = (

@@ -204,7 +204,7 @@ def main() -> None:
     host = Host(run_dir=Path("/run/bench"))
     namespace.prepare(host)
     lbkit = by_lbkit(host, count)
-    rows = best({"floor": by_hand(host, count), "lbkit": lbkit}, count, 3)
+    rows = best({"floor": by_hand(host, count), "lbkit": lbkit}, count, 2 if arguments.quick else 5)
     lbkit["create"]()
     rows["pyroute2"] = measure(by_pyroute2(host, count), count)
     lbkit["delete"]()

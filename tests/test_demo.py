@@ -1,0 +1,83 @@
+"""What `make demo` shows, in full."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.sandbox
+
+CHECKOUT = Path(__file__).parents[1]
+PROMISES = [
+    "everything that is declared stands and works",
+    "the zone names the virtual address",
+    "every page comes, from every web server",
+    "traffic goes on without a dead web server",
+    "the virtual address moves, and clients are served again",
+    "what died runs again",
+    "a second apply changes nothing and starts no process",
+    "no namespace, link, process, table, mount or file is left",
+]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not below /run, which another sandbox covers."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        yield Path(name)
+
+
+def demo(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    lbkit = [sys.executable, "-m", "lbkit"]
+    return subprocess.run(
+        [*lbkit, "sandbox", "--", *lbkit, "demo", *words],
+        cwd=CHECKOUT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def kept(output: str) -> list[str]:
+    return re.findall(r"^  kept    (.*)$", output, re.MULTILINE)
+
+
+def test_every_promise_is_kept(folder: Path) -> None:
+    before = sorted(os.listdir(CHECKOUT / "examples"))
+    done = demo("--svg", str(folder / "new" / "web.svg"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kept(done.stdout) == PROMISES
+    assert re.findall(r"changed=(\d+)", done.stdout) == ["1", "1", "0", "1"]
+    assert re.search(r"clients saw errors for \d+ ms", done.stdout)
+    assert "shop.example.test is 10.80.0.10" in done.stdout
+    assert ET.parse(folder / "new" / "web.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert sorted(os.listdir(CHECKOUT / "examples")) == before
+
+
+def test_keep_opens_a_shell_inside_and_takes_down_after_it(folder: Path) -> None:
+    shell = folder / "shell"
+    shell.write_text(
+        "#!/bin/sh\nls /run/netns; command -v lbkit || echo no lbkit; exit 3\n", encoding="utf-8"
+    )
+    shell.chmod(0o755)
+    done = demo("--keep", "--svg", str(folder / "web.svg"), SHELL=str(shell))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^web\.\S+$", done.stdout, re.MULTILINE) == [
+        "web.lb-1",
+        "web.lb-2",
+        "web.ns",
+        "web.web-1",
+        "web.web-2",
+        "web.web-3",
+    ]
+    assert kept(done.stdout) == [*PROMISES[:3], PROMISES[-1]]

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lbkit.base import sandbox, sandbox_init, syscalls
 from lbkit.base.host import NETNS_DIR, Host
+
+# no test asserts a time: a busy machine is no failure
+settings.register_profile("lbkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lbkit")
 
 CI = os.environ.get("CI") == "true"
 WORDS = "runs in a sandbox only: `make test ARGS={path}`, or `lbkit sandbox -- pytest {path}`"

@@ -43,6 +43,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _CONTROL = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # YAML 1.2.2, section 5.1
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as libyaml counts them, by YAML 1.1, section 4.2
 _TAG = "tag:yaml.org,2002:"
 
 _HINTS = (
@@ -84,7 +85,7 @@ def _unreadable(error: yaml.MarkedYAMLError, text: str, file: str) -> InvalidDoc
     found = f"{error.context}: {problem}" if error.context else problem
     remedy = next((hint for words, hint in _HINTS if words in problem), "")
     if mark and "cannot start any token" in problem:
-        written = text.split("\n")[mark.line]
+        written = _LINE_BREAK.split(text)[mark.line]
         character = written[mark.column : mark.column + 1]
         found = "a tab" if character == "\t" else f"a value that begins with {character!r}"
         remedy = "indent with spaces" if character == "\t" else "put the value in quotes"

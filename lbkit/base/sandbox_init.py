@@ -140,10 +140,33 @@ def _furnish() -> None:
         sys_.mount("proc", "/proc", "proc", nothing | sys_.MS_NOEXEC)
     with contextlib.suppress(PermissionError):  # only shows the links; containers that mask it forbid it
         sys_.mount("sysfs", "/sys", "sysfs", nothing | sys_.MS_NOEXEC)
+    if _reads("/sys/module/apparmor/parameters/enabled").startswith("Y"):
+        free_daemons()
     with _doing("set the host name"):
         socket.sethostname("lbkit-sandbox")
     with _doing("raise the loopback"):
         raise_loopback()
+
+
+def free_daemons() -> None:
+    """Let daemons of /usr/sbin be found under /usr/local/sbin first, below what lies there itself.
+
+    AppArmor ties some to their own folders by path (Debian's named to /etc/bind and /var/cache/bind), and inside
+    they shall use files of /run. By another path they have no profile: they run with the user's rights, as all
+    does here. Best effort: overlays may be missing, and most topologies run no such daemon.
+    """
+    with contextlib.suppress(OSError):
+        layers = "lowerdir=/usr/local/sbin:/usr/sbin"
+        sys_.mount("overlay", "/usr/local/sbin", "overlay", sys_.MS_NOSUID | sys_.MS_NODEV, layers)
+
+
+def _reads(path: str) -> str:
+    """The content, or nothing where there is no such file."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""
 
 
 def raise_loopback() -> None:

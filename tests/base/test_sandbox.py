@@ -373,6 +373,20 @@ def test_a_host_that_forbids_it_is_told_how_to_mend_that(forbid: str, remedy: st
     assert remedy in done.stderr
 
 
+def test_daemons_can_have_paths_that_no_apparmor_profile_names(user: User) -> None:
+    """What a sandbox does where AppArmor is on: the kernel goes by the path of what is executed."""
+    code = f"""
+import subprocess, sys
+sys.path.insert(0, {user.path!r})
+from lbkit.base import sandbox_init
+sandbox_init.free_daemons()
+with subprocess.Popen(['haproxy', '-f', '/dev/stdin', '-db'], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    print(json.dumps(os.readlink('/proc/' + str(process.pid) + '/exe')))
+"""
+    done = run(PYTHON, "-c", f"import json, os\n{code}", user=user)
+    assert done.stdout == '"/usr/local/sbin/haproxy"\n'
+
+
 class Screen:
     """What an interactive shell in a sandbox, on a terminal of its own, shows; and what is typed there.
 

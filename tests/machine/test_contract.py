@@ -115,7 +115,7 @@ def test_a_program_that_ended_is_not_running(machine: Machine) -> None:
 
 def test_the_log_is_appended_to(machine: Machine) -> None:
     for word in ("one", "two"):
-        machine.start(python("app", f"print('{word}')"))
+        machine.start(replace(python("app", f"print('{word}')"), digest=word))
         until(lambda word=word: word in machine.log("app"), "it prints")
     assert machine.log("app") == ("one", "two")
     assert machine.log("app", lines=1) == ("two",)

@@ -15,7 +15,7 @@ from lbkit.machine.spec import File, Group, Service
 
 MOST_SOURCE_BYTES = 4 << 20
 RESERVED_NAMES = ("haproxy-", "keepalived-")  # of what load balancers run on their machines
-RESERVED_FILES = frozenset({"log", "process.json"})  # that lbkit itself keeps in a service's folder
+LOG = "log"  # that lbkit itself keeps in a service's folder (machine/netns/place.py)
 
 Sources = dict[tuple[Path, bool], bytes | Secret]
 """Files that were read, by path and whether as a secret: many machines share one."""
@@ -69,11 +69,9 @@ def _resolved(service: Service, path: Place, sources: Sources, draft: Draft) -> 
 
 def _check_places(service: Service, path: Place, draft: Draft) -> None:
     for place in service.files:
-        if place.split("/")[0] in RESERVED_FILES:
+        if place.split("/")[0] == LOG:
             draft.problems.add(
-                (*path, place),
-                f"a file other than {' and '.join(sorted(RESERVED_FILES))}, which lbkit keeps itself",
-                found=place,
+                (*path, place), f"another name than {LOG}: that is the service's log", found=place
             )
     # in this order a folder stands right before the first file in it
     for outer, inner in pairwise(sorted(service.files, key=lambda place: place.split("/"))):

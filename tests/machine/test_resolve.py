@@ -197,7 +197,7 @@ APP = {"name": "app", "command": ["app"]}
         ({"web": {**GROUP, "run": [APP, APP]}}, "machines.web.run[1].name", "a name of its own", "two app", ""),
         ({"web": {**GROUP, "run": [{**APP, "name": "haproxy-shop"}]}}, "machines.web.run[0].name", "haproxy- or keepalived-", "haproxy-shop", ""),
         ({"web": {**GROUP, "run": [{**APP, "name": "keepalived-x"}]}}, "machines.web.run[0].name", "haproxy- or keepalived-", "keepalived-x", ""),
-        ({"web": {**GROUP, "run": [{**APP, "files": {"log": {"content": ""}}}]}}, "machines.web.run[0].files.log", "which lbkit keeps itself", "log", ""),
+        ({"web": {**GROUP, "run": [{**APP, "files": {"log": {"content": ""}}}]}}, "machines.web.run[0].files.log", "that is the service's log", "log", ""),
         ({"web": {**GROUP, "run": [{**APP, "files": {"a": {"content": ""}, "a-b": {"content": ""}, "a/b": {"content": ""}}}]}}, "machines.web.run[0].files.a/b", "beside the other files", "a is a file, no folder", ""),
         ({"web": {**GROUP, "run": [{**APP, "files": {"a": {"source": "none"}}}]}}, "machines.web.run[0].files.a.source", "the source file /nowhere/none was to be read", "No such file or directory", ""),
     ],

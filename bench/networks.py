@@ -213,7 +213,7 @@ def main() -> None:
     rows["ip -batch"].pop("observe")
     rows["ip"] = measure(by_ip(count), count)
     print(
-        f"{count} subnets, {os.cpu_count()} CPUs, Linux {os.uname().release}; ms for each subnet, and times the floor"
+        f"{count} subnets, {os.cpu_count()} CPUs, Linux {os.uname().release}; ms for each subnet, and times the floor\n"
     )
     print(f"| by | {' | '.join(rows['floor'])} |")
     print("|---|---|---|---|")

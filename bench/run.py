@@ -1,0 +1,87 @@
+"""Run every bench, each in a sandbox of its own, and write docs/benchmarks.md: `make bench`.
+
+    python bench/run.py [--quick] [--output PATH]
+
+A bench is a script beside this one whose docstring begins with its title, takes --quick, and prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
+SCRIPTS = ("networks.py", "coldstart.py", "plan.py", "ansible_tasks.py")
+LBKIT = Path(sys.executable).with_name("lbkit")
+
+
+def description(script: Path) -> tuple[str, str]:
+    """The title, and what the docstring says after its usage, if anything."""
+    text = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or script.name
+    title, *rest = text.split("\n\n")
+    return title.rstrip("."), "\n\n".join(part for part in rest if not part.startswith("    "))
+
+
+def machine() -> str:
+    facts = {
+        "processor": _field("/proc/cpuinfo", "model name") or platform.machine(),
+        "processors": str(os.cpu_count()),
+        "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) >> 20} GiB",
+        "system": platform.freedesktop_os_release()["PRETTY_NAME"],
+        "kernel": f"Linux {platform.release()}",
+        "Python": platform.python_version(),
+        "ansible-core": version("ansible-core"),
+        "pyroute2": version("pyroute2"),
+    }
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _field(path: str, name: str) -> str:
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller worlds")
+    parser.add_argument("--output", type=Path, default=BENCH.parent / "docs" / "benchmarks.md")
+    arguments = parser.parse_args()
+    quick = ["--quick"] if arguments.quick else []
+    sections = []
+    for name in SCRIPTS:
+        script = BENCH / name
+        title, about = description(script)
+        print(f"== {title}", flush=True)
+        done = subprocess.run(
+            [LBKIT, "sandbox", "--", sys.executable, str(script), *quick],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        print(done.stdout, flush=True)
+        sections.append("\n\n".join(filter(None, [f"## {title}", about, done.stdout.strip()])))
+    text = "\n\n".join(
+        [
+            "# Benchmarks",
+            "`make bench` writes this page. The ratios are what counts: each is of one run on one machine.",
+            machine(),
+            *sections,
+        ]
+    )
+    arguments.output.write_text(text + "\n", encoding="utf-8")
+    print(f"wrote {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -277,3 +277,21 @@ def test_no_two_machines_share_anything_that_must_be_theirs(counts: dict[str, in
     assert len({*everything, *gateways}) == len(everything) + len(gateways)
     assert len({interface.link for interface in interfaces}) == len(interfaces)
     assert len({interface.mac for interface in interfaces}) == len(interfaces)
+
+
+@given(st.dictionaries(st.sampled_from(["lb", "web", "db"]), st.integers(1, 8), min_size=1), st.data())
+def test_to_pin_what_is_allocated_changes_nothing(counts: dict[str, int], data: st.DataObject) -> None:
+    declared: dict[str, Any] = {
+        name: {"networks": ["front", "back"], "count": count} for name, count in counts.items()
+    }
+    before = load(declared)
+    group = data.draw(st.sampled_from(sorted(counts)))
+    endpoints = before.book.endpoints(f"machines.{group}") or ()
+    pinned = {
+        network: {
+            "addresses": [str(address) for endpoint in endpoints for address in endpoint.addresses[network]]
+        }
+        for network in ("front", "back")
+    }
+    after = load({**declared, group: {**declared[group], "networks": pinned}})
+    assert addresses(after) == addresses(before)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,3 +158,27 @@ def test_both_refuse_it(data: Any, validator: Draft202012Validator) -> None:
     assert not validator.is_valid(data)
     with pytest.raises(InvalidDocument):
         load_data(data, ROOT)
+
+
+def test_the_reference_tells_every_key(schema: dict[str, Any]) -> None:
+    reference = (ROOT / "docs" / "topology.md").read_text(encoding="utf-8")
+    for key in schema["properties"]:
+        assert f"| `{key}` |" in reference
+    for name, definition in schema["$defs"].items():
+        if name.startswith(("network.", "machine.")):
+            for key in definition["properties"]:
+                assert f"`{key}`" in reference, f"{name}.{key}"
+
+
+def test_what_the_reference_shows_is_good(validator: Draft202012Validator) -> None:
+    """Every block of YAML in it, as a document of its own or as a part of one."""
+    reference = (ROOT / "docs" / "topology.md").read_text(encoding="utf-8")
+    blocks = [
+        yaml.safe_load(textwrap.dedent(block))
+        for block in re.findall(r"```yaml\n(.*?)```", reference, re.DOTALL)
+    ]
+    assert len(blocks) >= 5
+    for block in filter(None, blocks):
+        sections = {"machines": {"web": {"networks": "front", **block}}} if "run" in block else block
+        whole = {"lbkit": 1, "name": "web", **sections}
+        assert not list(validator.iter_errors(whole)), whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,8 +75,12 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_good_to_both(path: Path, validator: Draft202012Validator, tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(path.parent, folder, ignore=shutil.ignore_patterns("*.key"))
+    (folder / "tsig.key").write_bytes(b"")  # a checkout has none: everyone makes their own
+    (folder / "tsig.key").chmod(0o600)
     assert not list(validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8"))))
-    assert load_file(path).name
+    assert load_file(folder / path.name).name
 
 
 NETWORKS = {"front": {"cidr": "10.80.0.0/24"}, "back": {"cidr": ["10.80.1.0/24", "fd00:80::/64"]}}

@@ -85,7 +85,11 @@ class Runtime:
     def __init__(self, connection: socket.socket, *, where: str = "") -> None:
         self._connection = connection
         self._where = where
-        self.ask("prompt")
+        try:
+            self.ask("prompt")
+        except RuntimeFailure:
+            connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

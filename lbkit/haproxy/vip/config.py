@@ -94,15 +94,24 @@ def render(vrrp: Vrrp) -> str:
         f"    virtual_router_id {vrrp.router_id}",
         f"    priority {vrrp.priority}",
         f"    advert_int {vrrp.interval:.2f}",
-        f"    unicast_src_ip {vrrp.source.compressed}",
-        *_block("unicast_peer", [peer.compressed for peer in vrrp.peers]),
-        "    check_unicast_src",
+        *_speech(vrrp),
         *_block("track_file", ["haproxy"]),
         *_block("virtual_ipaddress", [_address(each, vrrp.interface) for each in vrrp.addresses]),
         *_block("virtual_ipaddress_excluded", [_address(each, vrrp.interface) for each in vrrp.excluded]),
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _speech(vrrp: Vrrp) -> list[str]:
+    """To its peers alone, by unicast: that crosses switches that drop multicast. Without peers there is nobody to hear."""
+    if not vrrp.peers:
+        return []
+    return [
+        f"    unicast_src_ip {vrrp.source.compressed}",
+        *_block("unicast_peer", [peer.compressed for peer in vrrp.peers]),
+        "    check_unicast_src",
+    ]
 
 
 def _block(name: str, entries: list[str]) -> list[str]:

@@ -124,7 +124,9 @@ def start(config: str) -> int:
     if pid:
         return pid
     try:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program would inherit that
+        # as keepalived expects them; and a SIGTERM between the next lines ends this process, not only its Python
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() == parent:
             os.execvp(argv[0], argv)  # noqa: S606 - no shell is the point

@@ -64,10 +64,8 @@ class _Unwanted:
         return place not in self._zone.rrsets
 
 
-def judge_create(want: Desired) -> Verdict:
-    return Verdict(
-        Action.CREATE, Impact.NONE, f"it is declared and does not stand: adds {_some(want.state['values'])}"
-    )
+def summary(want: Desired) -> str:
+    return _some(want.state["values"])
 
 
 def judge_update(want: Desired, have: Actual) -> Verdict | None:

@@ -41,8 +41,8 @@ class DnsRoom(Room[Dns]):
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         apply(changes, scope, host, done)
 
-    def judge_create(self, want: Desired) -> Verdict:
-        return plan.judge_create(want)
+    def summary(self, want: Desired) -> str:
+        return plan.summary(want)
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         return plan.judge_update(want, have)

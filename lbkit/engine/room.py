@@ -64,8 +64,13 @@ class Room(ABC, Generic[S]):
         failure, having called `done` for each change that was carried out.
         """
 
+    def summary(self, want: Desired) -> str:
+        """What a new thing will be, in a few words; "" where its name says it all. Pure."""
+        return ""
+
     def judge_create(self, want: Desired) -> Verdict:
-        return Verdict(Action.CREATE, Impact.NONE, "it is declared and does not stand")
+        words = self.summary(want)
+        return Verdict(Action.CREATE, Impact.NONE, f"new: {words}" if words else "new")
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         fields = differing(want, have)

@@ -45,6 +45,17 @@ def config_text(balancer: ResolvedLoadBalancer, member: str, topology: str, host
     return render(config_of(balancer, mark=owner, user=USER if host.can_switch_user else None))
 
 
+def summary(want: Desired) -> str:
+    """Of HAProxy what it binds and how many servers it has, of a virtual address the address."""
+    text = str(want.state["config"])
+    if want.key.kind == vip_plan.KIND:
+        return ", ".join(sorted(claim.split()[-1] for claim in want.claims))
+    lines = [line.split() for line in text.splitlines()]
+    binds = sorted({words[1] for words in lines if words[:1] == ["bind"]})
+    servers = sum(words[:1] == ["server"] for words in lines)
+    return f"{', '.join(binds)} to {servers} server{'' if servers == 1 else 's'}"
+
+
 def judge_update(want: Desired, have: Actual) -> Verdict | None:
     if want.key.kind == vip_plan.KIND:
         return vip_plan.judge_update(want, have)

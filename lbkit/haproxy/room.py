@@ -38,6 +38,9 @@ class HaproxyRoom(Room[LoadBalancers]):
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         return plan.judge_update(want, have)
 
+    def summary(self, want: Desired) -> str:
+        return plan.summary(want)
+
     def judge_delete(self, have: Actual) -> Verdict:
         return plan.judge_delete(have)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from lbkit.machine.contract import NEVER_STARTED, FoundFile
 from lbkit.machine.resolved import Machines, ResolvedFile, ResolvedService
 
 SHORT = 16384  # bytes of text that a plan shows
+COMMAND = 60  # characters of a command that a line shows
 UNSEEN = "?"  # at the end of a digest: started from it, and not yet seen to be ready
 
 FileState = dict[str, Any]
@@ -113,6 +115,15 @@ def stale(digest: str) -> str:
 
 def reload_words(service: ResolvedService) -> str | None:
     return service.reload if isinstance(service.reload, str | None) else " ".join(service.reload)
+
+
+def summary(want: Desired) -> str:
+    """A machine's addresses, a service's command."""
+    if want.key.kind == "machine":
+        interfaces = want.state["interfaces"].values()
+        return ", ".join(address for interface in interfaces for address in interface["addresses"])
+    command = shlex.join(want.state["command"])
+    return command if len(command) <= COMMAND else f"{command[:COMMAND]}…"
 
 
 def judge_service(want: Desired, have: Actual) -> Verdict | None:

@@ -42,6 +42,9 @@ class MachineRoom(Room[Section]):
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         apply.apply(changes, scope, host, done)
 
+    def summary(self, want: Desired) -> str:
+        return plan.summary(want)
+
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         judge = plan.judge_machine if want.key.kind == "machine" else plan.judge_service
         return judge(want, have)

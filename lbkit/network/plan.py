@@ -47,11 +47,11 @@ def bridge_mac(topology: str, network: str) -> str:
     return bytes([digest[0] & 0xFC | 0x02, *digest[1:6]]).hex(":")
 
 
-def judge_create(want: Desired) -> Verdict:
-    reason = "it is declared and does not stand"
+def summary(want: Desired) -> str:
+    words = [f"bridge {want.state['bridge']}", *want.state["gateways"]]
     if want.state["nat"]:
-        reason += "; its machines reach the world under the host's address"
-    return Verdict(Action.CREATE, Impact.NONE, reason)
+        words.append("its machines reach the world under the host's address")
+    return ", ".join(words)
 
 
 def judge_update(want: Desired, have: Actual) -> Verdict | None:

@@ -41,8 +41,8 @@ class NetworkRoom(Room[Section]):
         networks = self._networks(scope)
         apply.apply(scope.name, networks, changes, observe.look(scope.name, networks), done)
 
-    def judge_create(self, want: Desired) -> Verdict:
-        return plan.judge_create(want)
+    def summary(self, want: Desired) -> str:
+        return plan.summary(want)
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         return plan.judge_update(want, have)

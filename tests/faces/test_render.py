@@ -25,8 +25,8 @@ shop: 4 changes in 3 waves, impact at worst disruptive
 wave  change         impact      why
    1  ~ thing floor  reload      value differs
       - thing roof   disruptive  it is no longer declared
-   2  + thing wall   none        it is declared and does not stand
-   3  + thing door   none        it is declared and does not stand
+   2  + thing wall   none        new
+   3  + thing door   none        new
 
 + 2 to create, ~ 1 to update, - 1 to delete
 """

@@ -254,7 +254,8 @@ def test_a_service_runs_with_no_descriptor_of_ours_and_default_signals(machine: 
     assert descriptors.split()[:3] == ["0", "1", "2"]
     assert len(descriptors.split()) == 4, "and that by which ls reads the folder"
     assert int(blocked_mask.split()[1], 16) == 0
-    assert int(ignored_mask.split()[1], 16) == 0
+    # 32 and 33 are glibc's own, which its posix_spawn leaves ignored (whoever started us, make for one)
+    assert int(ignored_mask.split()[1], 16) & ~(0b11 << 31) == 0
 
 
 def test_a_service_runs_as_its_user_where_ids_can_be_switched(machine: NetnsMachine) -> None:

@@ -30,7 +30,11 @@ LEAVES_WITHIN = 5.0  # seconds that connections get when HAProxy goes for good
 
 _ALERT = re.compile(r"\[ALERT\]\s+\(\d+\) : (?:config : )?(.*)")
 _BEGIN = "haproxy version is"  # the first line of each start and reload in HAProxy's log
-_FORMULA = ("Error(s) found in configuration file", "Fatal errors found in configuration")
+_FORMULA = (
+    "Error(s) found in configuration file",
+    "Fatal errors found in configuration",
+    "[haproxy.main()] Some protocols failed to start",
+)
 
 
 def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
@@ -81,7 +85,8 @@ def _start(instance: Instance, wanted: str, host: Host) -> str:
     instance.machine.start(instance.program)
 
     def served() -> Info | Failure | None:
-        if (info := _answer(instance)) is not None:
+        info = _answer(instance)
+        if info is not None and _workers(instance) is not None:  # the master may be later than its worker
             return info
         if instance.service in instance.machine.running():
             return None
@@ -107,6 +112,14 @@ def _start(instance: Instance, wanted: str, host: Host) -> str:
 
 def _reload(instance: Instance, running: Running, wanted: str, host: Host) -> str:
     """Check (done), take traffic off what goes, write state and file, reload, and see the new worker serve."""
+    known = wait_for(host.clock, STARTS_WITHIN, partial(_workers, instance))
+    if known is None:
+        raise Failure(
+            "HAProxy's master process was to answer at its socket",
+            found=f"no answer in {STARTS_WITHIN:g} s",
+            where=instance.where,
+            remedy=f"nothing was changed; read {instance.path('log')}, or stop HAProxy: the next apply starts it",
+        )
     believed = running.text if running.text and running.loaded == digest_in(running.text) else ""
     with instance.runtime() as runtime:
         before = runtime.info()
@@ -114,15 +127,17 @@ def _reload(instance: Instance, running: Running, wanted: str, host: Host) -> st
         dump = runtime.servers_state()
     instance.put(STATE_FILE, state_of(dump, unchanged_servers(believed, wanted)))
     instance.put(CONFIG, wanted)
-    failed_before = _workers(instance).failed
     said = instance.master("reload")
 
     def served() -> Info | str | None:
+        workers = _workers(instance)  # the master does not answer while it executes itself anew
+        if workers is None:
+            return None
+        if workers.failed > known.failed:
+            return "failed"
         info = _answer(instance)
-        if info is not None and info.pid != before.pid and info.digest == digest_in(wanted):
-            return info
-        workers = _workers_or_none(instance)  # it does not answer while it executes itself anew
-        return "failed" if workers is not None and workers.failed > failed_before else None
+        loaded = info is not None and info.pid != before.pid and info.digest == digest_in(wanted)
+        return info if loaded else None
 
     new = "failed" if "Success=0" in said else wait_for(host.clock, STARTS_WITHIN, served)
     if not isinstance(new, Info):
@@ -165,13 +180,10 @@ def _answer(instance: Instance) -> Info | None:
         return None
 
 
-def _workers(instance: Instance) -> Workers:
-    return parse_proc(instance.master("show proc"))
-
-
-def _workers_or_none(instance: Instance) -> Workers | None:
+def _workers(instance: Instance) -> Workers | None:
+    """What the master process says; None while it does not answer."""
     try:
-        found = _workers(instance)
+        found = parse_proc(instance.master("show proc"))
     except Failure:
         return None
     return found if found.current or found.old else None

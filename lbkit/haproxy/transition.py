@@ -14,6 +14,8 @@ from itertools import islice
 
 from lbkit.haproxy.text import digest_in
 
+_FLAGS = frozenset({"backup", "check"})  # words of a server line that take no value
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -44,21 +46,21 @@ class Transition:
 
 def transition(running: Running, wanted: str) -> Transition:
     """What to do so that HAProxy runs the configuration `wanted` (its text)."""
+    if running == Running(wanted, alive=True, answers=True, loaded=digest_in(wanted)):
+        return Transition(Step.NOTHING)
     changes = differences(running.text, wanted) if running.text is not None else ()
     also = f"; its configuration changes: {words(changes)}" if changes else ""
     if not running.alive:
         return Transition(Step.START, f"HAProxy does not run{also}")
     if not running.answers:
         return Transition(Step.RESTART, f"HAProxy runs, but does not answer at its runtime socket{also}")
-    if running.text != wanted and running.loaded == digest_in(wanted):
+    if running.text == wanted:
+        return Transition(Step.RELOAD, "the running HAProxy has not loaded its file")
+    if running.loaded == digest_in(wanted):
         return Transition(
             Step.WRITE, "its file is not what the running HAProxy has loaded; that is as wanted"
         )
-    if running.text != wanted:
-        return Transition(Step.RELOAD, words(changes) or "its file is not as lbkit writes it")
-    if running.loaded != digest_in(wanted):
-        return Transition(Step.RELOAD, "the running HAProxy has not loaded its file")
-    return Transition(Step.NOTHING)
+    return Transition(Step.RELOAD, words(changes) or "its file is not as lbkit writes it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +169,22 @@ def _in_section(name: str, old: Section, new: Section) -> list[str]:
 
 
 def _server_change(name: str, old: str, new: str) -> str:
-    before, after = old.split(), new.split()
-    if before[0] != after[0]:
-        return f"server {name} moves from {before[0]} to {after[0]}"
-    gone, come = (
-        " ".join(word for word in a[1:] if word not in b) for a, b in ((before, after), (after, before))
-    )
-    return f"server {name} changes" + (
-        f" ({gone or 'nothing'} -> {come or 'nothing'})" if gone or come else ""
-    )
+    (was, *old_words), (now, *new_words) = old.split(), new.split()
+    if was != now:
+        return f"server {name} moves from {was} to {now}"
+    before, after = _settings(old_words), _settings(new_words)
+    said = [
+        f"{key} {before.get(key, 'none')} -> {after.get(key, 'none')}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+    return f"server {name}: {', '.join(said) or 'another order'}"
+
+
+def _settings(words: list[str]) -> dict[str, str]:
+    """The keywords of a server line with their values; of those that take none, "yes"."""
+    rest = iter(words)
+    return {word: "yes" if word in _FLAGS else next(rest, "") for word in rest}
 
 
 def _keywords(lines: Iterable[str]) -> list[str]:

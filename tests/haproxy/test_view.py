@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lbkit.engine.view import Health, Status
+from lbkit.haproxy import explain, view
+from lbkit.haproxy.explain import explainable
+from lbkit.haproxy.instance import Instance
+from lbkit.haproxy.picture import picture
+from lbkit.haproxy.runtime import Info, Row, parse_stat
+from lbkit.haproxy.seen import Seen
+from lbkit.haproxy.transition import Step, Transition
+from tests.haproxy.topologies import document, load, resolved, with_
+
+INFO = Info("2.6.12", 42, 10, 3, 2000, stopping=False, description="")
+ROWS = {
+    row.server: row
+    for row in parse_stat((Path(__file__).with_name("recorded") / "stat-2.6.txt").read_text())
+    if row.proxy == "web"
+}
+
+
+class Machine:
+    """One that runs what it is told that it runs, and whose servers refuse."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def running(self) -> dict[str, None]:
+        return {"vip-shop": None}
+
+    def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:
+        return ("its last words",)
+
+
+def seen(member: str, *rows: Row, info: Info | None = INFO, way: Transition | None = None) -> Seen:
+    instance = Instance(cast("Any", Machine(member)), "shop")
+    return Seen(instance, way or Transition(Step.NOTHING), info, rows)
+
+
+def server_row(*each: Seen, name: str = "web-1") -> Status:
+    shop = resolved(document())
+    backend, server = next(pair for pair in shop.servers if pair[1].name == name)
+    return view._server_row(shop, backend, server, each)
+
+
+UP, DOWN = ROWS["web-1"], replace(ROWS["web-2"], server="web-1")
+
+
+def test_a_server_is_what_every_haproxy_says_of_it() -> None:
+    assert server_row(seen("lb-1", UP), seen("lb-2", UP)).health is Health.UP
+    mixed = server_row(seen("lb-1", UP), seen("lb-2", DOWN))
+    assert mixed.health is Health.DEGRADED
+    assert mixed.detail == "lb-1: UP, L7OK 200; lb-2: DOWN, L4CON"
+    down = server_row(seen("lb-1", DOWN), seen("lb-2", DOWN))
+    assert (down.health, down.detail) == (Health.DOWN, "DOWN, L4CON")
+
+
+def test_a_server_that_nobody_can_be_asked_about_is_unknown() -> None:
+    assert server_row(seen("lb-1", info=None)).health is Health.UNKNOWN
+
+
+def test_a_haproxy_that_does_not_answer_is_down() -> None:
+    way = Transition(Step.START, "HAProxy does not run")
+    row = view._haproxy_row(seen("lb-1", info=None, way=way))
+    assert (row.present, row.health, row.detail) == (False, Health.DOWN, "HAProxy does not run")
+
+
+def test_a_haproxy_without_a_server_is_down_with_one_degraded() -> None:
+    backend = ROWS["BACKEND"]
+    assert view._haproxy_row(seen("lb-1", UP, backend)).health is Health.UP
+    assert view._haproxy_row(seen("lb-1", UP, DOWN, backend)).health is Health.DEGRADED
+    nothing = view._haproxy_row(seen("lb-1", DOWN, replace(backend, status="DOWN")))
+    assert nothing.health is Health.DOWN
+
+
+def test_one_that_runs_but_not_as_declared_says_so() -> None:
+    way = Transition(Step.RELOAD, "backend web: server web-3 removed")
+    row = view._haproxy_row(seen("lb-1", UP, way=way))
+    assert not row.present
+    assert row.health is Health.DEGRADED
+    assert "server web-3 removed" in row.detail
+
+
+@pytest.mark.parametrize(
+    ("holders", "health", "words"),
+    [
+        (["lb-1"], Health.UP, "at lb-1"),
+        ([], Health.DOWN, "no machine has it"),
+        (["lb-1", "lb-2"], Health.DEGRADED, "at the same time"),
+    ],
+)
+def test_a_virtual_address_has_one_holder(
+    holders: list[str], health: Health, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "holds", lambda on, _network, _addresses: on.name in holders)
+    shop = resolved(document())
+    assert shop.vip is not None
+    row = view._vip_row(shop, shop.vip, [seen("lb-1"), seen("lb-2")])
+    assert row.health is health
+    assert words in row.detail
+
+
+@pytest.mark.parametrize(
+    ("row", "refused", "words"),
+    [
+        (ROWS["web-2"], "Connection refused", "nothing listens on its port"),
+        (ROWS["web-2"], "", "it listens again"),
+        (ROWS["web-3"], "", "the application says that it is not well"),
+        (ROWS["web-4"], "", "drained"),
+        (replace(UP, status="MAINT"), "", "maintenance"),
+        (replace(UP, weight=0), "", "its weight is 0"),
+        (UP, "Connection refused", "stopped listening just now"),
+        (UP, "", ""),
+    ],
+)
+def test_the_likely_cause(row: Row, refused: str, words: str) -> None:
+    server = resolved(document()).backends[0].servers[0]
+    cause = explain._cause(row, server, refused)
+    assert words in cause
+    assert bool(cause) == bool(words)
+
+
+def test_a_backup_that_is_up_waits_for_its_turn() -> None:
+    backup = resolved(document()).backends[0].servers[3]
+    assert "only while no other server is up" in explain._cause(UP, backup, "")
+
+
+def test_what_can_be_explained() -> None:
+    assert list(explainable(load(document()))) == [
+        "shop",
+        "shop/web",
+        *(f"shop/web/{name}" for name in ("web-1", "web-2", "web-3", "old")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", [[], ["other"], ["shop", "no"], ["shop", "web", "no"], ["shop", "web", "web-1", "x"]]
+)
+def test_what_is_not_ours_is_left_to_others(path: list[str]) -> None:
+    assert explain.explain(load(document()), cast("Any", None), path) is None
+
+
+def test_the_picture_leads_from_clients_to_every_server() -> None:
+    drawn = picture(load(document()))
+    nodes = {node.id for node in drawn.nodes}
+    reached, front = {"clients"}, {"clients"}
+    while front:
+        front = {edge.target for edge in drawn.edges if edge.source in front} - reached
+        reached |= front
+    assert reached == nodes
+    labels = {node.label for node in drawn.nodes}
+    assert {"old", "shop", "web"} <= labels
+    assert {node.inside for node in drawn.nodes if node.inside} == {
+        f"machine {name}" for name in ("lb-1", "lb-2", "web-1", "web-2", "web-3")
+    }
+
+
+def test_no_load_balancer_no_picture() -> None:
+    assert picture(load(document(load_balancers={}))).nodes == ()
+
+
+def test_without_a_virtual_address_clients_go_to_the_machines() -> None:
+    drawn = picture(load(with_("load_balancers.shop.vip", None)))
+    assert {edge.target for edge in drawn.edges if edge.source == "clients"} == {
+        "haproxy lb-1/shop",
+        "haproxy lb-2/shop",
+    }

@@ -91,8 +91,6 @@ def _global(section: Global) -> Iterator[Words]:
     yield "stats", "socket", f"unix@{RUNTIME_SOCKET}", "mode", 600, "level", "admin", "expose-fd", "listeners"
     yield "stats", "timeout", "1m"
     yield "server-state-file", STATE_FILE
-    # a process that is being replaced closes no connection of a client that may be about to use it
-    yield "close-spread-time", "infinite"
     yield "hard-stop-after", section.hard_stop_after
     if section.maxconn is not None:
         yield "maxconn", section.maxconn
@@ -122,6 +120,10 @@ def _frontend(section: Frontend) -> Iterator[Words]:
         yield "maxconn", section.maxconn
     yield from _timeouts(section.timeouts)
     yield "option", "httplog" if section.mode == "http" else "tcplog"
+    if section.mode == "http":
+        # A process that is being replaced tells each client to close with its next response. Without this it cuts idle
+        # connections at once, and a request that is on its way to it then is lost.
+        yield "option", "idle-close-on-response"
     if section.forwarded_for:
         yield "option", "forwardfor"
     yield "default_backend", section.backend

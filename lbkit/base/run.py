@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ class LocalRunner:
                 raise Failure(f"{argv[0]} was to run in {cwd}", found="no such folder") from error
             raise MissingProgram(argv[0]) from error
         except PermissionError as error:
+            if not stands(argv[0], env):  # only a folder of PATH may not be read
+                raise MissingProgram(argv[0]) from error
             raise Failure(f"{argv[0]} was to be run", found="no permission to execute it") from error
         except subprocess.TimeoutExpired as error:
             late = Completed(tuple(argv), -1, _text(error.stdout), f"no end after {timeout:g} s")
@@ -94,6 +97,13 @@ class LocalRunner:
         if check and completed.returncode != 0:
             raise CommandFailed(completed)
         return completed
+
+
+def stands(program: str, env: Mapping[str, str] | None = None) -> bool:
+    """Whether there is a file of that name, executable or not, where exec(3) looks for it."""
+    if "/" in program:
+        return os.path.lexists(program)
+    return any(os.path.lexists(os.path.join(folder, program)) for folder in os.get_exec_path(env))
 
 
 def _text(output: str | bytes | None) -> str:

@@ -8,6 +8,7 @@ a byte each; its end says that the caller is gone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -109,7 +110,11 @@ def _become(argv: list[str], env: dict[str, str], mask: Mask, tell: int) -> NoRe
     try:
         os.execvpe(argv[0], argv, env)  # noqa: S606 - what a sandbox is for
     except OSError as error:
-        os.write(tell, str(error.errno).encode())
+        from lbkit.base.run import stands  # noqa: PLC0415 - only for this bad end
+
+        # a folder of PATH that may not be read is no reason
+        number = error.errno if stands(argv[0], env) else errno.ENOENT
+        os.write(tell, str(number).encode())
     os._exit(_LOST)
 
 

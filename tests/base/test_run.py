@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from lbkit.base.errors import Failure
-from lbkit.base.run import CommandFailed, LocalRunner, MissingProgram
+from lbkit.base.run import CommandFailed, LocalRunner, MissingProgram, stands
 
 RUN = LocalRunner().run
 
@@ -55,6 +56,24 @@ def test_a_missing_program_is_named() -> None:
         RUN(["no-such-program"])
     assert caught.value.program == "no-such-program"
     assert "lbkit doctor" in caught.value.remedy
+
+
+def test_a_folder_of_path_that_may_not_be_read_hides_no_missing_program(tmp_path: Path) -> None:
+    """There exec(3) says "permission denied", whether the program is in it or not."""
+    (tmp_path / "bin").mkdir()
+    path = f"{tmp_path / 'bin'}:/usr/bin"
+    assert not stands("no-such-program", {"PATH": path})
+    assert stands("true", {"PATH": path})
+    (tmp_path / "bin" / "data").touch()
+    with pytest.raises(Failure, match="no permission to execute"):
+        RUN(["data"], env={"PATH": path})
+
+    def denied(*_words: object, **_options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(MissingProgram):
+        patch.setattr(subprocess, "run", denied)
+        RUN(["no-such-program"], env={"PATH": path})
 
 
 def test_a_missing_folder_is_no_missing_program(tmp_path: Path) -> None:

@@ -58,7 +58,9 @@ def test_a_missing_program_is_named() -> None:
     assert "lbkit doctor" in caught.value.remedy
 
 
-def test_a_folder_of_path_that_may_not_be_read_hides_no_missing_program(tmp_path: Path) -> None:
+def test_a_folder_of_path_that_may_not_be_read_hides_no_missing_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """There exec(3) says "permission denied", whether the program is in it or not."""
     (tmp_path / "bin").mkdir()
     path = f"{tmp_path / 'bin'}:/usr/bin"
@@ -71,8 +73,8 @@ def test_a_folder_of_path_that_may_not_be_read_hides_no_missing_program(tmp_path
     def denied(*_words: object, **_options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(MissingProgram):
-        patch.setattr(subprocess, "run", denied)
+    monkeypatch.setattr(subprocess, "run", denied)
+    with pytest.raises(MissingProgram):
         RUN(["no-such-program"], env={"PATH": path})
 
 

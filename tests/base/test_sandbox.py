@@ -102,7 +102,7 @@ def processes(mark: str) -> list[int]:
         if entry.isdigit():
             try:
                 environment = Path("/proc", entry, "environ").read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
+            except (FileNotFoundError, PermissionError, ProcessLookupError):  # it is ending
                 continue
             if f"LBKIT_TEST={mark}".encode() in environment:
                 found.append(int(entry))
@@ -114,7 +114,7 @@ def namespaces_of_all() -> set[str]:
     for link in Path("/proc").glob("[0-9]*/ns/*"):
         try:
             found.add(os.readlink(link))
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, PermissionError, ProcessLookupError):  # it is ending
             continue
     return found
 

@@ -123,7 +123,7 @@ def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
 
 def doctor(host: Host | None = None) -> list[Check]:
     """What this host can and cannot do, before any topology: in general, and for each room. Changes nothing."""
-    from lbkit.doctor import host_checks  # noqa: PLC0415 - for this one question
+    from lbkit.host_checks import host_checks  # noqa: PLC0415 - for this one question
 
     host = host or Host()
     return [*host_checks(host), *(check for room in rooms() for check in room.doctor(host))]

@@ -11,8 +11,8 @@ from functools import cache
 SERVICE = "LBKIT_SERVICE"
 """The variable that marks a process, and all that it forks, as TOPOLOGY/MEMBER/SERVICE's."""
 
-_PF_KTHREAD = 0x00200000  # linux/sched.h
-_MOMENTS = 100  # milliseconds that an execve may take on a host under load
+_PF_EXITING, _PF_KTHREAD = 0x00000004, 0x00200000  # linux/sched.h
+_EXECUTED_BY = 10.0  # seconds that an execve may take on a host under load: it may wait for a disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,32 @@ def every_stat() -> Iterator[Stat]:
             yield stat
 
 
+def census() -> dict[Stat, str]:
+    """All processes that live now, with their marks.
+
+    A process that becomes a service forks once, and ends (shim.py): where any ended before it was looked at, its
+    child may have come after the list was read. Then a second look finds that.
+    """
+    seen, gone = _look()
+    return seen | _look()[0] if gone else seen
+
+
+def _look() -> tuple[dict[Stat, str], bool]:
+    seen: dict[Stat, str] = {}
+    gone = False
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        stat = read_stat(int(entry))
+        if stat is None or stat.dead:
+            gone = True
+            continue
+        seen[stat] = service_mark(stat.pid)
+        if not seen[stat] and ((again := read_stat(stat.pid)) is None or again.dead):
+            gone = True
+    return seen, gone
+
+
 def service_mark(pid: int) -> str:
     """What stands in its LBKIT_SERVICE; "" where there is none, or the process is not ours to look into.
 
@@ -65,19 +91,20 @@ def service_mark(pid: int) -> str:
 
 
 def _environment(pid: int) -> bytes:
-    """What execve(2) gave it. While the kernel carries one out there is none to see, nor a command line: for a moment."""
-    for _ in range(_MOMENTS):
-        settled = _read(f"/proc/{pid}/cmdline") or _is_kernel_thread(pid)
-        environment = _read(f"/proc/{pid}/environ")
-        if environment or settled:
+    """What execve(2) gave it; waits for one that is being carried out, during which there is none to see."""
+    deadline = time.monotonic() + _EXECUTED_BY
+    while not (environment := _read(f"/proc/{pid}/environ")):
+        if not _is_executing(pid) or time.monotonic() > deadline:
             break
         time.sleep(0.001)
     return environment
 
 
-def _is_kernel_thread(pid: int) -> bool:
+def _is_executing(pid: int) -> bool:
+    """Whether it is a living process with memory, but has not yet been given a place for its environment (field 50)."""
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    return bool(int(fields[6]) & _PF_KTHREAD)
+    has_memory = fields[0] not in {b"Z", b"X", b"x"} and not int(fields[6]) & (_PF_KTHREAD | _PF_EXITING)
+    return has_memory and int(fields[47]) == 0
 
 
 def network_of(pid: int) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
-from lbkit.machine.netns.proc import every_stat, read_stat, service_mark
+from lbkit.machine.netns.proc import census, read_stat
 
 _KILLED_BY = 10.0  # seconds that the kernel gets to end what was killed
 
@@ -39,11 +39,12 @@ class _Quarry:
         What ends while we look may have forked what we did not see: nobody is left only where none was found.
         """
         spared = _self_and_above()
-        everyone = {(stat.pid, stat.start_time): stat for stat in every_stat() if stat.pid not in spared}
+        marks = {stat: mark for stat, mark in census().items() if stat.pid not in spared}
+        everyone = {(stat.pid, stat.start_time): stat for stat in marks}
         found = {
             identity
             for identity, stat in everyone.items()
-            if identity in self.handles or ((mark := service_mark(stat.pid)) and self.marked(mark))
+            if identity in self.handles or (marks[stat] and self.marked(marks[stat]))
         }
         # records are read after marks: a process on its way bears its mark until its record is there
         leaders = {identity for identity in self.recorded() if identity[0] not in spared}

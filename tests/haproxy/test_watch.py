@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +17,17 @@ from lbkit.haproxy.vip import config
 from tests.haproxy.world import until
 
 KEEPALIVED = """#!{python} -IS
-import os, signal, time
-def note(number, _frame):
-    with open("signals", "a") as stream:
-        stream.write(f"{{number}}\\n")
-    if number == signal.SIGTERM:
-        os._exit(0)
-signal.signal(signal.SIGHUP, note)
-signal.signal(signal.SIGTERM, note)
+import os, signal
+waited = {{signal.SIGHUP, signal.SIGTERM}}
+signal.pthread_sigmask(signal.SIG_BLOCK, waited)
 with open("started", "a") as stream:
     stream.write(f"{{os.getpid()}}\\n")
 while True:
-    time.sleep(60)
+    number = signal.sigwait(waited)
+    with open("signals", "a") as stream:
+        stream.write(f"{{number:d}}\\n")
+    if number == signal.SIGTERM:
+        break
 """
 
 
@@ -77,7 +76,17 @@ class World:
     def start(self) -> None:
         argv = [sys.executable, "-I", "-S", "watch.py", "runtime.sock", "keepalived.conf", "state"]
         environment = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin"}
-        self.process = subprocess.Popen(argv, cwd=self.folder, env=environment, stdout=subprocess.PIPE)
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(argv, cwd=self.folder, env=environment, stdout=log, stderr=log)
+
+    def expect(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for it; where the process ends before, say how."""
+        until(lambda: condition() or (self.process and self.process.poll() is not None), what)
+        assert condition(), (
+            what,
+            self.process and self.process.returncode,
+            (self.folder / "log").read_text(),
+        )
 
     @property
     def state(self) -> str:
@@ -92,7 +101,7 @@ class World:
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.kill()
-            self.process.communicate()
+            self.process.wait()
         if self.server is not None:
             self.hang_up()
 
@@ -106,7 +115,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def test_the_state_is_known_before_keepalived_begins(world: World) -> None:
     world.start()
-    until(lambda: world.lines("started"), "keepalived")
+    world.expect(lambda: world.lines("started"), "keepalived")
     assert world.state == "1"
 
 
@@ -114,16 +123,16 @@ def test_a_death_is_noticed_by_the_closed_connection(world: World) -> None:
     world.haproxy()
     world.start()
     world.answer()
-    until(lambda: world.state == "0", "good")
+    world.expect(lambda: world.state == "0", "good")
     for _ in range(2):  # the next questions come by new connections
         world.answer()
     began = time.monotonic()
     world.hang_up()
-    until(lambda: world.state == "1", "bad")
+    world.expect(lambda: world.state == "1", "bad")
     assert time.monotonic() - began < 10
     world.haproxy()
     world.answer()
-    until(lambda: world.state == "0", "good again")
+    world.expect(lambda: world.state == "0", "good again")
 
 
 def test_a_reload_is_no_death(world: World) -> None:
@@ -131,7 +140,7 @@ def test_a_reload_is_no_death(world: World) -> None:
     world.haproxy()
     world.start()
     world.answer()
-    until(lambda: world.state == "0", "good")
+    world.expect(lambda: world.state == "0", "good")
     world.links[-1].close()
     world.answer()
     assert world.state == "0"
@@ -141,16 +150,16 @@ def test_who_accepts_and_says_nothing_hangs(world: World) -> None:
     world.haproxy()
     world.start()
     world.answer()
-    until(lambda: world.state == "0", "good")
-    until(lambda: world.state == "1", "no answer for so long")
+    world.expect(lambda: world.state == "0", "good")
+    world.expect(lambda: world.state == "1", "no answer for so long")
 
 
 def test_signals_are_handed_on(world: World) -> None:
     world.start()
-    until(lambda: world.lines("started"), "keepalived")
+    world.expect(lambda: world.lines("started"), "keepalived")
     assert world.process is not None
     world.process.send_signal(signal.SIGHUP)
-    until(lambda: signal.SIGHUP in world.lines("signals"), "SIGHUP")
+    world.expect(lambda: signal.SIGHUP in world.lines("signals"), "SIGHUP")
     world.process.send_signal(signal.SIGTERM)
     assert world.process.wait(10) == 0
     assert world.lines("signals") == [signal.SIGHUP, signal.SIGTERM]
@@ -158,7 +167,7 @@ def test_signals_are_handed_on(world: World) -> None:
 
 def test_keepalived_does_not_outlive_it(world: World) -> None:
     world.start()
-    until(lambda: world.lines("started"), "keepalived")
+    world.expect(lambda: world.lines("started"), "keepalived")
     assert world.process is not None
     world.process.kill()
     until(lambda: signal.SIGTERM in world.lines("signals"), "the kernel's SIGTERM")

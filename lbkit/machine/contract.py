@@ -13,6 +13,7 @@ from typing import Protocol
 
 from lbkit.base.host import Host
 from lbkit.base.run import Completed
+from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Change
 from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.room import Done
@@ -111,6 +112,10 @@ class Machine(Protocol):
 
     def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:
         """The last lines of a service's log, without control characters."""
+        ...
+
+    def addresses(self, interface: str) -> tuple[IPAddress, ...]:
+        """Every address that one of its interfaces has now, whoever put it there. No such interface: none."""
         ...
 
     def execute(

@@ -200,6 +200,13 @@ def test_sockets_of_the_machine_are_reached_and_those_of_the_host_are_not(machin
         machine.connect(machine.folder("app") / "other.sock")
 
 
+def test_addresses_are_all_of_an_interface_whoever_put_them(machine: Machine) -> None:
+    before = set(machine.addresses("lo"))
+    machine.execute(["ip", "address", "add", "192.0.2.9/32", "dev", "lo"])
+    assert set(map(str, set(machine.addresses("lo")) - before)) == {"192.0.2.9"}
+    assert machine.addresses("nonsense") == ()
+
+
 def test_a_removed_service_leaves_nothing(machine: Machine) -> None:
     machine.start(Program("app", SLEEP))
     machine.put(machine.folder("app") / "deep" / "er", b"")

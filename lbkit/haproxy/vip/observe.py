@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.book import IPAddress
 from lbkit.engine.resource import Actual, Key
@@ -55,15 +53,7 @@ def claims(text: str) -> frozenset[str]:
 
 def holds(on: Machine, network: str, addresses: tuple[IPAddress, ...]) -> bool:
     """Whether the machine has all of the addresses now."""
-    argv = ("ip", "-json", "address", "show", "dev", network)
-    try:
-        links = json.loads(on.execute(argv, timeout=5.0).stdout or "[]")
-        held = {entry["local"] for link in links for entry in link.get("addr_info", ()) if "local" in entry}
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise Failure(
-            f"`{' '.join(argv)}` was to list addresses", found=str(error), where=f"machine {on.name}"
-        ) from error
-    return all(str(address) in held for address in addresses)
+    return set(addresses) <= set(on.addresses(network))
 
 
 def first_holder(machines: Iterable[Machine], vip: ResolvedVip) -> Machine | None:

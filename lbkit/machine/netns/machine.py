@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.base.run import Completed
+from lbkit.engine.book import IPAddress
 from lbkit.machine.contract import FoundFile, Program, Running
 from lbkit.machine.netns import folder
 from lbkit.machine.netns.launch import ENVIRONMENT, Ids, launch
@@ -25,6 +26,7 @@ from lbkit.machine.netns.record import (
     rewrite_digest,
 )
 from lbkit.machine.netns.stop import Identity, send, stop
+from lbkit.network import links
 from lbkit.network.namespace import entered
 
 
@@ -72,6 +74,10 @@ class NetnsMachine:
 
     def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:
         return folder.last_lines(self._root, [service, "log"], lines)
+
+    def addresses(self, interface: str) -> tuple[IPAddress, ...]:
+        with entered(self._host, self._namespace):
+            return links.addresses(interface, where=f"machine {self.name}")
 
     def execute(
         self,

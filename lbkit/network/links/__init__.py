@@ -8,7 +8,7 @@ owner mark as their alias; addresses and routes of ours bear protocol 108, and n
 from __future__ import annotations
 
 from lbkit.network.links.apply import converge, remove
-from lbkit.network.links.observe import observe
+from lbkit.network.links.observe import addresses, observe
 from lbkit.network.links.values import (
     Report,
     RouteTo,
@@ -25,6 +25,7 @@ __all__ = [
     "SeenNamespace",
     "WantedInterface",
     "WantedNamespace",
+    "addresses",
     "converge",
     "observe",
     "remove",

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Container, Iterable, Mapping
 
 from lbkit.base.host import Host
+from lbkit.engine.book import IPAddress
 from lbkit.network import namespace, sysctl
 from lbkit.network.links.values import SeenInterface, SeenNamespace
 from lbkit.network.netlink import read
@@ -52,6 +53,13 @@ def observe_named(
                 values = {key: value for key in sysctls if (value := sysctl.get(key)) is not None}
                 seen[name] = inside(netlink, name, ports, values)
     return seen
+
+
+def addresses(interface: str, *, where: str = "") -> tuple[IPAddress, ...]:
+    """Every address of one link of the calling thread's network, whoever put it there. No such link: none."""
+    with Netlink(where=where) as netlink:
+        indexes = {link.ifindex for link in read.links(netlink) if link.name == interface}
+        return tuple(each.address.ip for each in read.addresses(netlink) if each.ifindex in indexes)
 
 
 def inside(

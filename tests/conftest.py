@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,11 @@ WORDS = "runs in a sandbox only: `make test ARGS={path}`, or `lbkit sandbox -- p
 
 def pytest_configure(config: pytest.Config) -> None:
     """Workers of pytest-xdist share the sandbox, but each is a host of its own: a network, and /run/netns."""
+    for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if (
+            signal.getsignal(number) is signal.SIG_IGN
+        ):  # a shell starts its background jobs so, and children inherit it
+            signal.signal(number, action)
     if sandbox.inside() and hasattr(config, "workerinput"):
         syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS)
         syscalls.mount("none", "/", "none", syscalls.MS_REC | syscalls.MS_PRIVATE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +28,9 @@ class Status:
     detail: str = ""
     facts: dict[str, Any] = field(default_factory=dict)  # numbers behind the detail, for --json
     parent: Key | None = None
+    feeds: frozenset[str] | None = (
+        None  # ids of the nodes that its requests go to now; None: as the picture says
+    )
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -78,6 +82,15 @@ class Picture:
 
     def __add__(self, other: Picture) -> Picture:
         return Picture(self.nodes + other.nodes, self.edges + other.edges)
+
+    def as_it_is(self, rows: Iterable[Status]) -> Picture:
+        """With edges faint where no request goes now, and not where one does, as far as `rows` know."""
+        feeds = {str(row.key): row.feeds for row in rows if row.feeds is not None}
+        edges = (
+            replace(edge, faint=edge.target not in feeds[edge.source]) if edge.source in feeds else edge
+            for edge in self.edges
+        )
+        return Picture(self.nodes, tuple(edges))
 
 
 @dataclass(frozen=True, slots=True)

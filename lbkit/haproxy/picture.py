@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Edge, Node, Picture
+from lbkit.haproxy.instance import KIND, key_of
 from lbkit.haproxy.resolved import LoadBalancers, ResolvedBackend, ResolvedLoadBalancer, ResolvedServer
-from lbkit.haproxy.view import server_key, vip_key
+from lbkit.haproxy.view import backend_key, server_key, vip_key
 
 CLIENTS = "clients"
 
@@ -60,7 +61,7 @@ def _edges(balancer: ResolvedLoadBalancer) -> Iterator[Edge]:
     if entry is not None:
         yield Edge(CLIENTS, entry, label)
     for index, member in enumerate(balancer.members):
-        # one has the address; where nothing failed, the first
+        # one has the address; where it is not known which (status tells), the first
         standby = entry is not None and index > 0
         if entry is None:
             yield Edge(CLIENTS, _haproxy(balancer, member), label)
@@ -78,11 +79,11 @@ def _edges(balancer: ResolvedLoadBalancer) -> Iterator[Edge]:
 
 
 def _haproxy(balancer: ResolvedLoadBalancer, member: str) -> str:
-    return f"haproxy {member}/{balancer.name}"
+    return str(key_of(KIND, member, balancer.name))
 
 
 def _backend(balancer: ResolvedLoadBalancer, backend: ResolvedBackend) -> str:
-    return f"backend {balancer.name}/{backend.name}"
+    return str(backend_key(balancer.name, backend.name))
 
 
 def _server(balancer: ResolvedLoadBalancer, backend: ResolvedBackend, server: ResolvedServer) -> str:

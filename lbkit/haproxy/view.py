@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health, Status
+from lbkit.haproxy.instance import KIND, key_of
 from lbkit.haproxy.resolved import (
     LoadBalancers,
     ResolvedBackend,
@@ -26,6 +28,10 @@ def vip_key(balancer: str) -> Key:
     return Key("vip", balancer)
 
 
+def backend_key(balancer: str, backend: str) -> Key:
+    return Key("backend", f"{balancer}/{backend}")
+
+
 def server_key(balancer: str, backend: str, server: str) -> Key:
     return Key("server", f"{balancer}/{backend}/{server}")
 
@@ -33,16 +39,20 @@ def server_key(balancer: str, backend: str, server: str) -> Key:
 def status(scope: Scope, host: Host) -> Iterator[Status]:
     for balancer in scope.of("haproxy", LoadBalancers).by_name.values():
         seen = list(see(balancer, scope, host))
-        if balancer.vip is not None:
-            yield _vip_row(balancer, balancer.vip, seen)
+        held = None if balancer.vip is None else holders(balancer.vip, seen)
+        if balancer.vip is not None and held is not None:
+            yield _vip_row(balancer, balancer.vip, seen, held)
         for each in seen:
-            yield _haproxy_row(each)
+            row = _haproxy_row(each)
+            active = each.info is not None and (held is None or each.member in held)
+            backends = (str(backend_key(balancer.name, backend.name)) for backend in balancer.backends)
+            yield replace(row, feeds=frozenset(backends if active else ()))
         for backend, server in balancer.servers:
             yield _server_row(balancer, backend, server, seen)
 
 
 def _haproxy_row(seen: Seen) -> Status:
-    key = Key("haproxy", f"{seen.member}/{seen.instance.balancer}")
+    key = key_of(KIND, seen.member, seen.instance.balancer)
     parent = Key("machine", seen.member)
     if seen.info is None:
         return Status(key, present=False, health=Health.DOWN, detail=seen.way.reason, parent=parent)
@@ -76,8 +86,9 @@ def holders(vip: ResolvedVip, seen: Sequence[Seen]) -> list[str]:
     return found
 
 
-def _vip_row(balancer: ResolvedLoadBalancer, vip: ResolvedVip, seen: Sequence[Seen]) -> Status:
-    held = holders(vip, seen)
+def _vip_row(
+    balancer: ResolvedLoadBalancer, vip: ResolvedVip, seen: Sequence[Seen], held: Sequence[str]
+) -> Status:
     service = vip_program_name(balancer.name)
     silent = [each.member for each in seen if service not in each.instance.machine.running()]
     addresses = ", ".join(str(address) for address in vip.addresses)
@@ -95,7 +106,8 @@ def _vip_row(balancer: ResolvedLoadBalancer, vip: ResolvedVip, seen: Sequence[Se
     if silent:
         health = Health.DEGRADED if held else Health.DOWN
         detail += f"; keepalived does not run on {', '.join(silent)}"
-    return Status(vip_key(balancer.name), not silent, health, detail, facts)
+    feeds = frozenset(str(key_of(KIND, member, balancer.name)) for member in held)
+    return Status(vip_key(balancer.name), not silent, health, detail, facts, feeds=feeds)
 
 
 def _server_row(

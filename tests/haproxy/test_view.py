@@ -100,7 +100,9 @@ def test_a_virtual_address_has_one_holder(
     monkeypatch.setattr(view, "holds", lambda on, _network, _addresses: on.name in holders)
     shop = resolved(document())
     assert shop.vip is not None
-    row = view._vip_row(shop, shop.vip, [seen("lb-1"), seen("lb-2")])
+    both = [seen("lb-1"), seen("lb-2")]
+    row = view._vip_row(shop, shop.vip, both, view.holders(shop.vip, both))
+    assert row.feeds == {f"haproxy {member}/shop" for member in holders}
     assert row.health is health
     assert words in row.detail
 

@@ -19,6 +19,7 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 def mermaid(picture: Picture, state: Sequence[Status] | None) -> str:
     """A flowchart from left to right. With `state` None nothing is said of health. Same input, same bytes."""
+    picture = picture.as_it_is(state or ())
     drawing = sorted_out(picture, state)
     shown = [*drawing.boxes, *(node.id for node in drawing.networks), *drawing.home]
     names = {identity: f"n{index}" for index, identity in enumerate(dict.fromkeys(shown))}

@@ -37,6 +37,7 @@ _WORDS = {
 
 def svg(name: str, picture: Picture, state: Sequence[Status] | None) -> str:
     """One standalone SVG document. With `state` None nothing is said of health. Same input, same bytes."""
+    picture = picture.as_it_is(state or ())
     drawing = sorted_out(picture, state)
     plan = placed(picture, drawing, least_width=_header_width(name, drawing))
     root = ET.Element(

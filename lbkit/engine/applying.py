@@ -75,6 +75,34 @@ class ApplyFailed(Failure):
         }
 
 
+class Several(Failure):
+    """More than one thing went wrong before an apply stopped: changes of one wave run side by side."""
+
+    def __init__(self, errors: Sequence[LbkitError]) -> None:
+        first, *others = errors
+        self.errors = (first, *others)
+        lines = [first.found]
+        for other in others[:5]:
+            head = f"{other.where}: {other.wanted}" if other.where else other.wanted
+            lines.append(f"and {head}: {other.found}" if other.found else f"and {head}")
+        if len(others) > 5:
+            lines.append(f"and {len(others) - 5} more errors")
+        super().__init__(
+            first.wanted, found="\n    ".join(filter(None, lines)), where=first.where, remedy=first.remedy
+        )
+
+    def as_data(self) -> dict[str, Any]:
+        return {**super().as_data(), "errors": [error.as_data() for error in self.errors]}
+
+
+def together(errors: Sequence[LbkitError]) -> LbkitError:
+    """One error that tells of all of them, at least one; the first decides what is to be done first."""
+    each = [
+        single for error in errors for single in (error.errors if isinstance(error, Several) else (error,))
+    ]
+    return each[0] if len(each) == 1 else Several(each)
+
+
 class PlanChanged(Failure):
     """Between the plan that a person agreed to and the apply, the world moved. Nothing was touched."""
 
@@ -162,9 +190,13 @@ class _Run:
         else:
             with ThreadPoolExecutor(len(by_room), thread_name_prefix="lbkit-room") as pool:
                 failures = list(pool.map(self._room, by_room.values()))
-        for error, during in filter(None, failures):
+        failed = [failure for failure in failures if failure is not None]
+        if failed:
+            error = together([error for error, _ in failed])
             self.journal.write("stopped", error=error.as_data())
-            raise ApplyFailed(self.result, error, during) from error
+            raise ApplyFailed(
+                self.result, error, [change for _, during in failed for change in during]
+            ) from error
 
     def _room(self, batch: list[Change]) -> tuple[LbkitError, list[Change]] | None:
         """Carry out one room's part of a wave and read it back; the error and what it interrupted, if any."""
@@ -176,11 +208,11 @@ class _Run:
                 carried[change.key] = detail
             self.watch(Event("carried", change, self.seconds, detail))
 
+        error: LbkitError | None = None
         try:
             for change in batch:
                 self.journal.write("begin", change)
                 self.watch(Event("begin", change, self.seconds))
-            error: LbkitError | None = None
             try:
                 room.apply(batch, self.scope, self.host, done)
             except LbkitError as failure:
@@ -194,7 +226,7 @@ class _Run:
                     self.done.append(change)
                 self.watch(Event("done", change, self.seconds, detail))
         except LbkitError as failure:
-            return failure, batch
+            return together([error, failure] if error else [failure]), batch
         if error is None and len(acted) < len(batch):
             error = Bug(f"room {room.name!r} was to carry out every change of its wave")
         if error is not None:
@@ -238,4 +270,4 @@ def one_by_one(
     with ThreadPoolExecutor(max(1, min(workers, len(changes))), thread_name_prefix="lbkit") as pool:
         errors = [error for error in pool.map(step, changes) if error]
     if errors:
-        raise errors[0]
+        raise together(errors)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lbkit.base.errors import Failure
 from lbkit.base.mark import mark, read_mark
+from lbkit.engine.applying import together
 from lbkit.engine.change import Action, Change
 from lbkit.engine.room import Done
 from lbkit.network import sysctl
@@ -109,7 +110,7 @@ def _make(topology: str, coming: Sequence[tuple[Change, ResolvedNetwork]], world
         addresses = ", ".join(map(str, network.gateways)) or "no address"
         done(change, f"bridge {network.bridge}, {addresses}" + (", nat" if network.nat else ""))
     if refusals:
-        raise refusals[0]
+        raise together(refusals)
 
 
 def _bridge(

@@ -9,7 +9,7 @@ from lbkit.base.errors import Failure
 from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
-from lbkit.engine.applying import ApplyFailed, Event, NotAsPlanned, carry_out, one_by_one
+from lbkit.engine.applying import ApplyFailed, Event, NotAsPlanned, Several, carry_out, one_by_one
 from lbkit.engine.change import plain
 from lbkit.engine.journal import Journal, read_journal
 from lbkit.engine.planning import make_plan
@@ -161,3 +161,47 @@ def test_a_journal_cut_short_by_a_kill_is_read_to_its_last_whole_line(journal) -
     with journal.path.open("a") as stream:
         stream.write('{"event": "beg')
     assert [record["event"] for record in read_journal(journal.path)] == ["start"]
+
+
+def test_every_failure_of_a_wave_is_told(journal) -> None:
+    """Rooms side by side, changes side by side within one, and what reading back finds beside an error."""
+    meeting = threading.Barrier(3, timeout=10)
+
+    class Parallel(ModelRoom):
+        def apply(self, changes, scope, host, done) -> None:
+            def act(change) -> str:
+                meeting.wait()
+                raise Failure(f"{change.key} was to be made", found=f"no {change.key.name}", where="here")
+
+            one_by_one(changes, act, done)
+
+    class Other(ModelRoom):
+        name = "other"
+        kinds = frozenset({"part"})
+
+        def apply(self, changes, scope, host, done) -> None:
+            meeting.wait()
+            super().apply(changes, scope, host, done)
+
+    parts = {key: type(A)(key, {"value": 1}) for key in (Key("part", "p"), Key("part", "q"))}
+    first, second = Parallel(wanted={A.key: A, Key("thing", "z"): thing("z")}), Other(wanted=parts)
+    first.kinds = frozenset({"thing"})
+    second.lie_on, second.fail_on = parts.keys()
+    plan = make_plan([first, second], scope(), Host())
+    with pytest.raises(ApplyFailed) as caught:
+        carry_out(plan, [first, second], scope(), Host(), journal=journal)
+    cause = caught.value.cause
+    assert isinstance(cause, Several)
+    assert [error.found for error in cause.errors] == ["no more room", "it does not stand", "no a", "no z"]
+    assert "and here: thing z was to be made: no z" in str(caught.value)
+    assert sorted(change.key for change in caught.value.during) == [change.key for change in plan.changes]
+    assert len(caught.value.as_data()["cause"]["errors"]) == 4
+    stopped = list(read_journal(journal.path))[-1]
+    assert [error["found"] for error in stopped["error"]["errors"]] == [e.found for e in cause.errors]
+
+
+def test_very_many_failures_are_told_up_to_a_point() -> None:
+    told = str(Several([Failure(f"step {number} was to work") for number in range(100)]))
+    assert "and step 5 was to work" in told
+    assert "step 6" not in told
+    assert "and 94 more errors" in told

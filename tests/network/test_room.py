@@ -171,6 +171,14 @@ def test_an_address_that_cannot_be_fails_alone(host: Host) -> None:
     assert not world.plan(WEB, host)
 
 
+def test_every_refusal_of_the_kernel_is_told(host: Host) -> None:
+    bad = [world.network("web", name, f"ff02::{name}/64") for name in ("1", "2")]
+    with pytest.raises(ApplyFailed) as caught:
+        world.apply(world.scope("web", *bad), host)
+    assert all(f"ff02::{name}/64 was to be added to web.{name}" in str(caught.value) for name in ("1", "2"))
+    world.apply(world.scope("web", *bad), host, absent=True)
+
+
 def test_the_hosts_own_way_by_router_advertisement_is_not_cut(host: Host) -> None:
     run("ip link add up0 type bridge")
     run("ip link set up0 up")

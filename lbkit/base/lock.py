@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lbkit.base.clock import Clock
-from lbkit.base.errors import Failure
+from lbkit.base.errors import Bug, Failure
 from lbkit.base.files import FileFailure, make_folder
 
 
@@ -35,13 +35,9 @@ def locked(path: Path, clock: Clock, *, timeout: float = 0.0) -> Iterator[None]:
     The file is removed on leaving, while the lock is still held: a waiter that gets the lock of a removed
     file notices, and takes the new one.
     """
-    make_folder(path.parent)
     deadline = clock.monotonic() + timeout
     while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise FileFailure("opened as a lock", path, error) from error
+        descriptor = _open(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -64,6 +60,18 @@ def locked(path: Path, clock: Clock, *, timeout: float = 0.0) -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.unlink(path)
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    """Whoever leaves last removes the folder: between its making and the opening somebody else may have."""
+    for last in (False, False, True):
+        make_folder(path.parent)
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            if last or not isinstance(error, FileNotFoundError):
+                raise FileFailure("opened as a lock", path, error) from error
+    raise Bug("a lock was to be opened or refused")
 
 
 def _same_file(descriptor: int, path: Path) -> bool:

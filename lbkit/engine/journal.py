@@ -45,10 +45,6 @@ class Journal:
         except OSError as error:
             raise FileFailure("written", self.path, error) from error
 
-    def discard(self) -> None:
-        """Remove the journal: the last thing that a finished destroy does."""
-        self.path.unlink(missing_ok=True)
-
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """The lines that are whole; a line cut short by a kill is passed over."""

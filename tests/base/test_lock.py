@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lbkit.base import lock
 from lbkit.base.clock import SystemClock
+from lbkit.base.files import FileFailure
 from lbkit.base.lock import Locked, locked
 
 HOLD = """
@@ -128,3 +130,26 @@ def test_waiting_ends_in_time(tmp_path: Path) -> None:
     ):
         pass
     assert clock.time == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_folder_that_another_removes_in_between_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last to leave removes it, between its making and the opening of the lock in it."""
+    folder, made = tmp_path / "lbkit", lock.make_folder
+
+    def overtaken(path: Path) -> None:
+        made(path)
+        path.rmdir()
+        monkeypatch.setattr(lock, "make_folder", made)
+
+    monkeypatch.setattr(lock, "make_folder", overtaken)
+    with locked(folder / "lock", SystemClock()):
+        assert (folder / "lock").exists()
+
+
+def test_a_lock_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.symlink_to(tmp_path / "none" / "lock")
+    with pytest.raises(FileFailure, match="opened as a lock"), locked(path, SystemClock()):
+        pass

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,29 @@ def pids(host: Host) -> dict[str, int]:
     return found
 
 
+_audited: list[list[str]] = []
+
+
+def _audit(event: str, _arguments: object) -> None:
+    if event in {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}:
+        for events in _audited:
+            events.append(event)
+
+
+sys.addaudithook(_audit)  # one for good: the interpreter lets none go
+
+
+@contextmanager
+def started() -> Iterator[list[str]]:
+    """Every process that this one begins during the block, however soon it ends."""
+    events: list[str] = []
+    _audited.append(events)
+    try:
+        yield events
+    finally:
+        _audited.remove(events)
+
+
 def fetch(count: int) -> Counter[str]:
     return Counter(urllib.request.urlopen(VIP, timeout=3).read().decode().split()[-1] for _ in range(count))
 
@@ -99,10 +125,16 @@ def test_one_file_brings_it_up_real_traffic_flows_and_nothing_is_left(scope: Sco
 def test_a_second_apply_changes_nothing_and_starts_no_process(standing: Scope, host: Host) -> None:
     before = pids(host)
     assert len(before) == 8, before
-    assert not lbkit.plan(standing, host)
-    result = lbkit.apply(standing, host)
+    with started() as processes:
+        assert not lbkit.plan(standing, host)
+        result = lbkit.apply(standing, host)
     assert (result.done, result.not_done) == ((), ())
     assert pids(host) == before
+    assert processes == [], "not even one that ends at once"
+    os.kill(before["web-2/app"], signal.SIGKILL)
+    with started() as processes:
+        lbkit.apply(standing, host)
+    assert processes, "where there is something to do it would have been seen"
 
 
 def test_a_killed_web_server_is_drift_traffic_goes_on_and_only_it_is_started_again(

@@ -17,6 +17,7 @@ from lbkit.base.lock import locked
 from lbkit.base.problems import InvalidDocument, Problem
 from lbkit.engine.change import Change
 from lbkit.engine.resource import Key
+from lbkit.topology.schema import json_schema
 from tests.engine.model_room import stand, thing
 from tests.faces.conftest import Lbkit
 from tests.faces.toy import ToyRoom
@@ -304,3 +305,12 @@ def test_a_lock_that_another_holds_is_told_with_its_holder(lbkit: Lbkit, tmp_pat
         told = lbkit("apply", "--yes", "--lock-timeout", "10ms")
     assert told.code == 1
     assert f"pid {os.getpid()}" in told.err
+
+
+@pytest.mark.parametrize("words", [["schema"], ["schema", "--json"]])
+def test_schema_prints_the_language_as_an_editor_reads_it(words: list[str]) -> None:
+    told = process(*words)
+    assert (told.returncode, told.stderr) == (0, "")
+    printed = json.loads(told.stdout)
+    assert printed == json_schema()
+    assert {"networks", "machines", "load_balancers", "dns"} <= set(printed["properties"])

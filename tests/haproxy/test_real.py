@@ -21,7 +21,7 @@ from lbkit.haproxy import plan as haproxy_plan
 from lbkit.haproxy.runtime import parse_proc
 from lbkit.haproxy.text import digest_in
 from lbkit.network.namespace import entered
-from tests.haproxy.world import World, get, steady_clients, until
+from tests.haproxy.world import VIP, World, get, steady_clients, until
 
 pytestmark = pytest.mark.sandbox
 
@@ -251,3 +251,46 @@ def test_paths_of_sockets_may_be_long(world: World, tmp_path: Path) -> None:
     world.apply()
     assert not world.plan()
     get()
+
+
+def test_tcp_mode_carries_what_is_no_http_both_ways(world: World) -> None:
+    """Each server says its name first, as no HTTP server does, and then gives back what it got."""
+    echo = (
+        "import os, socketserver\n"
+        "class Echo(socketserver.StreamRequestHandler):\n"
+        "    def handle(self):\n"
+        "        self.wfile.write(os.environ['LBKIT_SERVICE'].encode() + b'\\n')\n"
+        "        while line := self.rfile.readline():\n"
+        "            self.wfile.write(line)\n"
+        "socketserver.ThreadingTCPServer(('', 8080), Echo).serve_forever()\n"
+    )
+    world.data["machines"]["web"]["run"][0]["files"] = {"app.py": {"content": echo}}
+    world.shop["frontends"] = {"raw": {"bind": 7000, "mode": "tcp", "backend": "web"}}
+    world.shop["backends"]["web"]["health_check"] = {"protocol": "tcp", "interval": "200ms"}
+    world.apply()
+    assert not world.plan()
+    served = set()
+    for _ in range(6):
+        with closing(socket.create_connection((VIP, 7000), timeout=5)) as connection:
+            connection.sendall(b"\0\xff no request\n")
+            with connection.makefile("rb") as lines:
+                served.add(lines.readline().decode().split("/")[1])
+                assert lines.readline() == b"\0\xff no request\n"
+    assert served == {"web-1", "web-2", "web-3"}
+
+
+def test_clients_virtual_address_and_servers_by_ipv6_alone(world: World) -> None:
+    world.data["networks"] = {"front": {"cidr": "fd00:80::/64"}, "back": {"cidr": "fd00:81::/64"}}
+    world.shop["vip"]["address"] = "fd00:80::10"
+    app = world.data["machines"]["web"]["run"][0]["files"]["app.py"]
+    assert "ThreadingTCPServer):" in app["content"]
+    app["content"] = app["content"].replace(
+        "ThreadingTCPServer):", "ThreadingTCPServer):\n    address_family = socketserver.socket.AF_INET6"
+    )
+    world.apply()
+    assert not world.plan()
+    assert {get("fd00:80::10").split("/")[1] for _ in range(9)} == {"web-1", "web-2", "web-3"}
+    until(lambda: world.status()["server shop/web/web-2"].health is Health.UP, "checked by IPv6")
+    world.kill("web-2", "app")
+    until(lambda: world.status()["server shop/web/web-2"].health is Health.DOWN, "its checks fail")
+    assert {get("fd00:80::10").split("/")[1] for _ in range(6)} == {"web-1", "web-3"}

@@ -286,3 +286,34 @@ def test_killed_at_any_step_of_mending_it_converges(host: Host) -> None:
         assert_as_wanted(host, asked)
         step += 1
     assert step > 6
+
+
+def test_no_namespace_ever_has_two_sockets_and_observing_opens_one_in_each(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the namespace that a socket is opened in; the host's counts as one too."""
+    opened: list[int] = []
+    now: dict[Netlink, int] = {}
+    begin, end = Netlink.__init__, Netlink.close
+
+    def counted(self: Netlink, *given: object, **more: object) -> None:
+        inode = os.stat("/proc/thread-self/ns/net").st_ino
+        assert inode not in now.values(), "a second one beside"
+        begin(self, *given, **more)  # type: ignore[arg-type]
+        opened.append(inode)
+        now[self] = inode
+
+    def closed(self: Netlink) -> None:
+        now.pop(self, None)
+        end(self)
+
+    monkeypatch.setattr(Netlink, "__init__", counted)
+    monkeypatch.setattr(Netlink, "close", closed)
+    links.converge(host, wanted(5), world.silent)
+    assert len(set(opened)) == 6
+    opened.clear()
+    links.observe(host, "web")
+    assert len(opened) == len(set(opened)) == 6
+    links.converge(host, wanted(6), world.silent)  # one new, five looked at again
+    links.remove(host, "web", [f"web.m-{number}" for number in range(1, 7)], world.silent)
+    assert now == {}

@@ -1,4 +1,4 @@
-"""lbkit: load balancers and mirror fleets on plain Linux hosts, from one file.
+"""lbkit: load balancers on plain Linux hosts, from one file.
 
 >>> import lbkit
 >>> scope = lbkit.load("web.yml")

@@ -131,3 +131,28 @@ def test_a_destroy_finishes_where_the_server_is_gone_already(
     operate.destroy(scope, host)
     assert operate.observe(scope, host) == []
     assert not (host.folder(topology_name)).exists()
+
+
+def test_a_server_is_reached_by_ipv6_alone(folder: Path, topology_name: str, host: Host) -> None:
+    """From inside its machine, and by its address, as one elsewhere is."""
+    conf = folder / "named.conf"
+    assert "listen-on-v6 { none; }" in conf.read_text()
+    conf.write_text(conf.read_text().replace("listen-on-v6 { none; }", "listen-on-v6 { any; }"))
+    path = folder / "topology.yml"
+    text = DOCUMENT.format(name=topology_name, record="target: machines.web").replace("type: A", "type: AAAA")
+    path.write_text(
+        text.replace("10.80.0.0/24, gateway: false", '"fd00:80::/64"').replace("10.80.0.53", '"fd00:80::53"')
+    )
+    scope = operate.load(path)
+    operate.apply(scope, host)
+    assert not operate.plan(scope, host)
+    path.write_text(path.read_text().replace("servers: [ns]", 'servers: ["fd00:80::53"]'))
+    elsewhere = operate.load(path)
+    assert not operate.plan(elsewhere, host)
+    path.write_text(path.read_text().replace("target: machines.web", 'value: "2001:db8::7"'))
+    (change,) = operate.apply(operate.load(path), host).done
+    assert change.key == Key("rrset", "example.test shop AAAA")
+    dug = machine(scope, host, "web").execute(["dig", "+short", "@fd00:80::53", "shop.example.test", "AAAA"])
+    assert dug.stdout.strip() == "2001:db8::7"
+    operate.destroy(operate.load(path), host)
+    assert not operate.plan(scope, host, absent=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from lbkit import operate
 from lbkit.base.clock import SystemClock
 from lbkit.base.errors import Bug
+from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import InvalidDocument, Problem
 from lbkit.engine.change import Change
@@ -314,3 +317,36 @@ def test_schema_prints_the_language_as_an_editor_reads_it(words: list[str]) -> N
     printed = json.loads(told.stdout)
     assert printed == json_schema()
     assert {"networks", "machines", "load_balancers", "dns"} <= set(printed["properties"])
+
+
+def at_a_terminal(answer: bytes, *words: str) -> tuple[int, str]:
+    """The exit code and the output of lbkit for a person who types `answer` once asked."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "lbkit", *words]
+    with os.fdopen(ours, "rb+", buffering=0) as terminal:
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: the last one who held the other end closed it
+            while part := terminal.read(4096):
+                before = said
+                said += part
+                if b"[y/N]" in said and b"[y/N]" not in before:
+                    terminal.write(answer)
+        return process.wait(timeout=60), said.decode()
+
+
+@pytest.mark.sandbox
+def test_apply_and_destroy_ask_at_a_real_terminal(host: Host, topology_name: str, tmp_path: Path) -> None:
+    file = tmp_path / "topology.yml"
+    file.write_text(f"lbkit: 1\nname: {topology_name}\nnetworks: {{in: {{cidr: 10.80.0.0/24}}}}\n")
+    words = (str(file), "--run-dir", str(host.run_dir))
+    scope = operate.load(file)
+    for answer, code, stands in ((b"n\n", 1, False), (b"\n", 1, False), (b"y\n", 0, True)):
+        ended, said = at_a_terminal(answer, "apply", *words)
+        assert (ended, "Carry this out? [y/N]" in said) == (code, True), said
+        assert bool(operate.plan(scope, host, absent=True)) is stands
+    for answer, code, stands in ((b"n\n", 1, True), (b"y\n", 0, False)):
+        ended, said = at_a_terminal(answer, "destroy", *words)
+        assert (ended, "Remove all of it? [y/N]" in said) == (code, True), said
+        assert bool(operate.plan(scope, host, absent=True)) is stands

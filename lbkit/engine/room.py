@@ -60,8 +60,8 @@ class Room(ABC, Generic[S]):
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         """Carry out changes of one wave, in any order or in parallel; `done` after each.
 
-        Idempotent: a change that a killed apply carried out half is carried out whole. Raises on the first
-        failure, having called `done` for each change that was carried out.
+        Idempotent: a change that a killed apply carried out half is carried out whole. Raises where
+        changes failed (several: `engine.applying.together`), having called `done` for each that was carried out.
         """
 
     def summary(self, want: Desired) -> str:

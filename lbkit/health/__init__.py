@@ -1,1 +1,1 @@
-"""Health checks as data, and probes that carry them out."""
+"""Health checks as data. Who has a check carries it out: HAProxy those of its servers."""

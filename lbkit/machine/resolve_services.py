@@ -14,7 +14,7 @@ from lbkit.machine.resolved import ResolvedFile, ResolvedService
 from lbkit.machine.spec import File, Group, Service
 
 MOST_SOURCE_BYTES = 4 << 20
-RESERVED_NAMES = ("haproxy-", "keepalived-")  # of what load balancers run on their machines
+RESERVED_NAMES = ("haproxy-", "vip-")  # of what load balancers run on their machines
 LOG = "log"  # that lbkit itself keeps in a service's folder (machine/netns/place.py)
 
 Sources = dict[tuple[Path, bool], bytes | Secret]

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, RootModel, model_validator
 
 from lbkit.base.model import Model
 from lbkit.base.names import Form, Label, Printable, RelativePath
+from lbkit.base.units import Seconds
 from lbkit.network.spec import IPAddress, IPAddresses, IPNetwork
 
 
@@ -64,7 +65,7 @@ class Ready(Model):
     """When a started service counts as up: it accepts a TCP connection on this port of the machine."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
-    timeout: Annotated[float, Field(gt=0, le=600)] = Field(10.0, description="Seconds")
+    timeout: Annotated[Seconds, Field(le=600)] = Field(10.0, description="A duration, or seconds")
 
 
 class Service(Model):
@@ -83,8 +84,8 @@ class Service(Model):
     )
     user: UserName | None = None
     ready: Ready | None = None
-    stop_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
-        10.0, description="Seconds from SIGTERM to SIGKILL"
+    stop_timeout: Annotated[Seconds, Field(le=600)] = Field(
+        10.0, description="From SIGTERM to SIGKILL: a duration, or seconds"
     )
 
 

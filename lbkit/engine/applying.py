@@ -145,8 +145,14 @@ def carry_out(
     """Carry out `plan`. Raises ApplyFailed at the first failure, after the changes under way have ended."""
     run = _Run(plan, rooms, scope, host, journal, watch)
     journal.write("start", changes=len(plan.changes))
-    for wave in plan.waves:
-        run.wave(wave)
+    try:
+        for wave in plan.waves:
+            run.wave(wave)
+    except ApplyFailed:
+        raise  # it stands in the journal
+    except BaseException as error:  # a bug, or Ctrl-C: what was under way is on record
+        journal.write("stopped", error={"error": type(error).__name__, "found": str(error)})
+        raise
     journal.write("end", changes=len(plan.changes), seconds=round(run.seconds, 3))
     return run.result
 

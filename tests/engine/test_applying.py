@@ -205,3 +205,16 @@ def test_very_many_failures_are_told_up_to_a_point() -> None:
     assert "and step 5 was to work" in told
     assert "step 6" not in told
     assert "and 94 more errors" in told
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), KeyboardInterrupt()])
+def test_whatever_ends_an_apply_is_on_record(journal, error: BaseException) -> None:
+    class Broken(ModelRoom):
+        def apply(self, changes, scope, host, done) -> None:
+            super().apply(changes[:1], scope, host, done)
+            raise error
+
+    with pytest.raises(type(error)):
+        run(Broken(wanted={A.key: A}), journal)
+    last = list(read_journal(journal.path))[-1]
+    assert (last["event"], last["error"]["error"]) == ("stopped", type(error).__name__)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,16 @@ _WIDE = 10_000  # columns: where no terminal sets a width, nothing is wrapped or
 
 class Unwritable(Failure):
     """stdout takes nothing any more: a full disk, say."""
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable("the output was to be written", found=error.strerror or str(error)) from error
 
 
 class Out:
@@ -57,13 +69,9 @@ class Out:
 
     def write(self, text: str) -> None:
         """Text as it is, whole."""
-        try:
+        with _writing():
             sys.stdout.write(text)
             sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise Unwritable("the output was to be written", found=error.strerror or str(error)) from error
 
     def error(self, error: LbkitError) -> None:
         """The error in the form that was asked for: JSON on stdout, or text on stderr."""
@@ -99,7 +107,7 @@ class Out:
         )
 
     def _print(self, console: Console, parts: tuple[RenderableType, ...]) -> None:
-        with console.capture() as captured:
+        with _writing(), console.capture() as captured:  # rich flushes the file at its end
             for part in parts:
                 console.print(part)
         text = captured.get()

@@ -292,10 +292,11 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert not told.stderr
 
 
-def test_output_that_cannot_be_written_is_a_failure() -> None:
+@pytest.mark.parametrize("words", [["doctor", "--json"], ["doctor"], ["schema"]])
+def test_output_that_cannot_be_written_is_a_failure(words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         told = subprocess.run(
-            [sys.executable, "-m", "lbkit", "doctor", "--json"],
+            [sys.executable, "-m", "lbkit", *words],
             stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
         )  # fmt: skip
     assert told.returncode == 1

@@ -209,3 +209,14 @@ def test_the_first_machine_is_preferred_when_all_begin(world: World) -> None:
     vip = world.scope.resolved["haproxy"].by_name["shop"].vip
     priorities = [vrrp_of("shop", vip, member, world.name).priority for member in ("lb-1", "lb-2")]
     assert priorities[0] > priorities[1]
+
+
+def test_it_is_not_looked_for_on_a_machine_that_a_later_wave_makes(world: World) -> None:
+    """lb-1 gets the address that lb has, so lb-2 is up with its keepalived before lb-1 is made."""
+    group = world.data["machines"]["lb"]
+    count = group.pop("count")
+    world.apply()
+    group["count"] = count
+    world.apply()
+    assert not world.plan()
+    assert len(world.holders()) == 1

@@ -83,12 +83,12 @@ def wait_until_held(changes: Sequence[Change], scope: Scope, host: Host) -> None
         vip = balancer.vip
         if vip is None:
             continue
-        machines = [machine(scope, host, member) for member in balancer.members]
+        service = vip_program_name(name)
+        members = [machine(scope, host, member) for member in balancer.members]
+        machines = [on for on in members if service in on.running()]  # others are perhaps yet to be made
         holder = partial(first_holder, machines, vip)
         if wait_for(host.clock, ELECTED_WITHIN + 4 * vip.interval, holder, every=0.1) is None:
-            said = "; ".join(
-                f"{on.name}: {line}" for on in machines for line in on.log(vip_program_name(name), lines=2)
-            )
+            said = "; ".join(f"{on.name}: {line}" for on in machines for line in on.log(service, lines=2))
             raise Failure(
                 f"a machine was to hold the virtual address of load_balancers.{name}",
                 found=f"none does; keepalived says: {said}",

@@ -11,8 +11,8 @@ from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import near
-from lbkit.engine.applying import PlanChanged, Result, Watcher, carry_out
-from lbkit.engine.journal import Journal
+from lbkit.engine.applying import NotAsDeclared, PlanChanged, Result, Watcher, carry_out
+from lbkit.engine.journal import Journal, PassingJournal
 from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
@@ -65,7 +65,8 @@ def apply(
     """Make the world as declared (with `absent`: leave nothing of it), holding the topology's lock.
 
     The plan is made anew under the lock. Where `promised` is given (what a person agreed to) and the new plan
-    differs from it, nothing is done and PlanChanged says so. `lock_timeout` is in seconds.
+    differs from it, nothing is done and PlanChanged says so. `lock_timeout` is in seconds. At the end the world is
+    looked at once more: NotAsDeclared where there is something left to do.
     """
     host = host or Host()
     folder = host.folder(scope.name)
@@ -76,8 +77,11 @@ def apply(
         if not now:
             result = Result(now, (), (), 0.0)
         else:
-            journal = Journal(folder / "journal.jsonl", host.clock)
+            journal = (PassingJournal if absent else Journal)(folder / "journal.jsonl", host.clock)
             result = carry_out(now, rooms(), scope, host, journal=journal, watch=watch)
+            left = plan(scope, host, absent=absent, adopt=adopt)
+            if left:
+                raise NotAsDeclared(result, left)
         if absent:
             _remove_folder(folder)
     if absent:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ from lbkit.base import syscalls
 from lbkit.base.errors import LbkitError
 from lbkit.base.host import Host
 from lbkit.base.lock import Locked
-from lbkit.engine.applying import ApplyFailed, Event, PlanChanged
+from lbkit.engine.applying import ApplyFailed, Event, NotAsDeclared, PlanChanged
 from lbkit.engine.diff import ForeignObject
 from lbkit.engine.journal import read_journal
 from lbkit.engine.resource import Key
@@ -96,6 +98,13 @@ def started() -> Iterator[list[str]]:
 
 def fetch(count: int) -> Counter[str]:
     return Counter(urllib.request.urlopen(VIP, timeout=3).read().decode().split()[-1] for _ in range(count))
+
+
+def fill(path: Path) -> None:
+    """Take all the space that is left."""
+    with path.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+        while stream.write(bytes(512)):
+            pass
 
 
 def lines_of(links: Path = Path("/proc/net/dev")) -> list[str]:
@@ -278,6 +287,10 @@ def test_a_full_disk_stops_it_with_the_file_and_nothing_half_written(scope: Scop
     try:
         with pytest.raises(LbkitError, match="No space left"):
             lbkit.apply(scope, host)
+        fill(host.run_dir / "filler")
+        lbkit.destroy(scope, host)  # which is how to make room
+        (host.run_dir / "filler").unlink()
+        assert left_of(host) == ([], [], [])
         syscalls.mount(
             "none", str(host.run_dir), "none", 0x20, "size=16m"
         )  # MS_REMOUNT: somebody freed space
@@ -316,6 +329,20 @@ def test_a_missing_program_names_itself_and_the_rest_waits(scope: Scope, host: H
     assert "haproxy lb-1/shop" in {str(change.key) for change in caught.value.result.not_done}
     lbkit.destroy(broken, host)
     assert left_of(host) == ([], [], [])
+
+
+def test_an_apply_that_undoes_what_stood_says_so_and_the_next_one_ends_it(
+    standing: Scope, host: Host
+) -> None:
+    """named runs on while its folder is lost: its zone is as declared, until the apply starts it anew."""
+    shutil.rmtree(host.folder(standing.name) / "machines" / "ns")
+    with pytest.raises(NotAsDeclared, match=r"create rrset example\.test shop A") as caught:
+        lbkit.apply(standing, host)
+    assert caught.value.exit_code == 1
+    assert [str(change) for change in lbkit.apply(standing, host).done] == [
+        "create rrset example.test shop A"
+    ]
+    assert not lbkit.plan(standing, host)
 
 
 def test_a_namespace_deleted_by_hand_comes_back_with_its_services(standing: Scope, host: Host) -> None:

@@ -133,6 +133,29 @@ class NotAsPlanned(Failure):
         )
 
 
+class NotAsDeclared(Failure):
+    """Every change was carried out and read back, and yet there is something to do: one undid another, or the world did."""
+
+    def __init__(self, result: Result, left: Plan) -> None:
+        self.result = result
+        self.left = left
+        said = [f"{change} ({change.reason})" for change in left.changes]
+        more = f", and {len(said) - 5} more" if len(said) > 5 else ""
+        super().__init__(
+            f"after {len(result.done)} changes the world was to be as declared",
+            found="there is more to do: " + ", ".join(said[:5]) + more,
+            remedy="apply again; where it stays so, `lbkit explain` tells of each",
+        )
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            **super().as_data(),
+            "done": [str(change) for change in self.result.done],
+            "not_done": [str(change) for change in self.left.changes],
+            "plan": self.left.as_data(),
+        }
+
+
 def carry_out(
     plan: Plan,
     rooms: Sequence[Room[Any]],

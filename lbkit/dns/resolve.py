@@ -22,7 +22,7 @@ from lbkit.machine.resolved import Machines
 
 @dataclass(frozen=True, slots=True)
 class ResolvedServer:
-    """Where to ask. A machine of this topology is dialled from inside itself; `keys` are what must stand for that."""
+    """Where to ask. `machine`: it is dialled from inside that one. `keys` are what must stand for an answer."""
 
     address: IPAddress
     port: int
@@ -98,7 +98,7 @@ def _servers(zone: Zone, draft: Draft, place: Place) -> tuple[ResolvedServer, ..
         port = server.port or zone.port
         found: list[ResolvedServer] = []
         if server.address is not None:
-            found.append(ResolvedServer(server.address, port))
+            found.append(ResolvedServer(server.address, port, keys=_keys_behind(server.address, draft)))
         elif isinstance(machines, Machines) and server.machines is not None:
             if draft.is_broken("machines", server.machines):
                 continue
@@ -128,6 +128,18 @@ def _servers(zone: Zone, draft: Draft, place: Place) -> tuple[ResolvedServer, ..
 def _address_of(machines: Machines, member: str) -> IPAddress | None:
     addresses = (address.ip for one in machines.by_name[member].interfaces for address in one.addresses)
     return next(addresses, None)
+
+
+def _keys_behind(address: IPAddress, draft: Draft) -> frozenset[Key]:
+    """What must stand for a server at `address` to answer, where this topology makes it: none for one elsewhere."""
+    keys: set[Key] = set()
+    machines = draft.resolved.get("machine")
+    for endpoint in {one.name: one for found in draft.book.entries.values() for one in found}.values():
+        if any(address in addresses for addresses in endpoint.addresses.values()):
+            keys |= endpoint.keys
+            if isinstance(machines, Machines) and endpoint.name in machines.by_name:
+                keys |= _keys_of(machines, endpoint.name)
+    return frozenset(keys)
 
 
 def _keys_of(machines: Machines, member: str) -> frozenset[Key]:

@@ -210,6 +210,15 @@ def test_what_cannot_be_meant_is_refused_by_its_model(section: dict[str, Any]) -
         Dns.model_validate(section)
 
 
+def test_an_address_that_the_topology_itself_has_requires_what_makes_it(tmp_path: Path) -> None:
+    """Else its machine may go before the records that only its server can remove."""
+    zone = good(tmp_path, a("shop", "192.0.2.7"), servers=["10.80.0.10", "192.0.2.1"])
+    assert [(server.machine, server.keys) for server in zone.servers] == [
+        (None, frozenset({VIP})),
+        (None, frozenset()),
+    ]
+
+
 def test_a_ttl_is_seconds_or_a_duration(tmp_path: Path) -> None:
     found = good(
         tmp_path, a("x", "192.0.2.1", ttl="5m"), a("y", "192.0.2.1", ttl=0), a("z", "192.0.2.1"), ttl="1d"

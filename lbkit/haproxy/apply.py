@@ -16,10 +16,10 @@ from lbkit.engine.change import Change
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.haproxy import retire
-from lbkit.haproxy.config import CONFIG, STATE_FILE
+from lbkit.haproxy.config.paths import CONFIG, STATE_FILE
 from lbkit.haproxy.instance import KIND, Instance
 from lbkit.haproxy.runtime import EMPTY_STATE, Info, Workers, parse_proc, state_of
-from lbkit.haproxy.text import digest_in
+from lbkit.haproxy.text.render import digest_in
 from lbkit.haproxy.transition import Running, Step, transition, unchanged_servers
 from lbkit.haproxy.vip import apply as vip_apply
 from lbkit.haproxy.vip.config import KIND as VIP

@@ -10,7 +10,7 @@ from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
-from lbkit.haproxy.config import CONFIG, MASTER_SOCKET, RUNTIME_SOCKET
+from lbkit.haproxy.config.paths import CONFIG, MASTER_SOCKET, RUNTIME_SOCKET
 from lbkit.haproxy.resolved import program_name
 from lbkit.haproxy.runtime import Runtime, ask_master
 from lbkit.haproxy.transition import Running

@@ -9,11 +9,11 @@ from lbkit.base.mark import mark
 from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Scope
-from lbkit.haproxy.config import USER, config_of
+from lbkit.haproxy.config.make import USER, config_of
 from lbkit.haproxy.instance import KIND, key_of
 from lbkit.haproxy.observe import claims, state_of
 from lbkit.haproxy.resolved import LoadBalancers, ResolvedLoadBalancer
-from lbkit.haproxy.text import digest_in, render
+from lbkit.haproxy.text.render import digest_in, render
 from lbkit.haproxy.transition import Running, Step, transition
 from lbkit.haproxy.vip import plan as vip_plan
 

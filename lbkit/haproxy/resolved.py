@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from lbkit.base.model import Model
 from lbkit.engine.book import IPAddress
 from lbkit.engine.resource import Key
-from lbkit.haproxy.spec import Mode, Timeouts
+from lbkit.haproxy.spec.timeouts import Timeouts
+from lbkit.haproxy.spec.words import Mode
 from lbkit.health.spec import HealthCheck
 
 

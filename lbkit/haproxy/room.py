@@ -10,8 +10,9 @@ from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
-from lbkit.haproxy import apply, observe, plan, resolve
-from lbkit.haproxy.spec import LoadBalancers
+from lbkit.haproxy import apply, observe, plan
+from lbkit.haproxy.resolve import balancers
+from lbkit.haproxy.spec.balancer import LoadBalancers
 
 
 class HaproxyRoom(Room[LoadBalancers]):
@@ -24,10 +25,10 @@ class HaproxyRoom(Room[LoadBalancers]):
         return LoadBalancers
 
     def reserve(self, section: LoadBalancers, draft: Draft) -> None:
-        resolve.reserve(section, draft)
+        balancers.reserve(section, draft)
 
     def resolve(self, section: LoadBalancers, draft: Draft) -> object:
-        return resolve.resolve(section, draft)
+        return balancers.resolve(section, draft)
 
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
         return plan.desired(scope, host)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from lbkit.base.errors import Bug, Failure
-from lbkit.haproxy.text import digest_in
+from lbkit.haproxy.text.render import digest_in
 
 _PROMPT = b"\n> "
 _LARGEST = 256 << 20  # bytes of one reply: 10,000 servers are 5 MB of statistics

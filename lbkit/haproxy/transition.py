@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
 
-from lbkit.haproxy.text import digest_in
+from lbkit.haproxy.text.render import digest_in
 
 _FLAGS = frozenset({"backup", "check"})  # words of a server line that take no value
 

@@ -19,7 +19,7 @@ from lbkit.engine.change import Action, Impact
 from lbkit.engine.view import Health
 from lbkit.haproxy import plan as haproxy_plan
 from lbkit.haproxy.runtime import parse_proc
-from lbkit.haproxy.text import digest_in
+from lbkit.haproxy.text.render import digest_in
 from lbkit.network.namespace import entered
 from tests.haproxy.world import VIP, World, get, steady_clients, until
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from lbkit.base.errors import Bug
-from lbkit.haproxy.config import (
+from lbkit.haproxy.config.make import config_of
+from lbkit.haproxy.config.sections import (
     Backend,
     Bind,
     Check,
@@ -19,10 +20,10 @@ from lbkit.haproxy.config import (
     Frontend,
     Global,
     Server,
-    config_of,
 )
-from lbkit.haproxy.spec import BALANCE
-from lbkit.haproxy.text import digest_in, render, word
+from lbkit.haproxy.spec.backend import BALANCE
+from lbkit.haproxy.text.render import digest_in, render
+from lbkit.haproxy.text.words import word
 from lbkit.haproxy.transition import sections, server_names
 from tests.haproxy.topologies import Document, balancer, document, resolved, with_
 

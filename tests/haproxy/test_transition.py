@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbkit.haproxy.config import config_of
+from lbkit.haproxy.config.make import config_of
 from lbkit.haproxy.retire import able_to_rest, departing
 from lbkit.haproxy.runtime import Row
-from lbkit.haproxy.text import digest_in, render
+from lbkit.haproxy.text.render import digest_in, render
 from lbkit.haproxy.transition import (
     Running,
     Step,

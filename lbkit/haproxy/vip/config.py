@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lbkit.base.mark import mark
 from lbkit.engine.book import IPAddress
-from lbkit.haproxy.config import RUNTIME_SOCKET
+from lbkit.haproxy.config.paths import RUNTIME_SOCKET
 from lbkit.haproxy.resolved import ResolvedVip, program_name, vip_program_name
 from lbkit.machine.contract import Program
 

@@ -8,7 +8,7 @@ from lbkit.base.problems import Path
 from lbkit.engine.book import Endpoint, IPAddress
 from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolved import ResolvedBind, ResolvedVip
-from lbkit.haproxy.spec import Frontend
+from lbkit.haproxy.spec.frontend import Frontend
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from lbkit.base.problems import Path, near
 from lbkit.engine.book import Endpoint
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
-from lbkit.haproxy.resolve_backends import Backends
-from lbkit.haproxy.resolve_binds import Binds
-from lbkit.haproxy.resolve_vip import reserve_vip, resolve_vip
+from lbkit.haproxy.resolve.backends import Backends
+from lbkit.haproxy.resolve.binds import Binds
+from lbkit.haproxy.resolve.vip import reserve_vip, resolve_vip
 from lbkit.haproxy.resolved import (
     LoadBalancers,
     ResolvedFrontend,
@@ -20,8 +20,9 @@ from lbkit.haproxy.resolved import (
     vip_program_name,
     written_timeouts,
 )
-from lbkit.haproxy.spec import Frontend, LoadBalancer
-from lbkit.haproxy.spec import LoadBalancers as Section
+from lbkit.haproxy.spec.balancer import LoadBalancer
+from lbkit.haproxy.spec.balancer import LoadBalancers as Section
+from lbkit.haproxy.spec.frontend import Frontend
 from lbkit.machine.resolved import Machines
 
 MOST_NAME_BYTES = 55  # `haproxy-NAME` is a label: a service of its machine

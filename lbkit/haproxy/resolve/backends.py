@@ -10,7 +10,10 @@ from lbkit.engine.book import Endpoint
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedServer, written_timeouts
-from lbkit.haproxy.spec import AddressServer, Backend, GroupServers, LoadBalancer, Mode
+from lbkit.haproxy.spec.backend import Backend
+from lbkit.haproxy.spec.balancer import LoadBalancer
+from lbkit.haproxy.spec.server import AddressServer, GroupServers
+from lbkit.haproxy.spec.words import Mode
 from lbkit.machine.resolved import Machines
 
 HTTP_BALANCE = ("uri", "hdr", "url_param")  # configuration manual, 4.2 `balance`: they read the request

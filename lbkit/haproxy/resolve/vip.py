@@ -8,7 +8,7 @@ from lbkit.base.problems import near
 from lbkit.engine.book import Endpoint, IPAddress
 from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolved import ResolvedVip
-from lbkit.haproxy.spec import VirtualAddress
+from lbkit.haproxy.spec.vip import VirtualAddress
 from lbkit.network.resolve import claim_address
 
 MOST_MEMBERS = 24

@@ -1,0 +1,79 @@
+"""From a resolved load balancer to the configuration of one of its HAProxys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lbkit.haproxy.config.sections import Backend, Bind, Check, Config, Defaults, Frontend, Global, Server
+from lbkit.haproxy.resolved import (
+    ResolvedBackend,
+    ResolvedBind,
+    ResolvedFrontend,
+    ResolvedLoadBalancer,
+    ResolvedServer,
+)
+from lbkit.health.spec import HealthCheck
+
+USER = "haproxy"
+"""Who workers are, where ids can be switched: as Debian's package makes it."""
+
+
+def config_of(balancer: ResolvedLoadBalancer, *, mark: str, user: str | None) -> Config:
+    """The configuration of one member: alike on all of them but for the owner mark."""
+    return Config(
+        Global(mark, user, balancer.log_level, _ms(balancer.hard_stop_after), balancer.maxconn),
+        Defaults(
+            {name.replace("_", "-"): _ms(seconds) for name, seconds in balancer.timeouts.model_dump().items()}
+        ),
+        tuple(_frontend(frontend, balancer) for frontend in balancer.frontends),
+        tuple(_backend(backend, balancer.name) for backend in balancer.backends),
+    )
+
+
+def _frontend(frontend: ResolvedFrontend, balancer: ResolvedLoadBalancer) -> Frontend:
+    return Frontend(
+        name=frontend.name,
+        mode=frontend.mode,
+        binds=tuple(_bind(bind, ipv6=balancer.ipv6) for bind in frontend.binds),
+        backend=frontend.backend,
+        maxconn=frontend.maxconn,
+        timeouts=_all_ms(frontend.timeouts),
+        forwarded_for=frontend.forwarded_for,
+    )
+
+
+def _bind(bind: ResolvedBind, *, ipv6: bool) -> Bind:
+    # without IPv6 addresses the wildcard is IPv4's alone: the machine's kernel may have no IPv6 at all
+    return Bind(bind.address, bind.port, both=bind.address is None and ipv6, freebind=bind.foreign)
+
+
+def _backend(backend: ResolvedBackend, balancer: str) -> Backend:
+    return Backend(
+        name=backend.name,
+        mode=backend.mode,
+        balance=backend.balance,
+        servers=tuple(_server(server) for server in backend.servers),
+        check=_check(backend.health_check) if backend.health_check else None,
+        host=balancer,
+        retries=backend.retries,
+        timeouts=_all_ms(backend.timeouts),
+        cookie=backend.cookie,
+    )
+
+
+def _server(server: ResolvedServer) -> Server:
+    return Server(server.name, server.address, server.port, server.weight, server.backup, server.maxconn)
+
+
+def _check(check: HealthCheck) -> Check:
+    path = check.path if check.protocol == "http" else None
+    return Check(_ms(check.interval), _ms(check.timeout), check.rise, check.fall, check.port, path)
+
+
+def _all_ms(timeouts: Mapping[str, float]) -> dict[str, int]:
+    return {name: _ms(seconds) for name, seconds in timeouts.items()}
+
+
+def _ms(seconds: float) -> int:
+    """At least 1: to HAProxy, 0 is for ever."""
+    return max(1, round(seconds * 1000))

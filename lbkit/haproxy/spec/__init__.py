@@ -1,0 +1,1 @@
+"""What a person declares of load balancers: one idea a file, `balancer.py` at the top."""

@@ -1,0 +1,40 @@
+"""A load balancer: HAProxy on every machine of a group, all with the same configuration."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, RootModel
+
+from lbkit.base.model import Model
+from lbkit.base.names import Label
+from lbkit.base.units import Seconds
+from lbkit.haproxy.spec.backend import Backend
+from lbkit.haproxy.spec.frontend import Frontend
+from lbkit.haproxy.spec.timeouts import Timeouts
+from lbkit.haproxy.spec.vip import VirtualAddress
+from lbkit.haproxy.spec.words import Connections
+
+
+class LoadBalancer(Model):
+    """HAProxy on every machine of a group, all with the same configuration."""
+
+    machines: Label = Field(description="The group that HAProxy runs on")
+    vip: VirtualAddress | None = None
+    frontends: dict[Label, Frontend] = Field(min_length=1)
+    backends: dict[Label, Backend] = Field(min_length=1)
+    timeouts: Timeouts = Timeouts()
+    maxconn: Connections | None = Field(
+        None, description="Connections of the whole process; by default what its open files allow"
+    )
+    log_level: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] = Field(
+        "notice",
+        description="`notice` tells of servers that go up and down; `info` adds a line for each request",
+    )
+    hard_stop_after: Seconds = Field(
+        300.0, description="How long connections may go on in the process that a reload replaces"
+    )
+
+
+class LoadBalancers(RootModel[dict[Label, LoadBalancer]]):
+    root: dict[Label, LoadBalancer] = Field(default_factory=dict)

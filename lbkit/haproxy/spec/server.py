@@ -1,0 +1,54 @@
+"""Servers of a backend: the machines of a group, or one that lbkit does not make."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Discriminator, Field, Tag
+
+from lbkit.base.model import Model
+from lbkit.base.names import Label
+from lbkit.haproxy.spec.words import Connections, Port
+from lbkit.network.spec import IPAddress
+
+
+class _ServerSettings(Model):
+    weight: Annotated[int, Field(ge=0, le=256)] = Field(1, description="Share of the traffic; 0 gets none")
+    backup: bool = Field(False, description="Gets traffic only while no other server is up")
+    maxconn: Connections | None = Field(None, description="Requests beyond it wait in the queue")
+
+
+class GroupServers(_ServerSettings):
+    """One server for each machine of a group, named as the machine."""
+
+    machines: Label
+    network: Label | None = Field(
+        None, description="Where the machines are reached; by default the first of theirs that is shared"
+    )
+    port: Port
+
+
+class AddressServer(_ServerSettings):
+    """A server that lbkit does not make."""
+
+    name: Label
+    address: IPAddress
+    port: Port
+
+
+def _which(value: object) -> str | None:
+    if isinstance(value, Model):
+        return "group" if isinstance(value, GroupServers) else "single"
+    if not isinstance(value, dict) or ("machines" in value) == bool({"name", "address"} & value.keys()):
+        return None
+    return "group" if "machines" in value else "single"
+
+
+OneServer = Annotated[
+    Annotated[GroupServers, Tag("group")] | Annotated[AddressServer, Tag("single")],
+    Discriminator(
+        _which,
+        custom_error_type="server",
+        custom_error_message="a server: either machines and port, or name, address and port",
+    ),
+]

@@ -1,0 +1,36 @@
+"""The section `frontend`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lbkit.haproxy.config.sections import Bind, Frontend
+from lbkit.haproxy.text.process import timeouts
+from lbkit.haproxy.text.words import Words, endpoint
+
+
+def frontend(section: Frontend) -> Iterator[Words]:
+    yield "mode", section.mode
+    for bind in section.binds:
+        yield from _bind(bind)
+    if section.maxconn is not None:
+        yield "maxconn", section.maxconn
+    yield from timeouts(section.timeouts)
+    yield "option", "httplog" if section.mode == "http" else "tcplog"
+    if section.mode == "http":
+        # A process that is being replaced tells each client to close with its next response. Without this it cuts idle
+        # connections at once, and a request that is on its way to it then is lost.
+        yield "option", "idle-close-on-response"
+    if section.forwarded_for:
+        yield "option", "forwardfor"
+    yield "default_backend", section.backend
+
+
+def _bind(bind: Bind) -> Iterator[Words]:
+    options = ("transparent",) if bind.freebind else ()
+    if bind.address is not None:
+        yield "bind", endpoint(bind.address.compressed, bind.port), *options
+    elif bind.both:
+        yield "bind", f":::{bind.port}", "v4v6"
+    else:
+        yield "bind", f"*:{bind.port}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lbkit.base.model import Model
 from lbkit.engine.book import IPAddress
 from lbkit.engine.resource import Key
+from lbkit.haproxy.spec.prove import Prove
 from lbkit.haproxy.spec.timeouts import Timeouts
 from lbkit.haproxy.spec.words import Mode
 from lbkit.health.spec import HealthCheck
@@ -69,6 +70,7 @@ class ResolvedFrontend:
     maxconn: int | None
     timeouts: Mapping[str, float]
     forwarded_for: bool
+    prove: Prove | None = None
 
 
 @dataclass(frozen=True, slots=True)

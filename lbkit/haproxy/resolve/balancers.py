@@ -132,6 +132,7 @@ class _LoadBalancer:
                     maxconn=frontend.maxconn,
                     timeouts=written_timeouts(frontend.timeouts),
                     forwarded_for=frontend.forwarded_for and frontend.mode == "http",
+                    prove=frontend.prove or None,
                 )
             )
         return tuple(found)

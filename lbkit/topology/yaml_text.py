@@ -38,7 +38,8 @@ _WHOLE = re.compile(
     r"[-+]?(?:0|[1-9][0-9]{0,39})\Z", re.ASCII
 )  # a longer one is text: nothing here is so large
 _BASED = re.compile(r"0o[0-7]{1,40}\Z|0x[0-9a-fA-F]{1,40}\Z", re.ASCII)
-_REAL = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z", re.ASCII)
+_REAL = re.compile(r"(?:\.[0-9]+|[-+]?(?:0|[1-9][0-9]*)\.[0-9]*)(?:[eE][-+][0-9]+)?\Z", re.ASCII)
+# what YAML 1.1 and 1.2 both take for a number: 1e3 is text to 1.1, in which programs write it without quotes
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _CONTROL = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"

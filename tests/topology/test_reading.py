@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def two_rooms() -> Iterator[None]:
         ("~", None), ("", None), ("null", None), ("nil", "nil"),
         ("0", 0), ("-7", -7), ("+7", 7), ("12345678901234567890123", 12345678901234567890123),
         ("0644", "0644"), ("-07", "-07"), ("0o644", 420), ("0x1F", 31), ("1_000", "1_000"),
-        ("1.10", 1.1), ("-.5", -0.5), ("1e3", 1000.0), ("1.", 1.0), (".", "."), ("-x", "-x"),
+        ("1.10", 1.1), ("-.5", "-.5"), ("1e3", "1e3"), ("1.5e+3", 1500.0), ("1.", 1.0), (".", "."), ("-x", "-x"),
         ("22:22", "22:22"), ("12:30:45", "12:30:45"), ("::1", "::1"), ("2001-12-14", "2001-12-14"),
         ("10.80.0.0/24", "10.80.0.0/24"), ("\u0661", "\u0661"), ("=", "="),
         ("'7'", "7"), ('"\\u00e9\\n"', "é\n"), ("! 7", "7"), ("!!str 7", "7"), ("!!float 7", 7), ("!!int '7'", 7),
@@ -107,6 +108,7 @@ def test_lines() -> None:
     assert document.find(("a", "missing", "deep")) is None
 
 
+OCTAL = re.compile(r"(?<![^\s:-])0o[0-7]")
 documents = st.dictionaries(
     st.text(),
     st.recursive(
@@ -135,7 +137,7 @@ def test_json_means_what_json_means(
 
 @given(documents)
 def test_yaml_that_a_program_wrote_means_the_same(data: dict[str, Any]) -> None:
-    """PyYAML quotes what 1.1 would misread; read by 1.2 it is the same. Numbers like 1e3 aside, which it writes 1000.0."""
+    """PyYAML quotes what 1.1 would misread; read by 1.2 it is the same. Octal numbers aside, which 1.1 writes 0644."""
     text = yaml.safe_dump(data, allow_unicode=True)
     try:
         document = read_yaml(text, "x.yml")
@@ -143,7 +145,8 @@ def test_yaml_that_a_program_wrote_means_the_same(data: dict[str, Any]) -> None:
         assert "\\" in text, "an escape of a character that YAML has not"
         return
     assert not document.problems
-    assert document.plain == yaml.safe_load(text)
+    if not OCTAL.search(text):
+        assert document.plain == yaml.safe_load(text)
 
 
 @given(documents)

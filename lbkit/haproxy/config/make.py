@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lbkit.haproxy.config.sections import Backend, Bind, Check, Config, Defaults, Frontend, Global, Server
+from lbkit.haproxy.config.sections import Backend, Bind, Config, Defaults, Frontend, Global, Server
+from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.resolved import (
     ResolvedBackend,
     ResolvedBind,
@@ -12,7 +13,6 @@ from lbkit.haproxy.resolved import (
     ResolvedLoadBalancer,
     ResolvedServer,
 )
-from lbkit.health.spec import HealthCheck
 
 USER = "haproxy"
 """Who workers are, where ids can be switched: as Debian's package makes it."""
@@ -21,9 +21,9 @@ USER = "haproxy"
 def config_of(balancer: ResolvedLoadBalancer, *, mark: str, user: str | None) -> Config:
     """The configuration of one member: alike on all of them but for the owner mark."""
     return Config(
-        Global(mark, user, balancer.log_level, _ms(balancer.hard_stop_after), balancer.maxconn),
+        Global(mark, user, balancer.log_level, ms(balancer.hard_stop_after), balancer.maxconn),
         Defaults(
-            {name.replace("_", "-"): _ms(seconds) for name, seconds in balancer.timeouts.model_dump().items()}
+            {name.replace("_", "-"): ms(seconds) for name, seconds in balancer.timeouts.model_dump().items()}
         ),
         tuple(_frontend(frontend, balancer) for frontend in balancer.frontends),
         tuple(_backend(backend, balancer.name) for backend in balancer.backends),
@@ -53,7 +53,7 @@ def _backend(backend: ResolvedBackend, balancer: str) -> Backend:
         mode=backend.mode,
         balance=backend.balance,
         servers=tuple(_server(server) for server in backend.servers),
-        check=_check(backend.health_check) if backend.health_check else None,
+        check=backend.health_check,
         host=balancer,
         retries=backend.retries,
         timeouts=_all_ms(backend.timeouts),
@@ -65,15 +65,5 @@ def _server(server: ResolvedServer) -> Server:
     return Server(server.name, server.address, server.port, server.weight, server.backup, server.maxconn)
 
 
-def _check(check: HealthCheck) -> Check:
-    path = check.path if check.protocol == "http" else None
-    return Check(_ms(check.interval), _ms(check.timeout), check.rise, check.fall, check.port, path)
-
-
 def _all_ms(timeouts: Mapping[str, float]) -> dict[str, int]:
-    return {name: _ms(seconds) for name, seconds in timeouts.items()}
-
-
-def _ms(seconds: float) -> int:
-    """At least 1: to HAProxy, 0 is for ever."""
-    return max(1, round(seconds * 1000))
+    return {name: ms(seconds) for name, seconds in timeouts.items()}

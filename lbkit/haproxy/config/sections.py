@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lbkit.engine.book import IPAddress
+from lbkit.haproxy.config.files import File
 from lbkit.haproxy.spec.words import Mode
+from lbkit.health.spec import HealthCheck
 
 CONSISTENT = ("source", "uri", "hdr", "url_param")
 """Algorithms that hash: with a consistent one, a server that comes or goes moves only its own share."""
@@ -55,18 +57,6 @@ class Frontend:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """`path` None: a TCP connection is enough. `port` None: the server's."""
-
-    interval: int
-    timeout: int
-    rise: int
-    fall: int
-    port: int | None = None
-    path: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Server:
     name: str
     address: IPAddress
@@ -84,7 +74,7 @@ class Backend:
     mode: Mode
     balance: str
     servers: tuple[Server, ...]
-    check: Check | None = None
+    check: HealthCheck | None = None
     host: str = ""
     retries: int = 3
     timeouts: Mapping[str, int] = field(default_factory=dict)
@@ -93,9 +83,13 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration. A new kind of section is a new field here, and its lines in `text.py`."""
+    """A whole configuration. A new kind of section is a new field here, and its lines in a file of `text/`.
+
+    `files` are what the sections name beside, each path once.
+    """
 
     global_: Global
     defaults: Defaults
     frontends: tuple[Frontend, ...]
     backends: tuple[Backend, ...]
+    files: tuple[File, ...] = ()

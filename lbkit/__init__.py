@@ -5,8 +5,8 @@
 >>> plan = lbkit.plan(scope)
 >>> lbkit.apply(scope, promised=plan)
 
-`load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain` and `doctor` are the library; the command line
-and the Ansible modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
+`load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds` and `doctor` are
+the library; the command line and the Ansible modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,21 @@ if TYPE_CHECKING:
     from lbkit.engine.plan import Plan
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
-    from lbkit.operate import apply, destroy, doctor, explain, load, load_data, observe, picture, plan, status
+    from lbkit.operate import (
+        apply,
+        destroy,
+        doctor,
+        explain,
+        hold,
+        holds,
+        load,
+        load_data,
+        observe,
+        picture,
+        plan,
+        release,
+        status,
+    )
 
 __version__ = "0.1.0"
 
@@ -29,11 +43,14 @@ _HOME = {
     "destroy": "lbkit.operate",
     "doctor": "lbkit.operate",
     "explain": "lbkit.operate",
+    "hold": "lbkit.operate",
+    "holds": "lbkit.operate",
     "load": "lbkit.operate",
     "load_data": "lbkit.operate",
     "observe": "lbkit.operate",
     "picture": "lbkit.operate",
     "plan": "lbkit.operate",
+    "release": "lbkit.operate",
     "status": "lbkit.operate",
     "ApplyFailed": "lbkit.engine.applying",
     "Bug": "lbkit.base.errors",
@@ -62,11 +79,14 @@ __all__ = [
     "destroy",
     "doctor",
     "explain",
+    "hold",
+    "holds",
     "load",
     "load_data",
     "observe",
     "picture",
     "plan",
+    "release",
     "status",
 ]
 

@@ -1,17 +1,22 @@
-"""The whole way of a topology, for every face: load, observe, plan, apply, destroy, status."""
+"""The whole way of a topology, for every face: load, observe, plan, apply, destroy, status, hold, release."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from lbkit.base.errors import Mistake
+from lbkit.base.errors import LbkitError, Mistake
 from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import near
 from lbkit.engine.applying import NotAsDeclared, PlanChanged, Result, Watcher, carry_out
+from lbkit.engine.holds import Hold, Holds, new_hold, person, read_holds, write_holds
 from lbkit.engine.journal import Journal, PassingJournal
 from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
@@ -38,6 +43,7 @@ def load_data(data: object, folder: str | Path) -> Scope:
 def observe(scope: Scope, host: Host | None = None) -> list[Actual]:
     """What stands of the topology, and what foreign things stand on its names. Changes nothing."""
     host = host or Host()
+    scope, _ = _with_holds(scope, host)
     return [have for room in rooms() for have in room.observe(scope, host)]
 
 
@@ -45,7 +51,9 @@ def plan(
     scope: Scope, host: Host | None = None, *, absent: bool = False, adopt: Collection[Key] = ()
 ) -> Plan:
     """The changes that `apply` would make now; with `absent` those of `destroy`. Changes nothing."""
-    return make_plan(rooms(), scope, host or Host(), absent=absent, adopt=adopt)
+    host = host or Host()
+    scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
+    return _plan(scope, held, host, absent=absent, adopt=adopt)
 
 
 def _silent(_event: object) -> None:
@@ -70,8 +78,10 @@ def apply(
     """
     host = host or Host()
     folder = host.folder(scope.name)
-    with locked(host.run_dir / f"{scope.name}.lock", host.clock, timeout=lock_timeout):
-        now = plan(scope, host, absent=absent, adopt=adopt)
+    with _locked(scope, host, lock_timeout):
+        # once for all of it: a hold that ends while the apply goes on is the next one's
+        scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
+        now = _plan(scope, held, host, absent=absent, adopt=adopt)
         if promised is not None and now.as_data() != promised.as_data():
             raise PlanChanged(promised, now)
         if not now:
@@ -80,8 +90,10 @@ def apply(
             journal = (PassingJournal if absent else Journal)(folder / "journal.jsonl", host.clock)
             result = carry_out(now, rooms(), scope, host, journal=journal, watch=watch)
             # after a destroy there may be nobody left to ask: each removal has been read back
-            if not absent and (left := plan(scope, host, adopt=adopt)):
+            if not absent and (left := _plan(scope, held, host, adopt=adopt)):
                 raise NotAsDeclared(result, left)
+        if held.expired:
+            write_holds(folder, Holds(held.in_force))
         if absent:
             _remove_folder(folder)
     if absent:
@@ -103,6 +115,7 @@ def destroy(
 
 def status(scope: Scope, host: Host | None = None) -> list[Status]:
     host = host or Host()
+    scope, _ = _with_holds(scope, host)
     return [row for room in rooms() for row in room.status(scope, host)]
 
 
@@ -113,6 +126,7 @@ def picture(scope: Scope) -> Picture:
 def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
     """Evidence on what `path` names ("shop/web/web-3": load balancer, backend, server). Changes nothing."""
     host = host or Host()
+    scope, _ = _with_holds(scope, host)
     parts = [part for part in path.split("/") if part]
     answers = [room.explain(scope, host, parts) for room in rooms()] if parts else []
     if all(answer is None for answer in answers):
@@ -122,7 +136,90 @@ def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
             found=f"nothing of that name in {scope.file}",
             remedy=near(path, known) or "`lbkit status` lists what there is",
         )
-    return [finding for answer in answers for finding in answer or ()]
+    held = scope.holds.get("/".join(parts))
+    said = [Finding(None, f"it is {held}", f"since {held.since}")] if held else []
+    return said + [finding for answer in answers for finding in answer or ()]
+
+
+@dataclass(frozen=True, slots=True)
+class Enacted:
+    """What came of holding or releasing. `hold`: the one now in force, or that was. `done`: place by place."""
+
+    hold: Hold
+    done: tuple[Finding, ...]
+
+
+def holds(scope: Scope, host: Host | None = None) -> list[Hold]:
+    """Those in force, by path."""
+    return list(_with_holds(scope, host or Host())[1].in_force.values())
+
+
+def hold(
+    scope: Scope,
+    path: str,
+    *,
+    reason: str,
+    until: datetime | None = None,
+    by: str = "",
+    host: Host | None = None,
+    lock_timeout: float = 0.0,
+) -> Enacted:
+    """Take a server ("shop/web/web-3") out of use now, and keep every apply from putting it back before `until`.
+
+    Nothing else that the topology's file may want is carried out. `until` has a time zone; None: until released.
+    Where what runs would not do it (Failure), the hold stands, and the next apply carries it out.
+    """
+    host = host or Host()
+    known = frozenset(_holdable(scope))
+    if path not in known:
+        raise Mistake(
+            f"{path!r} was to be held",
+            found=f"nothing of that name that can be held in {scope.file}",
+            remedy=near(path, known) or "a server can: LOAD_BALANCER/BACKEND/SERVER",
+        )
+    made = new_hold(path, reason=reason, by=by or person(), now=host.clock.now(), until=until)
+    with _locked(scope, host, lock_timeout):
+        before = _with_holds(scope, host)[1]
+        return _enact(scope, host, made, before.with_(made), "hold")
+
+
+def release(
+    scope: Scope, path: str, *, by: str = "", host: Host | None = None, lock_timeout: float = 0.0
+) -> Enacted | None:
+    """End a hold: the server is back in use when this returns, where its checks pass. None: it was not held."""
+    host = host or Host()
+    with _locked(scope, host, lock_timeout):
+        before = _with_holds(scope, host)[1]
+        was = before.in_force.get(path) or before.expired.get(path)
+        if was is None:
+            known = {*_holdable(scope), *before.in_force}
+            if path not in known:
+                raise Mistake(
+                    f"{path!r} was to be released",
+                    found=f"nothing of that name in {scope.file}",
+                    remedy=near(path, before.in_force or known) or "`lbkit hold --list` lists what is held",
+                )
+            return None
+        return _enact(scope, host, was, before.without(path), "release", released_by=by or person())
+
+
+def _enact(scope: Scope, host: Host, subject: Hold, after: Holds, event: str, **more: Any) -> Enacted:
+    """The file first: killed in between, the next apply carries out what it says."""
+    journal = Journal(host.folder(scope.name) / "journal.jsonl", host.clock)
+    journal.write(event, **subject.as_data(), **more)
+    write_holds(host.folder(scope.name), after)
+    scope = replace(scope, holds=after.in_force)
+    done: list[Finding] = []
+    try:
+        for room in rooms():
+            if subject.path in room.holdable(scope):
+                done += room.enact_hold(scope, host, subject.path)
+    except LbkitError as error:
+        journal.write("stopped", error=error.as_data())
+        raise
+    said = [" ".join(filter(None, (each.what, each.evidence))) for each in done]
+    journal.write(f"{event} done", path=subject.path, executed=said)
+    return Enacted(subject, tuple(done))
 
 
 def doctor(host: Host | None = None) -> list[Check]:
@@ -131,6 +228,27 @@ def doctor(host: Host | None = None) -> list[Check]:
 
     host = host or Host()
     return [*host_checks(host), *(check for room in rooms() for check in room.doctor(host))]
+
+
+def _plan(
+    scope: Scope, held: Holds, host: Host, *, absent: bool = False, adopt: Collection[Key] = ()
+) -> Plan:
+    plan = make_plan(rooms(), scope, host, absent=absent, adopt=adopt)
+    notes = tuple(held.notes(_holdable(scope))) if held.in_force or held.expired else ()
+    return replace(plan, notes=plan.notes + notes) if notes else plan
+
+
+def _with_holds(scope: Scope, host: Host) -> tuple[Scope, Holds]:
+    held = read_holds(host.folder(scope.name), host.clock.now())
+    return replace(scope, holds=held.in_force), held
+
+
+def _holdable(scope: Scope) -> Iterator[str]:
+    return (path for room in rooms() for path in room.holdable(scope))
+
+
+def _locked(scope: Scope, host: Host, timeout: float) -> AbstractContextManager[None]:
+    return locked(host.run_dir / f"{scope.name}.lock", host.clock, timeout=timeout)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -101,6 +101,17 @@ class Room(ABC, Generic[S]):
         """The paths that `explain` knows, for completion and near misses."""
         return ()
 
+    def holdable(self, scope: Scope) -> Iterable[str]:
+        """The paths that a person can hold out of use ("shop/web/web-3"). Whoever has some respects `scope.holds`."""
+        return ()
+
+    def enact_hold(self, scope: Scope, host: Host, path: str) -> Sequence[Finding]:
+        """Make what runs agree with whether `path`, one of the holdable, is in `scope.holds`: that and nothing else.
+
+        What was done or could not be done yet, one for each place; Failure where what runs would not do it.
+        """
+        return ()
+
     def doctor(self, host: Host) -> Iterable[Check]:
         return ()
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from lbkit.base.errors import Bug
 from lbkit.base.problems import Problems
 from lbkit.engine.book import Book
+from lbkit.engine.holds import Hold
 
 R = TypeVar("R")
 
@@ -39,13 +40,17 @@ class Draft:
 
 @dataclass(frozen=True)
 class Scope:
-    """A checked topology. `resolved` holds, by room name, the value that the room's `resolve` returned."""
+    """A checked topology. `resolved` holds, by room name, the value that the room's `resolve` returned.
+
+    `holds`: what a person holds out of use now, by path ("shop/web/web-3"). `operate` fills it in.
+    """
 
     name: str
     folder: Path
     file: str
     resolved: Mapping[str, Any]
     book: Book
+    holds: Mapping[str, Hold] = field(default_factory=dict)
 
     def of(self, room: str, kind: type[R]) -> R:
         value = self.resolved.get(room)

@@ -72,6 +72,10 @@ def takes_detail(parser: argparse.ArgumentParser) -> None:
 
 def takes_agreement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    takes_lock_timeout(parser)
+
+
+def takes_lock_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lock-timeout",
         metavar="SECONDS",

@@ -18,6 +18,7 @@ from lbkit.faces.commands import (
     doctor,
     explain,
     graph,
+    hold,
     keygen,
     plan,
     sandbox,
@@ -28,7 +29,7 @@ from lbkit.faces.commands import (
 from lbkit.faces.ending import ended
 from lbkit.faces.out import Out
 
-_COMMANDS = (validate, schema, plan, apply, status, graph, explain, doctor, sandbox, demo, keygen)
+_COMMANDS = (validate, schema, plan, apply, status, hold, graph, explain, doctor, sandbox, demo, keygen)
 
 
 class Usage(Mistake):

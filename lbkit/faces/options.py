@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lbkit.base.errors import Mistake
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lbkit.engine.resource import Key
 
 
@@ -16,6 +18,26 @@ def wait_of(text: str) -> float:
     from lbkit.base.duration import seconds_of  # noqa: PLC0415 - for those who wait
 
     return float(text) if text.isascii() and text.isdigit() else seconds_of(text)
+
+
+def end_of(text: str, now: datetime) -> datetime:
+    """The time that "2h" from `now` is, or ISO 8601's "2030-01-31T14:00" (local where no zone is written)."""
+    from datetime import datetime, timedelta  # noqa: PLC0415 - for those who hold something
+
+    from lbkit.base.duration import seconds_of  # noqa: PLC0415
+
+    try:
+        return now + timedelta(seconds=seconds_of(text))
+    except OverflowError:
+        found = "too far away"
+    except ValueError:
+        found = ""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise Mistake(
+            f"{text!r} was to be a time", found=found, remedy="write 30m, 2h, 1d, or 2030-01-31T14:00"
+        ) from None
 
 
 def adopted(texts: Iterable[str]) -> list[Key]:

@@ -68,6 +68,16 @@ class HaproxyRoom(Room[LoadBalancers]):
 
         return explainable(scope)
 
+    def holdable(self, scope: Scope) -> Iterable[str]:
+        from lbkit.haproxy.holding import holdable  # noqa: PLC0415
+
+        return holdable(scope)
+
+    def enact_hold(self, scope: Scope, host: Host, path: str) -> Sequence[Finding]:
+        from lbkit.haproxy.holding import enact_hold  # noqa: PLC0415
+
+        return enact_hold(scope, host, path)
+
     def doctor(self, host: Host) -> Iterable[Check]:
         from lbkit.haproxy.doctor import doctor  # noqa: PLC0415
 

@@ -1,1 +1,1 @@
-"""Health checks as data. Who has a check carries it out: HAProxy those of its servers."""
+"""Health checks as data, and lbkit's own probes that mean the same as HAProxy's."""

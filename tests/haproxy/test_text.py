@@ -14,7 +14,6 @@ from lbkit.haproxy.config.make import config_of
 from lbkit.haproxy.config.sections import (
     Backend,
     Bind,
-    Check,
     Config,
     Defaults,
     Frontend,
@@ -26,6 +25,7 @@ from lbkit.haproxy.text.render import digest_in, render
 from lbkit.haproxy.text.words import word
 from lbkit.haproxy.transition import sections, server_names
 from tests.haproxy.topologies import Document, balancer, document, resolved, with_
+from tests.health.strategies import checks
 
 GOLDEN = Path(__file__).with_name("golden")
 SHOP = "load_balancers.shop"
@@ -165,17 +165,6 @@ addresses = st.one_of(
 ports = st.integers(1, 65535)
 milliseconds = st.integers(1, 86_400_000)
 balances = st.from_regex(BALANCE.strip("^$"), fullmatch=True)
-paths = st.from_regex(r"/[!-~]{0,60}", fullmatch=True)
-
-checks = st.builds(
-    Check,
-    milliseconds,
-    milliseconds,
-    st.integers(1, 100),
-    st.integers(1, 100),
-    st.none() | ports,
-    st.none() | paths,
-)
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lbkit.haproxy.config.sections import CONSISTENT, Backend, Server
-from lbkit.haproxy.text.check import check
+from lbkit.haproxy.text.check import check, check_words
 from lbkit.haproxy.text.process import timeouts
 from lbkit.haproxy.text.words import Words, endpoint
 
@@ -23,8 +23,19 @@ def backend(section: Backend) -> Iterator[Words]:
         yield "cookie", section.cookie, "insert", "indirect", "nocache", "httponly"
     if section.check is not None:
         yield from check(section.check, section.host)
+    shared = server_defaults(section)
+    if shared:
+        yield "default-server", *shared
     for server in section.servers:
         yield _server(server, section)
+
+
+def server_defaults(backend: Backend) -> Words:
+    """What all servers of the backend have. A change of it is a reload; `add server` must be told it word by word."""
+    words: list[str | int] = []
+    if backend.check is not None:
+        words += check_words(backend.check)
+    return tuple(words)
 
 
 def _server(server: Server, backend: Backend) -> Words:
@@ -36,9 +47,4 @@ def _server(server: Server, backend: Backend) -> Words:
         words += ["maxconn", server.maxconn]
     if backend.cookie is not None:
         words += ["cookie", server.name]
-    check = backend.check
-    if check is not None:
-        words += ["check", "inter", check.interval, "rise", check.rise, "fall", check.fall]
-        if check.port is not None:
-            words += ["port", check.port]
     return tuple(words)

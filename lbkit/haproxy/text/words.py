@@ -14,7 +14,13 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:/@*,=()\[\]?&+%~!;<>|^-]+\Z", re.ASCII)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-@lru_cache(maxsize=8192)
+class Line(str):
+    """A word whose value ends with a line feed: HAProxy writes it out as it is."""
+
+    __slots__ = ()
+
+
+@lru_cache(maxsize=8192, typed=True)
 def word(value: str | int) -> str:
     """One word of a line, whatever is in it (configuration manual, 2.2 "Quoting and escaping").
 
@@ -24,9 +30,10 @@ def word(value: str | int) -> str:
     text = str(value)
     if _FORBIDDEN.search(text):
         raise Bug("words of a configuration were to be free of control characters", found=ascii(text))
+    end = "\\n" if isinstance(value, Line) else ""
     if _PLAIN.match(text):
-        return text
-    return "'" + text.replace("'", "'\\''") + "'"
+        return text + end
+    return "'" + text.replace("'", "'\\''") + "'" + end
 
 
 def endpoint(address: str, port: int) -> str:

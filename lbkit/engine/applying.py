@@ -13,15 +13,16 @@ from lbkit.base.host import Host
 from lbkit.engine.change import Change
 from lbkit.engine.journal import Journal
 from lbkit.engine.plan import Plan
+from lbkit.engine.resource import Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`seconds` since the apply began."""
+    """`seconds` since the apply began. `detail` of a step: what is executed next."""
 
-    kind: Literal["begin", "carried", "done"]  # carried out, and then read back: done
+    kind: Literal["begin", "step", "carried", "done"]  # carried out, and then read back: done
     change: Change
     seconds: float
     detail: str = ""
@@ -230,13 +231,8 @@ class _Run:
     def _room(self, batch: list[Change]) -> tuple[LbkitError, list[Change]] | None:
         """Carry out one room's part of a wave and read it back; the error and what it interrupted, if any."""
         room = self.room_of[batch[0].key.kind]
-        carried: dict[Any, str] = {}
-
-        def done(change: Change, detail: str) -> None:
-            with self.lock:
-                carried[change.key] = detail
-            self.watch(Event("carried", change, self.seconds, detail))
-
+        done = _Done(self)
+        carried = done.carried
         error: LbkitError | None = None
         try:
             for change in batch:
@@ -277,6 +273,23 @@ class _Run:
                 raise NotAsPlanned(change, "it bears no owner mark of this topology")
             elif (verdict := room.judge_update(change.want, have)) is not None:
                 raise NotAsPlanned(change, verdict.reason)
+
+
+class _Done:
+    """What a room tells of its part of a wave, as it goes."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+        self.carried: dict[Key, str] = {}
+
+    def __call__(self, change: Change, detail: str, /) -> None:
+        with self.run.lock:
+            self.carried[change.key] = detail
+        self.run.watch(Event("carried", change, self.run.seconds, detail))
+
+    def step(self, change: Change, lines: Sequence[str], /) -> None:
+        self.run.journal.write("step", change, lines=list(lines))
+        self.run.watch(Event("step", change, self.run.seconds, "; ".join(lines)))
 
 
 def one_by_one(

@@ -30,11 +30,15 @@ class Impact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a room says of one difference: what to do, what that costs, and why."""
+    """What a room says of one difference: what to do, what that costs, and why.
+
+    `steps`: one by one what will be done, where a room plans so closely; the journal has the same lines.
+    """
 
     action: Action
     impact: Impact
     reason: str
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Change:
     want: Desired | None
     have: Actual | None
     wave: int = 0
+    steps: tuple[str, ...] = ()
 
     @property
     def before(self) -> State | None:
@@ -68,6 +73,7 @@ class Change:
             "impact": str(self.impact),
             "reason": self.reason,
             "wave": self.wave,
+            "steps": list(self.steps),
             "before": plain(self.before),
             "after": plain(self.after),
         }

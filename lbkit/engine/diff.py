@@ -75,7 +75,8 @@ def diff(
             verdict = judge.judge_update(want_now, have)
             impact = verdict.impact if verdict else Impact.NONE
             reason = "taken over as --adopt says" + (f"; {verdict.reason}" if verdict else "")
-            changes.append(Change(have.key, Action.ADOPT, impact, reason, want_now, have))
+            steps = verdict.steps if verdict else ()
+            changes.append(Change(have.key, Action.ADOPT, impact, reason, want_now, have, steps=steps))
         else:
             foreign.append(have)
     if foreign:
@@ -87,4 +88,4 @@ def diff(
 
 
 def _change(key: Key, verdict: Verdict, want: Desired | None, have: Actual | None) -> Change:
-    return Change(key, verdict.action, verdict.impact, verdict.reason, want, have)
+    return Change(key, verdict.action, verdict.impact, verdict.reason, want, have, steps=verdict.steps)

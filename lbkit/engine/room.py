@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -15,8 +15,16 @@ from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
 
 S = TypeVar("S", bound=BaseModel)
-Done = Callable[[Change, str], None]
-"""Called by a room as each change is carried out; the text says what was executed, for the journal."""
+
+
+class Done(Protocol):
+    """What a room tells while it applies. From several threads at once, where it works so."""
+
+    def __call__(self, change: Change, detail: str, /) -> None:
+        """`change` is carried out; the text says what was executed, for the journal."""
+
+    def step(self, change: Change, lines: Sequence[str], /) -> None:
+        """What a change's next step executes is about to be: lines as in `Change.steps`, in its order."""
 
 
 class Room(ABC, Generic[S]):

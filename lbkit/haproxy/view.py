@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
+from lbkit.engine.holds import Hold
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health, Status
@@ -48,7 +49,8 @@ def status(scope: Scope, host: Host) -> Iterator[Status]:
             backends = (str(backend_key(balancer.name, backend.name)) for backend in balancer.backends)
             yield replace(row, feeds=frozenset(backends if active else ()))
         for backend, server in balancer.servers:
-            yield _server_row(balancer, backend, server, seen)
+            hold = scope.holds.get(server_key(balancer.name, backend.name, server.name).name)
+            yield _server_row(balancer, backend, server, seen, hold)
 
 
 def _haproxy_row(seen: Seen) -> Status:
@@ -111,7 +113,11 @@ def _vip_row(
 
 
 def _server_row(
-    balancer: ResolvedLoadBalancer, backend: ResolvedBackend, server: ResolvedServer, seen: Sequence[Seen]
+    balancer: ResolvedLoadBalancer,
+    backend: ResolvedBackend,
+    server: ResolvedServer,
+    seen: Sequence[Seen],
+    hold: Hold | None = None,
 ) -> Status:
     key = server_key(balancer.name, backend.name, server.name)
     parent = vip_key(balancer.name) if balancer.vip else None
@@ -124,17 +130,21 @@ def _server_row(
             member: {"status": row.status, "check": row.check, "code": row.code, "sessions": row.sessions}
             for member, row in rows.items()
         },
+        "hold": hold.as_data() if hold else None,
     }
     if not rows:
         return Status(key, False, Health.UNKNOWN, "no HAProxy to ask knows it", facts, parent)
     up = [member for member, row in rows.items() if row.up]
-    health = Health.UP if len(up) == len(rows) else Health.DEGRADED if up else Health.DOWN
+    resting = hold and all(row.up or row.status.startswith("DRAIN") for row in rows.values())
+    health = Health.UP if len(up) == len(rows) else Health.DEGRADED if up or resting else Health.DOWN
     words = dict.fromkeys(_words(row) for row in rows.values())
     detail = (
         words.popitem()[0] if len(words) == 1 else "; ".join(f"{m}: {_words(r)}" for m, r in rows.items())
     )
     if server.backup:
         detail += " (backup)"
+    if hold:
+        detail += f"; {hold}"
     return Status(key, True, health, detail, facts, parent)
 
 

@@ -118,6 +118,7 @@ def test_a_definition_in_the_play_and_a_folder_of_its_own(
     asked = played.task("ask")
     assert asked["changed"] is False
     assert asked["plan"]["changes"] == []
+    assert asked["holds"] == []
     assert {row["name"] for row in asked["status"]} >= {"web-1", "web-2", "in"}
     assert asked["addresses"]["networks"] == {"in": ["10.81.0.0/24"]}
     (address,) = asked["addresses"]["entries"]["machines.web"][0]["addresses"]["in"]

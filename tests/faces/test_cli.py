@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.faces.toy import ToyRoom
 
 COMMANDS = [
     "validate", "schema", "plan", "apply", "destroy", "status", "graph", "explain", "doctor", "sandbox", "demo",
-    "keygen",
+    "keygen", "hold", "release",
 ]  # fmt: skip
 
 
@@ -193,6 +194,58 @@ def test_a_thing_to_adopt_is_named_by_kind_and_name(lbkit: Lbkit, text: str, rem
     told = lbkit("plan", "--adopt", text)
     assert told.code == 64
     assert remedy in told.err
+
+
+def test_what_is_held_is_told_listed_and_released(lbkit: Lbkit) -> None:
+    told = lbkit("hold", "web.yml", "shop/web/web-1", "--reason", "disk", "--until", "2999-01-31T14:00Z")
+    assert told.code == 0
+    head, *lines = told.out.splitlines()
+    assert re.fullmatch(r"shop/web/web-1 is held by \S+ until 2999-01-31 14:00:00 UTC: disk", head)
+    assert lines == [
+        "yes lb-1: drained", "      set server web/web-1 state ...", "--  lb-2: HAProxy does not run",
+    ]  # fmt: skip
+    for words in (["hold"], ["hold", "--list"], ["hold", "--list", "web.yml"]):
+        assert lbkit(*words).out == head + "\n"
+    assert f"note: {head}" in lbkit("plan").out
+    told = lbkit("release", "shop/web/web-1")
+    assert told.out.splitlines()[:2] == ["shop/web/web-1 is released", "yes lb-1: UP"]
+    assert lbkit("release", "shop/web/web-1").out == "shop/web/web-1 was not held: nothing to do\n"
+    assert lbkit("hold").out == "shop: nothing is held\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["hold", "shop/web/web-3", "--reason", "disk"], "did you mean 'shop/web/web-"),
+        (["hold", "shop/web/web-1"], "--reason"),
+        (["hold", "shop/web/web-1", "--reason", ""], "one line"),
+        (["hold", "shop/web/web-1", "--reason", "disk", "--until", "soon"], "write 30m, 2h"),
+        (["hold", "shop/web/web-1", "--reason", "disk", "--until", "9" * 30 + "d"], "too far away"),
+        (["hold", "shop/web/web-1", "--reason", "disk", "--until", "2001-01-01T00:00"], "in the future"),
+        (["release", "shop/web/web-3"], "did you mean 'shop/web/web-"),
+    ],
+)
+def test_a_hold_that_cannot_be_meant_is_a_mistake(lbkit: Lbkit, words: list[str], said: str) -> None:
+    told = lbkit(*words)
+    assert told.code == 64
+    assert said in told.err
+    assert lbkit("hold").out == "shop: nothing is held\n"
+
+
+def test_a_hold_that_was_not_carried_out_stands_and_is_a_failure(lbkit: Lbkit, room: ToyRoom) -> None:
+    room.refuses = True
+    told = lbkit("hold", "shop/web/web-1", "--reason", "disk")
+    assert told.code == 1
+    assert "web-1 was to be drained" in told.err
+    assert "shop/web/web-1 is held by" in lbkit("hold").out
+
+
+def test_a_hold_waits_for_the_lock_as_an_apply_does(lbkit: Lbkit, tmp_path: Path) -> None:
+    for words in (["hold", "shop/web/web-1", "--reason", "disk"], ["release", "shop/web/web-1"]):
+        with locked(tmp_path / "run" / "shop.lock", SystemClock()):
+            told = lbkit(*words, "--lock-timeout", "10ms")
+        assert told.code == 1
+        assert f"pid {os.getpid()}" in told.err
 
 
 def test_mistakes_in_the_file_are_all_told_with_their_lines(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
 from lbkit.engine.change import Action, Change, Impact, Verdict
@@ -20,9 +21,10 @@ CONFIG = "global\n  maxconn 100\nfrontend shop\n  bind :80\n"
 
 @dataclass
 class ToyRoom(ModelRoom):
-    """`at` is called before each change is carried out: where a test lets things happen."""
+    """`at` is called before each change is carried out: where a test lets things happen. `refuses`: to hold."""
 
     at: Callable[[Change], None] | None = None
+    refuses: bool = False
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         verdict = super().judge_update(want, have)
@@ -60,6 +62,18 @@ class ToyRoom(ModelRoom):
 
     def explainable(self, scope: Scope) -> list[str]:
         return ["shop/web/web-1"]
+
+    def holdable(self, scope: Scope) -> list[str]:
+        return ["shop/web/web-1", "shop/web/web-2"]
+
+    def enact_hold(self, scope: Scope, host: Host, path: str) -> list[Finding]:
+        if self.refuses:
+            raise Failure("web-1 was to be drained", found="no answer", where="lb-1")
+        held = path in scope.holds
+        return [
+            Finding(True, f"lb-1: {'drained' if held else 'UP'}", "set server web/web-1 state ..."),
+            Finding(None, "lb-2: HAProxy does not run"),
+        ]
 
     def doctor(self, host: Host) -> list[Check]:
         return [

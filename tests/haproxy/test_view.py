@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from lbkit.engine.holds import Hold
 from lbkit.engine.view import Health, Status
 from lbkit.haproxy import explain, view
 from lbkit.haproxy.explain import explainable
@@ -42,10 +43,10 @@ def seen(member: str, *rows: Row, info: Info | None = INFO, way: Transition | No
     return Seen(instance, way or Transition(Step.NOTHING), info, rows)
 
 
-def server_row(*each: Seen, name: str = "web-1") -> Status:
+def server_row(*each: Seen, name: str = "web-1", hold: Hold | None = None) -> Status:
     shop = resolved(document())
     backend, server = next(pair for pair in shop.servers if pair[1].name == name)
-    return view._server_row(shop, backend, server, each)
+    return view._server_row(shop, backend, server, each, hold)
 
 
 UP, DOWN = ROWS["web-1"], replace(ROWS["web-2"], server="web-1")
@@ -58,6 +59,16 @@ def test_a_server_is_what_every_haproxy_says_of_it() -> None:
     assert mixed.detail == "lb-1: UP, L7OK 200; lb-2: DOWN, L4CON"
     down = server_row(seen("lb-1", DOWN), seen("lb-2", DOWN))
     assert (down.health, down.detail) == (Health.DOWN, "DOWN, L4CON")
+
+
+def test_a_held_server_is_degraded_by_a_persons_will_and_says_whose() -> None:
+    hold = Hold("shop/web/web-1", "disk", "ada", "2030-01-31T12:00:00+00:00")
+    resting = replace(UP, status="DRAIN")
+    row = server_row(seen("lb-1", resting), seen("lb-2", resting), hold=hold)
+    words = "DRAIN, L7OK 200; held by ada until it is released: disk"
+    assert (row.health, row.detail) == (Health.DEGRADED, words)
+    assert server_row(seen("lb-1", DOWN), hold=hold).health is Health.DOWN
+    assert server_row(seen("lb-1", resting)).health is Health.DOWN
 
 
 def test_a_server_that_nobody_can_be_asked_about_is_unknown() -> None:

@@ -10,7 +10,7 @@ module: topology_info
 short_description: Tell how a topology stands, and what its addresses are
 description:
   - The plan that M(lbkit.core.topology) would carry out now, the status of everything, and every address that
-    was declared or allocated. Changes nothing.
+    was declared or allocated, and what is held out of use by hand. Changes nothing.
 version_added: 0.1.0
 author:
   - lbkit maintainers (@lbkit)
@@ -67,6 +67,17 @@ addresses:
       description: By reference, each machine of a group, or a load balancer's virtual address.
       type: dict
       sample: {"machines.web": [{"name": "web-1", "addresses": {"back": ["10.80.1.2"]}}]}
+holds:
+  description: What somebody holds out of use by C(lbkit hold), and every apply leaves so.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - path: shop/web/web-3
+      reason: disk fails
+      by: root
+      since: "2030-01-31T12:00:00+00:00"
+      until: "2030-01-31T14:00:00+00:00"
 error:
   description: What was wanted, found, where, and what to do.
   returned: failure
@@ -79,13 +90,14 @@ from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
 
 
 def run(module):
-    from lbkit import plan
+    from lbkit import holds, plan
 
     scope, host = _lbkit.scope_and_host(module)
     return {
         "plan": plan(scope, host).as_data(),
         "status": _lbkit.status_of(scope, host),
         "addresses": scope.book.as_data(),
+        "holds": [hold.as_data() for hold in holds(scope, host)],
     }
 
 

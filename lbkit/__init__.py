@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lbkit.base.host import Host
     from lbkit.engine.applying import ApplyFailed, Result
     from lbkit.engine.plan import Plan
+    from lbkit.engine.proof import Proof, ProofFailed
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
     from lbkit.operate import (
@@ -60,6 +61,8 @@ _HOME = {
     "LbkitError": "lbkit.base.errors",
     "Mistake": "lbkit.base.errors",
     "Plan": "lbkit.engine.plan",
+    "Proof": "lbkit.engine.proof",
+    "ProofFailed": "lbkit.engine.proof",
     "Result": "lbkit.engine.applying",
     "Scope": "lbkit.engine.scope",
 }
@@ -73,6 +76,8 @@ __all__ = [
     "LbkitError",
     "Mistake",
     "Plan",
+    "Proof",
+    "ProofFailed",
     "Result",
     "Scope",
     "apply",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,12 +69,17 @@ def apply(
     adopt: Collection[Key] = (),
     lock_timeout: float = 0.0,
     watch: Watcher = _silent,
+    prove: bool = False,
+    prove_rate: float | None = None,
 ) -> Result:
     """Make the world as declared (with `absent`: leave nothing of it), holding the topology's lock.
 
     The plan is made anew under the lock. Where `promised` is given (what a person agreed to) and the new plan
     differs from it, nothing is done and PlanChanged says so. `lock_timeout` is in seconds. At the end of an
     apply the world is looked at once more: NotAsDeclared where there is something left to do.
+
+    With `prove`, steady requests go to all that the topology promises while there is something done
+    (`prove_rate` a second for each target; None: 50), and the result has the proof: ProofFailed where one was lost.
     """
     host = host or Host()
     folder = host.folder(scope.name)
@@ -88,10 +93,18 @@ def apply(
             result = Result(now, (), (), 0.0)
         else:
             journal = (PassingJournal if absent else Journal)(folder / "journal.jsonl", host.clock)
-            result = carry_out(now, rooms(), scope, host, journal=journal, watch=watch)
-            # after a destroy there may be nobody left to ask: each removal has been read back
-            if not absent and (left := _plan(scope, held, host, adopt=adopt)):
-                raise NotAsDeclared(result, left)
+
+            def act(watch: Watcher) -> Result:
+                result = carry_out(now, rooms(), scope, host, journal=journal, watch=watch)
+                # after a destroy there may be nobody left to ask: each removal has been read back
+                if not absent and (left := _plan(scope, held, host, adopt=adopt)):
+                    raise NotAsDeclared(result, left)
+                return result
+
+            if prove and not absent:
+                result = _proved(act, now, scope, host, journal=journal, watch=watch, rate=prove_rate)
+            else:
+                result = act(watch)
         if held.expired:
             write_holds(folder, Holds(held.in_force))
         if absent:
@@ -99,6 +112,24 @@ def apply(
     if absent:
         _remove_if_empty(host.run_dir)
     return result
+
+
+def _proved(
+    act: Callable[[Watcher], Result],
+    plan: Plan,
+    scope: Scope,
+    host: Host,
+    *,
+    journal: Journal,
+    watch: Watcher,
+    rate: float | None,
+) -> Result:
+    from lbkit.prove import proving  # noqa: PLC0415 - for those who want a proof
+
+    promises = (promise for room in rooms() for promise in room.promises(scope, host))
+    return proving.proved(
+        act, promises, plan, scope, host, journal=journal, watch=watch, rate=rate or proving.RATE
+    )
 
 
 def destroy(

@@ -13,6 +13,7 @@ from lbkit.base.host import Host
 from lbkit.engine.change import Change
 from lbkit.engine.journal import Journal
 from lbkit.engine.plan import Plan
+from lbkit.engine.proof import Proof
 from lbkit.engine.resource import Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Scope
@@ -33,12 +34,13 @@ Watcher = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an apply came to. `done` and `not_done` together are the plan's changes."""
+    """What an apply came to. `done` and `not_done` together are the plan's changes. `proof`: where one was wanted."""
 
     plan: Plan
     done: tuple[Change, ...]
     not_done: tuple[Change, ...]
     seconds: float
+    proof: Proof | None = None
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -46,7 +48,11 @@ class Result:
             "done": [str(change) for change in self.done],
             "not_done": [str(change) for change in self.not_done],
             "seconds": round(self.seconds, 3),
+            **self.proof_as_data(),
         }
+
+    def proof_as_data(self) -> dict[str, Any]:
+        return {} if self.proof is None else {"proof": self.proof.as_data()}
 
 
 class ApplyFailed(Failure):
@@ -73,6 +79,7 @@ class ApplyFailed(Failure):
             "during": [str(change) for change in self.during],
             "done": [str(change) for change in self.result.done],
             "not_done": [str(change) for change in self.result.not_done],
+            **self.result.proof_as_data(),
         }
 
 
@@ -154,6 +161,7 @@ class NotAsDeclared(Failure):
             "done": [str(change) for change in self.result.done],
             "not_done": [str(change) for change in self.left.changes],
             "plan": self.left.as_data(),
+            **self.result.proof_as_data(),
         }
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change, Impact, Verdict
+from lbkit.engine.promise import Promise
 from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
@@ -118,6 +119,10 @@ class Room(ABC, Generic[S]):
 
         What was done or could not be done yet, one for each place; Failure where what runs would not do it.
         """
+        return ()
+
+    def promises(self, scope: Scope, host: Host) -> Iterable[Promise]:
+        """What clients may expect to work at any time: `apply(prove=True)` asks it of what stands. Pure."""
         return ()
 
     def doctor(self, host: Host) -> Iterable[Check]:

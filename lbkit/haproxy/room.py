@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lbkit.base.host import Host
 from lbkit.engine.change import Change, Verdict
+from lbkit.engine.promise import Promise
 from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
@@ -77,6 +78,11 @@ class HaproxyRoom(Room[LoadBalancers]):
         from lbkit.haproxy.holding import enact_hold  # noqa: PLC0415
 
         return enact_hold(scope, host, path)
+
+    def promises(self, scope: Scope, host: Host) -> Iterable[Promise]:
+        from lbkit.haproxy.promises import promises  # noqa: PLC0415
+
+        return promises(scope)
 
     def doctor(self, host: Host) -> Iterable[Check]:
         from lbkit.haproxy.doctor import doctor  # noqa: PLC0415

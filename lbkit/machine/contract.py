@@ -19,6 +19,7 @@ from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Check, Finding
+from lbkit.network.path import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,10 @@ class Machine(Protocol):
         """Every address that one of its interfaces has now, whoever put it there. No such interface: none."""
         ...
 
+    def path_to(self, address: IPAddress) -> Path:
+        """How packets go from the machine to `address` now. Sends none."""
+        ...
+
     def execute(
         self,
         argv: Sequence[str],
@@ -175,6 +180,13 @@ class Machine(Protocol):
 
     def dial(self, address: str, port: int, *, timeout: float = 5.0) -> socket.socket:
         """A connected TCP socket, dialled from inside the machine's network."""
+        ...
+
+    def tcp_sockets(self, family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
+        """So many TCP sockets of the machine's network, not connected and not blocking, for the caller to close.
+
+        For who dials many at once (lbkit.health.probe).
+        """
         ...
 
 

@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ import pytest
 from lbkit.base.errors import Bug, Failure
 from lbkit.base.host import Host
 from lbkit.base.run import CommandFailed, MissingProgram
+from lbkit.health.outcome import Target
+from lbkit.health.probe import probe
+from lbkit.health.spec import HealthCheck
 from lbkit.machine.contract import Machine, Program
 from lbkit.machine.handle import DRIVERS, driver
 from lbkit.machine.handle import machine as handle
@@ -205,6 +210,38 @@ def test_addresses_are_all_of_an_interface_whoever_put_them(machine: Machine) ->
     machine.execute(["ip", "address", "add", "192.0.2.9/32", "dev", "lo"])
     assert set(map(str, set(machine.addresses("lo")) - before)) == {"192.0.2.9"}
     assert machine.addresses("nonsense") == ()
+
+
+def test_many_are_dialled_at_once_from_inside_the_machine(machine: Machine) -> None:
+    code = (
+        "import socket\n"
+        "listener = socket.create_server(('127.0.0.1', 8080), backlog=50)\n"
+        "print('up')\n"
+        "while True: listener.accept()\n"
+    )
+    machine.start(python("app", code))
+    until(lambda: machine.log("app"), "it listens")
+
+    def sockets(family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
+        made = machine.tcp_sockets(family, count)
+        assert len(made) == count
+        assert not any(each.getblocking() or os.get_inheritable(each.fileno()) for each in made)
+        return made
+
+    targets = [Target("127.0.0.1", 8080), Target("127.0.0.1", 8081), Target("192.0.2.1", 80)]
+    found = probe(HealthCheck(), targets, sockets)
+    assert [found[target].code for target in targets] == ["L4OK", "L4CON", "L4CON"]
+    assert all(each.close() is None for each in machine.tcp_sockets(socket.AF_INET6, 2))
+
+
+def test_the_path_of_packets_is_the_machine_s_own(machine: Machine) -> None:
+    path = machine.path_to(ip_address("127.0.0.1"))
+    assert path.interface == "lo"
+    assert path.links["lo"].up
+    path = machine.path_to(ip_address("192.0.2.1"))
+    assert (path.interface, path.refusal) == ("", "no route leads there")
+    machine.execute(["ip", "route", "add", "192.0.2.0/24", "dev", "lo"])
+    assert machine.path_to(ip_address("192.0.2.1")).interface == "lo"
 
 
 def test_a_removed_service_leaves_nothing(machine: Machine) -> None:

@@ -28,6 +28,7 @@ from lbkit.machine.netns.record import (
 from lbkit.machine.netns.stop import Identity, send, stop
 from lbkit.network import links
 from lbkit.network.namespace import entered
+from lbkit.network.path import Path, path_to
 
 
 class NetnsMachine:
@@ -78,6 +79,10 @@ class NetnsMachine:
     def addresses(self, interface: str) -> tuple[IPAddress, ...]:
         with entered(self._host, self._namespace):
             return links.addresses(interface, where=f"machine {self.name}")
+
+    def path_to(self, address: IPAddress) -> Path:
+        with entered(self._host, self._namespace):
+            return path_to(address, where=f"machine {self.name}")
 
     def execute(
         self,
@@ -181,6 +186,23 @@ class NetnsMachine:
                 return socket.create_connection((address, port), timeout)
             except OSError as error:
                 raise self._no_answer(f"{address} port {port}", error) from error
+
+    def tcp_sockets(self, family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
+        made: list[socket.socket] = []
+        with entered(self._host, self._namespace):
+            try:
+                while len(made) < count:
+                    made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            except OSError as error:
+                for each in made:
+                    each.close()
+                raise Failure(
+                    f"{count} sockets were to be opened",
+                    found=error.strerror or str(error),
+                    where=f"machine {self.name}",
+                    remedy="raise the limit on open files: ulimit -n",
+                ) from error
+        return made
 
     def _place(self, service: str) -> Place:
         return Place.of(self._host, self._topology, self.name, service)

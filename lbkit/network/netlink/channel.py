@@ -123,6 +123,21 @@ class Netlink:
                 elif kind > wire.OVERRUN:
                     answers.append((buffer, start, end))
 
+    def ask(self, request: Request) -> tuple[bytes, int, int]:
+        """The one answer to a question that is no dump, in the form of `dump`'s; what the kernel refuses is raised."""
+        self._sequence += 1
+        self._write(_packed(request, self._sequence, 0))
+        while True:
+            buffer = self._read()
+            for kind, flags, sequence, start, end in _messages(buffer):
+                if sequence != self._sequence:
+                    continue
+                if kind != wire.ERROR:
+                    return buffer, start, end
+                refused = self._refusal(request, buffer, flags, start, end)
+                if refused is not None:
+                    raise refused
+
     def send(self, groups: Sequence[Sequence[Request]]) -> list[Refused | None]:
         """Carry out all groups; for each the first refusal among its requests, or None.
 

@@ -73,6 +73,10 @@ def routes(netlink: Netlink, protocol: int = PROTOCOL) -> list[Route]:
     return [read_route(*answer) for answer in answers if answer[0][answer[1]] in _FAMILIES]
 
 
+def ip_of(packed: bytes) -> IPAddress:
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+
+
 def read_link(buffer: bytes, start: int, end: int) -> Link:
     """Unrolled, since this is where the time of an observation goes: a link has some fifty attributes."""
     _, _, index, flags, _ = _LINK.unpack_from(buffer, start)
@@ -152,8 +156,7 @@ def read_route(buffer: bytes, start: int, end: int) -> Route:
         elif kind == 4:  # RTA_OIF
             ifindex = _NUMBER.unpack_from(buffer, begin)[0]
         elif kind == 5:  # RTA_GATEWAY
-            packed = buffer[begin:stop]
-            via = IPv4Address(packed) if family == 2 else IPv6Address(packed)
+            via = ip_of(buffer[begin:stop])
     if family == 2:
         return Route(IPv4Network((to or bytes(4), length)), via, protocol, ifindex)
     return Route(IPv6Network((to or bytes(16), length)), via, protocol, ifindex)

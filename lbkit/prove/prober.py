@@ -19,9 +19,8 @@ from lbkit.prove.places import NobodyThere, Place
 from lbkit.prove.tally import Attempt, Tally
 from lbkit.prove.target import DOWNLOAD_SECONDS, Target
 
-PATIENCE = (
-    10.0  # seconds until a request without a whole answer has failed; for a download, without a byte more
-)
+LINGERS = 0.5  # seconds that are asked on for: what the last step did may show a moment later
+PATIENCE = 10.0  # seconds until a request without a whole answer failed; for a download, without a byte more
 FIRST_PATIENCE = 1.0  # seconds for a connection to a target that never answered yet
 HOLDS_FOR = 0.25  # seconds that a connection of tcp mode is watched
 DIALLERS = 8  # threads for each target, at most; made as they are needed
@@ -70,9 +69,9 @@ class Prober:
         self._settled.wait(settle)
 
     def stop(self, *, wait: bool = True) -> None:
-        """Ask everything once more, wait for what is under way, and end. Bug where the prober itself failed.
+        """Ask on for a moment, everything once more, wait for what is under way, and end.
 
-        Without `wait`: end at once, whatever is under way.
+        Without `wait`: end at once, whatever is under way. Bug where the prober itself failed.
         """
         self._hurried = not wait
         self._stopping.set()
@@ -99,13 +98,15 @@ class Prober:
             self._clear()
 
     def _ask(self) -> None:
-        last = 0.0
+        last: float | None = None
         while True:
             now = self._clock.monotonic()
-            if not self._finishing and self._stopping.is_set():
+            if last is None and self._stopping.is_set():
+                last = now + LINGERS
+            if last is not None and not self._finishing and (now >= last or self._hurried):
                 last = self._finish(now)
             if self._finishing:
-                if self._hurried or now >= last or not self._is_awaited():
+                if self._hurried or last is None or now >= last or not self._is_awaited():
                     return
             else:
                 self._send_due(now)

@@ -42,7 +42,9 @@ class Tally:
         self.settled = True
         if not outcome.why and self.since is None and attempt.kind != "download":
             self.since = now
-        elif not self.counts(attempt):
+            self.sent = 1
+            return
+        if not self.counts(attempt):
             return
         self.sent += 1
         if outcome.why:

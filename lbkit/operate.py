@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from lbkit.base.errors import LbkitError, Mistake
+from lbkit.base.errors import Mistake
 from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import near
+from lbkit.engine import holding
 from lbkit.engine.applying import NotAsDeclared, PlanChanged, Result, Watcher, carry_out
-from lbkit.engine.holds import Hold, Holds, new_hold, person, read_holds, write_holds
+from lbkit.engine.holding import Enacted
+from lbkit.engine.holds import Hold, Holds, read_holds, write_holds
 from lbkit.engine.journal import Journal, PassingJournal
 from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
+from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.topology.register import rooms
 
@@ -150,6 +152,12 @@ def status(scope: Scope, host: Host | None = None) -> list[Status]:
     return [row for room in rooms() for row in room.status(scope, host)]
 
 
+def sample(scope: Scope, host: Host | None = None) -> Traffic:
+    """The counters of all that carries traffic, as they are now; `engine.traffic.flows` makes rates of two."""
+    host = host or Host()
+    return sum((room.sample(scope, host) for room in rooms()), Traffic())
+
+
 def picture(scope: Scope) -> Picture:
     return sum((room.picture(scope) for room in rooms()), Picture())
 
@@ -170,14 +178,6 @@ def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
     held = scope.holds.get("/".join(parts))
     said = [Finding(None, f"it is {held}", f"since {held.since}")] if held else []
     return said + [finding for answer in answers for finding in answer or ()]
-
-
-@dataclass(frozen=True, slots=True)
-class Enacted:
-    """What came of holding or releasing. `hold`: the one now in force, or that was. `done`: place by place."""
-
-    hold: Hold
-    done: tuple[Finding, ...]
 
 
 def holds(scope: Scope, host: Host | None = None) -> list[Hold]:
@@ -201,17 +201,9 @@ def hold(
     Where what runs would not do it (Failure), the hold stands, and the next apply carries it out.
     """
     host = host or Host()
-    known = frozenset(_holdable(scope))
-    if path not in known:
-        raise Mistake(
-            f"{path!r} was to be held",
-            found=f"nothing of that name that can be held in {scope.file}",
-            remedy=near(path, known) or "a server can: LOAD_BALANCER/BACKEND/SERVER",
-        )
-    made = new_hold(path, reason=reason, by=by or person(), now=host.clock.now(), until=until)
+    made = holding.new(rooms(), scope, host, path, reason=reason, by=by, until=until)
     with _locked(scope, host, lock_timeout):
-        before = _with_holds(scope, host)[1]
-        return _enact(scope, host, made, before.with_(made), "hold")
+        return holding.hold(rooms(), scope, host, made)
 
 
 def release(
@@ -220,37 +212,7 @@ def release(
     """End a hold: the server is back in use when this returns, where its checks pass. None: it was not held."""
     host = host or Host()
     with _locked(scope, host, lock_timeout):
-        before = _with_holds(scope, host)[1]
-        was = before.in_force.get(path) or before.expired.get(path)
-        if was is None:
-            known = {*_holdable(scope), *before.in_force}
-            if path not in known:
-                raise Mistake(
-                    f"{path!r} was to be released",
-                    found=f"nothing of that name in {scope.file}",
-                    remedy=near(path, before.in_force or known) or "`lbkit hold --list` lists what is held",
-                )
-            return None
-        return _enact(scope, host, was, before.without(path), "release", released_by=by or person())
-
-
-def _enact(scope: Scope, host: Host, subject: Hold, after: Holds, event: str, **more: Any) -> Enacted:
-    """The file first: killed in between, the next apply carries out what it says."""
-    journal = Journal(host.folder(scope.name) / "journal.jsonl", host.clock)
-    journal.write(event, **subject.as_data(), **more)
-    write_holds(host.folder(scope.name), after)
-    scope = replace(scope, holds=after.in_force)
-    done: list[Finding] = []
-    try:
-        for room in rooms():
-            if subject.path in room.holdable(scope):
-                done += room.enact_hold(scope, host, subject.path)
-    except LbkitError as error:
-        journal.write("stopped", error=error.as_data())
-        raise
-    said = [" ".join(filter(None, (each.what, each.evidence))) for each in done]
-    journal.write(f"{event} done", path=subject.path, executed=said)
-    return Enacted(subject, tuple(done))
+        return holding.release(rooms(), scope, host, path, by=by)
 
 
 def doctor(host: Host | None = None) -> list[Check]:
@@ -265,17 +227,13 @@ def _plan(
     scope: Scope, held: Holds, host: Host, *, absent: bool = False, adopt: Collection[Key] = ()
 ) -> Plan:
     plan = make_plan(rooms(), scope, host, absent=absent, adopt=adopt)
-    notes = tuple(held.notes(_holdable(scope))) if held.in_force or held.expired else ()
+    notes = tuple(held.notes(holding.holdable(rooms(), scope))) if held.in_force or held.expired else ()
     return replace(plan, notes=plan.notes + notes) if notes else plan
 
 
 def _with_holds(scope: Scope, host: Host) -> tuple[Scope, Holds]:
     held = read_holds(host.folder(scope.name), host.clock.now())
     return replace(scope, holds=held.in_force), held
-
-
-def _holdable(scope: Scope) -> Iterator[str]:
-    return (path for room in rooms() for path in room.holdable(scope))
 
 
 def _locked(scope: Scope, host: Host, timeout: float) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.promise import Promise
 from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.scope import Draft, Scope
+from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 
 S = TypeVar("S", bound=BaseModel)
@@ -101,6 +102,10 @@ class Room(ABC, Generic[S]):
 
     def picture(self, scope: Scope) -> Picture:
         return Picture()
+
+    def sample(self, scope: Scope, host: Host) -> Traffic:
+        """The counters of all that carries traffic, as they are now: reads only, in bulk. For rates take two."""
+        return Traffic()
 
     def explain(self, scope: Scope, host: Host, path: Sequence[str]) -> Sequence[Finding] | None:
         """Evidence on `path` ("shop", "web", "web-3"), or None where this room knows no such thing."""

@@ -19,8 +19,8 @@ from lbkit.faces.arguments import (
 from lbkit.faces.out import Out
 
 if TYPE_CHECKING:
+    from lbkit.engine.holding import Enacted
     from lbkit.engine.holds import Hold
-    from lbkit.operate import Enacted
 
 _HOLD = (
     "New requests go to others, those under way go on, and every later apply respects it, until the time given or "

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lbkit.base.host import Host
     from lbkit.engine.applying import Result
     from lbkit.engine.plan import Plan
+    from lbkit.engine.proof import Proof
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
 
@@ -52,12 +53,39 @@ def add(commands: Commands) -> None:
         takes_detail(parser)
         if name == "apply":
             takes_adoption(parser)
+            _takes_proof(parser)
         takes_host(parser)
+
+
+def _takes_proof(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="send steady requests to all frontends meanwhile, and fail where one is lost",
+    )
+    parser.add_argument(
+        "--prove-rate",
+        metavar="N",
+        type=_rate,
+        help="requests a second for each address and port, by default 50; implies --prove",
+    )
+
+
+def _rate(text: str) -> float:
+    rate = float(text) if text.isascii() and text.isdigit() else 0.0
+    if not 1 <= rate <= 1000:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to 1000, not {text!r}")
+    return rate
 
 
 def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
-    from lbkit.engine.applying import PlanChanged  # noqa: PLC0415 - brings the engine
+    from lbkit.engine.applying import (  # noqa: PLC0415 - brings the engine
+        ApplyFailed,
+        NotAsDeclared,
+        PlanChanged,
+    )
+    from lbkit.engine.proof import ProofFailed  # noqa: PLC0415 - brings the engine
 
     scope = operate.load(options.file)
     host = host_of(options)
@@ -75,6 +103,9 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
             plan = error.now
             if not out.json:
                 out.write("\nThe world has changed in between. This is the plan now:\n\n")
+        except (ProofFailed, ApplyFailed, NotAsDeclared) as error:
+            _show_proof(error.result.proof, out)
+            raise
         else:
             break
     if out.json:
@@ -83,7 +114,15 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
         from lbkit.faces.render.plan import show_result  # noqa: PLC0415 - brings rich
 
         show_result(out, result, absent=absent)
+        _show_proof(result.proof, out)
     return 0
+
+
+def _show_proof(proof: Proof | None, out: Out) -> None:
+    if proof is not None and not out.json:
+        from lbkit.faces.render.proof import show_proof  # noqa: PLC0415 - brings rich
+
+        show_proof(out, proof)
 
 
 def _agree(plan: Plan, options: argparse.Namespace, out: Out, *, absent: bool) -> None:
@@ -134,6 +173,8 @@ def _carry_out(
                 adopt=adopt,
                 lock_timeout=options.lock_timeout,
                 watch=progress.watch,
+                prove=not absent and (options.prove or options.prove_rate is not None),
+                prove_rate=None if absent else options.prove_rate,
             )
     except KeyboardInterrupt:
         raise Interrupted(

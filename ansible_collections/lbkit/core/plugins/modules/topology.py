@@ -37,6 +37,13 @@ options:
       - V(0) is not at all.
     type: str
     default: "0"
+  prove:
+    description:
+      - While something is changed, send steady requests to all frontends, through the virtual address where there is one.
+      - The task fails where one is lost, and says at which step.
+      - Not in check mode, and not with O(state=absent).
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and return what would change, without changing anything.
@@ -77,6 +84,11 @@ EXAMPLES = r"""
       - network/front
     lock_timeout: 30s
 
+- name: Change it, and fail where a client loses a request
+  lbkit.core.topology:
+    file: /etc/lbkit/web.yml
+    prove: true
+
 - name: Remove it
   lbkit.core.topology:
     file: /etc/lbkit/web.yml
@@ -109,6 +121,45 @@ plan:
       elements: dict
     notes:
       description: What one should know that is no change.
+      type: list
+      elements: str
+proof:
+  description:
+    - What the requests met that were sent meanwhile. Where the task fails because of them, it is in RV(ignore:error).
+  returned: when O(prove=true) and something was changed
+  type: dict
+  contains:
+    sent:
+      description: How many requests there were of what answered before, downloads too.
+      type: int
+    failed:
+      description: How many of them got no whole answer, or one that says that a proxy had no server.
+      type: int
+    slow:
+      description: How many took longer than RV(proof.slow_after) seconds.
+      type: int
+    cut:
+      description: How many downloads ended short.
+      type: int
+    slowest:
+      description: Seconds of the slowest request.
+      type: float
+    seconds:
+      description: How long was asked.
+      type: float
+    slow_after:
+      description: Seconds from which on a request is slow.
+      type: float
+    targets:
+      description: The same for each address and port, with where it was asked from.
+      type: list
+      elements: dict
+    failures:
+      description: The first that were lost, each with its time and the step at which it happened.
+      type: list
+      elements: dict
+    notes:
+      description: What was not proved, and why.
       type: list
       elements: str
 status:
@@ -156,16 +207,21 @@ def run(module):
     scope, host = _lbkit.scope_and_host(module)
     absent = module.params["state"] == "absent"
     adopt = [] if absent else adopted(module.params["adopt"])
+    proof = None
     if module.check_mode:
         planned = plan(scope, host, absent=absent, adopt=adopt)
     else:
         wait = wait_of(module.params["lock_timeout"])
-        planned = apply(scope, host, absent=absent, adopt=adopt, lock_timeout=wait).plan
+        prove = module.params["prove"]
+        applied = apply(scope, host, absent=absent, adopt=adopt, lock_timeout=wait, prove=prove)
+        planned, proof = applied.plan, applied.proof
     result = {
         "changed": bool(planned),
         "plan": planned.as_data(),
         "status": [] if absent else _lbkit.status_of(scope, host),
     }
+    if proof is not None:
+        result["proof"] = proof.as_data()
     if module._diff:
         before, after = before_and_after(planned.changes)
         header = f"topology {scope.name}"
@@ -185,6 +241,7 @@ def main():
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "adopt": {"type": "list", "elements": "str", "default": []},
             "lock_timeout": {"type": "str", "default": "0"},
+            "prove": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
         **_lbkit.CONSTRAINTS,

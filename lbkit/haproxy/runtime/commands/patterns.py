@@ -1,0 +1,117 @@
+"""Commands about maps and ACLs' lists (management guide, 9.3).
+
+A replacement at once: `prepare`, its version out of the reply by `version_created`, `add` with that version, and
+`commit`. A version that is never committed goes with the next that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from lbkit.base.errors import Bug
+from lbkit.haproxy.runtime.command import LIMIT, Command, file, whole, word
+
+_CREATED = re.compile(r"New version created: (\d+)\Z")
+_MOST_VERSION = 2**32 - 1
+
+
+def add_map(map_file: str, key: str, value: str, *, version: int | None = None) -> Command:
+    """Adds it even where the key is there already."""
+    return Command(f"add map {_target(map_file, version)} {word(_key(key))} {word(_value(value))}")
+
+
+def add_map_entries(
+    map_file: str, entries: Iterable[tuple[str, str]], *, version: int | None = None, limit: int = LIMIT
+) -> Iterator[Command]:
+    """Many keys and values by few commands, each under `limit` bytes, in their order."""
+    line = f"add map {_target(map_file, version)}"
+    room = limit - len(line.encode()) - len(" <<\n") - len("\n")
+    batch: list[bytes] = []
+    size = 0
+    for key, value in entries:
+        entry = f"{_key(key)} {_value(value)}".encode()
+        if batch and size + len(entry) + 1 > room:
+            yield Command(line, payload=b"\n".join(batch))
+            batch, size = [], 0
+        batch.append(entry)
+        size += len(entry) + 1
+    if batch:
+        yield Command(line, payload=b"\n".join(batch))
+
+
+def set_map(map_file: str, key: str, value: str) -> Command:
+    """The value of a key that is there: of all its entries, where there are several."""
+    return Command(f"set map {file(map_file)} {word(_key(key))} {word(_value(value))}")
+
+
+def del_map(map_file: str, key: str) -> Command:
+    return Command(f"del map {file(map_file)} {word(_key(key))}")
+
+
+def clear_map(map_file: str, *, version: int | None = None) -> Command:
+    return Command(f"clear map {_target(map_file, version)}")
+
+
+def prepare_map(map_file: str) -> Command:
+    return Command(f"prepare map {file(map_file)}", _CREATED)
+
+
+def commit_map(map_file: str, version: int) -> Command:
+    return Command(f"commit map {_target(map_file, version)}")
+
+
+def add_acl(acl_file: str, pattern: str, *, version: int | None = None) -> Command:
+    """Adds it even where it is there already. An ACL's list takes one pattern by each command."""
+    return Command(f"add acl {_target(acl_file, version)} {word(_key(pattern, spaces=True))}")
+
+
+def del_acl(acl_file: str, pattern: str) -> Command:
+    return Command(f"del acl {file(acl_file)} {word(_key(pattern, spaces=True))}")
+
+
+def clear_acl(acl_file: str, *, version: int | None = None) -> Command:
+    return Command(f"clear acl {_target(acl_file, version)}")
+
+
+def prepare_acl(acl_file: str) -> Command:
+    return Command(f"prepare acl {file(acl_file)}", _CREATED)
+
+
+def commit_acl(acl_file: str, version: int) -> Command:
+    return Command(f"commit acl {_target(acl_file, version)}")
+
+
+def version_created(reply: str) -> int:
+    """The version that `prepare_map` or `prepare_acl` made, from its reply."""
+    match = _CREATED.match(reply)
+    if match is None:
+        raise Bug("a reply to `prepare` was to tell the version", found=ascii(reply))
+    return int(match[1])
+
+
+def _target(path: str, version: int | None) -> str:
+    if version is None:
+        return file(path)
+    return f"@{whole(version, 0, _MOST_VERSION, 'a version')} {file(path)}"
+
+
+def _key(key: str, *, spaces: bool = False) -> str:
+    """A key that a map's file can have too: no comment, nothing that a reader of the file would trim."""
+    if (
+        not key
+        or not key.isprintable()
+        or key != key.strip()
+        or key.startswith("#")
+        or (not spaces and " " in key)
+        or len(key.split()) > 1 + spaces * len(key)
+    ):
+        raise Bug("a key was to be one printable word that does not begin with #", found=ascii(key))
+    return key
+
+
+def _value(value: str) -> str:
+    """HAProxy says nothing of an entry without a value, and has none then."""
+    if not value or not value.isprintable() or value != value.strip():
+        raise Bug("a map's value was to be printable text, without spaces around it", found=ascii(value))
+    return value

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lbkit.base.model import Model
 from lbkit.engine.book import IPAddress
 from lbkit.engine.resource import Key
+from lbkit.haproxy.resolved_tls import ResolvedAuthority, ResolvedCertificate
 from lbkit.haproxy.spec.prove import Prove
 from lbkit.haproxy.spec.timeouts import Timeouts
+from lbkit.haproxy.spec.tls import BindTls, ServerTls
 from lbkit.haproxy.spec.words import Mode
 from lbkit.health.spec import HealthCheck
 
@@ -50,6 +52,7 @@ class ResolvedBackend:
     retries: int
     timeouts: Mapping[str, float]
     cookie: str | None
+    tls: ServerTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class ResolvedBind:
     address: IPAddress | None
     port: int
     foreign: bool = False
+    tls: BindTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class ResolvedLoadBalancer:
     log_level: str
     hard_stop_after: float
     requires: frozenset[Key] = frozenset()
+    certificates: Mapping[str, ResolvedCertificate] = field(default_factory=dict)
+    authorities: Mapping[str, ResolvedAuthority] = field(default_factory=dict)
 
     @property
     def servers(self) -> tuple[tuple[ResolvedBackend, ResolvedServer], ...]:

@@ -12,7 +12,7 @@ class FileKind(StrEnum):
     LIST = "list"  # one pattern a line, of an ACL (`-f`); changed at run time ("commit acl")
     CERTIFICATE = "certificate"  # PEM: key, certificate, chain; changed at run time ("commit ssl cert")
     CERTIFICATE_LIST = "certificate-list"  # crt-list; changed at run time ("add ssl crt-list")
-    AUTHORITY = "authority"  # PEM: who certificates are verified by; changed at run time ("commit ssl ca-file")
+    AUTHORITY = "authority"  # PEM: who vouches for certificates; changed at run time ("commit ssl ca-file")
     PLAIN = "plain"  # read at start alone: its digest is part of the configuration's
 
 

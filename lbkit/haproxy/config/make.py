@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lbkit.haproxy.config.sections import Backend, Bind, Config, Defaults, Frontend, Global, Server
 from lbkit.haproxy.config.times import ms
+from lbkit.haproxy.config.tls import list_path, tls_files
 from lbkit.haproxy.resolved import (
     ResolvedBackend,
     ResolvedBind,
@@ -27,6 +28,7 @@ def config_of(balancer: ResolvedLoadBalancer, *, mark: str, user: str | None) ->
         ),
         tuple(_frontend(frontend, balancer) for frontend in balancer.frontends),
         tuple(_backend(backend, balancer.name) for backend in balancer.backends),
+        files=tls_files(balancer),
     )
 
 
@@ -34,7 +36,10 @@ def _frontend(frontend: ResolvedFrontend, balancer: ResolvedLoadBalancer) -> Fro
     return Frontend(
         name=frontend.name,
         mode=frontend.mode,
-        binds=tuple(_bind(bind, ipv6=balancer.ipv6) for bind in frontend.binds),
+        binds=tuple(
+            _bind(bind, list_path(frontend.name, index), ipv6=balancer.ipv6)
+            for index, bind in enumerate(frontend.binds)
+        ),
         backend=frontend.backend,
         maxconn=frontend.maxconn,
         timeouts=_all_ms(frontend.timeouts),
@@ -42,9 +47,16 @@ def _frontend(frontend: ResolvedFrontend, balancer: ResolvedLoadBalancer) -> Fro
     )
 
 
-def _bind(bind: ResolvedBind, *, ipv6: bool) -> Bind:
+def _bind(bind: ResolvedBind, certificate_list: str, *, ipv6: bool) -> Bind:
     # without IPv6 addresses the wildcard is IPv4's alone: the machine's kernel may have no IPv6 at all
-    return Bind(bind.address, bind.port, both=bind.address is None and ipv6, freebind=bind.foreign)
+    return Bind(
+        bind.address,
+        bind.port,
+        both=bind.address is None and ipv6,
+        freebind=bind.foreign,
+        tls=bind.tls,
+        certificate_list=certificate_list if bind.tls is not None else "",
+    )
 
 
 def _backend(backend: ResolvedBackend, balancer: str) -> Backend:
@@ -58,6 +70,7 @@ def _backend(backend: ResolvedBackend, balancer: str) -> Backend:
         retries=backend.retries,
         timeouts=_all_ms(backend.timeouts),
         cookie=backend.cookie,
+        tls=backend.tls,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from lbkit.engine.book import IPAddress
 from lbkit.haproxy.config.files import File
+from lbkit.haproxy.spec.tls import BindTls, ServerTls
 from lbkit.haproxy.spec.words import Mode
 from lbkit.health.spec import HealthCheck
 
@@ -37,12 +38,17 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """`address` None: all of IPv4, and of IPv6 too where `both`. `freebind`: also while nobody here has it."""
+    """`address` None: all of IPv4, and of IPv6 too where `both`. `freebind`: also while nobody here has it.
+
+    `certificate_list`: where it speaks TLS, the path of its crt-list.
+    """
 
     address: IPAddress | None
     port: int
     both: bool = False
     freebind: bool = False
+    tls: BindTls | None = None
+    certificate_list: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Backend:
     retries: int = 3
     timeouts: Mapping[str, int] = field(default_factory=dict)
     cookie: str | None = None
+    tls: ServerTls | None = None
 
 
 @dataclass(frozen=True, slots=True)

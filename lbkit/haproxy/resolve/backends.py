@@ -9,6 +9,7 @@ from lbkit.base.problems import Path, near
 from lbkit.engine.book import Endpoint
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
+from lbkit.haproxy.resolve.tls import Tls
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedServer, written_timeouts
 from lbkit.haproxy.spec.backend import Backend
 from lbkit.haproxy.spec.balancer import LoadBalancer
@@ -27,6 +28,7 @@ class Backends:
     spec: LoadBalancer
     members: tuple[Endpoint, ...]
     draft: Draft
+    tls: Tls
     needed: set[Key] = field(default_factory=set)
 
     @property
@@ -41,6 +43,8 @@ class Backends:
             servers = tuple(self._servers(backend, path))
             self._check(backend, mode, servers, path)
             check = backend.health_check
+            if backend.tls is not None:
+                self.tls.servers(backend.tls, mode, path)
             found.append(
                 ResolvedBackend(
                     name=name,
@@ -51,6 +55,7 @@ class Backends:
                     retries=backend.retries,
                     timeouts=written_timeouts(backend.timeouts),
                     cookie=backend.cookie,
+                    tls=backend.tls,
                 )
             )
         return tuple(found)

@@ -10,6 +10,8 @@ from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolve.backends import Backends
 from lbkit.haproxy.resolve.binds import Binds
+from lbkit.haproxy.resolve.certificates import authorities_of, certificates_of
+from lbkit.haproxy.resolve.tls import Tls
 from lbkit.haproxy.resolve.vip import reserve_vip, resolve_vip
 from lbkit.haproxy.resolved import (
     LoadBalancers,
@@ -67,8 +69,15 @@ class _LoadBalancer:
         vip = None
         if spec.vip is not None:
             vip = resolve_vip(self.name, spec.vip, members, spec.machines, self.draft)
-        frontends = self._frontends(members, vip)
-        backends = Backends(self.name, spec, members, self.draft)
+        tls = Tls(
+            self.name,
+            spec,
+            self.draft,
+            certificates_of(self.name, spec, self.draft),
+            authorities_of(self.name, spec, self.draft),
+        )
+        frontends = self._frontends(members, vip, tls)
+        backends = Backends(self.name, spec, members, self.draft, tls)
         found = backends.resolved()
         self._enter(members, vip)
         return ResolvedLoadBalancer(
@@ -88,6 +97,8 @@ class _LoadBalancer:
             log_level=spec.log_level,
             hard_stop_after=spec.hard_stop_after,
             requires=backends.requires,
+            certificates=tls.certificates,
+            authorities=tls.authorities,
         )
 
     def _members(self) -> tuple[Endpoint, ...]:
@@ -117,7 +128,7 @@ class _LoadBalancer:
         return members
 
     def _frontends(
-        self, members: tuple[Endpoint, ...], vip: ResolvedVip | None
+        self, members: tuple[Endpoint, ...], vip: ResolvedVip | None, tls: Tls
     ) -> tuple[ResolvedFrontend, ...]:
         found = []
         for name, frontend in self.spec.frontends.items():
@@ -127,7 +138,7 @@ class _LoadBalancer:
                 ResolvedFrontend(
                     name=name,
                     mode=frontend.mode,
-                    binds=self.binds.resolved(self.name, name, frontend, members, vip),
+                    binds=self.binds.resolved(self.name, name, frontend, members, vip, tls),
                     backend=frontend.backend,
                     maxconn=frontend.maxconn,
                     timeouts=written_timeouts(frontend.timeouts),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lbkit.base.problems import Path
 from lbkit.engine.book import Endpoint, IPAddress
 from lbkit.engine.scope import Draft
+from lbkit.haproxy.resolve.tls import Tls
 from lbkit.haproxy.resolved import ResolvedBind, ResolvedVip
 from lbkit.haproxy.spec.frontend import Frontend
 
@@ -25,6 +26,7 @@ class Binds:
         frontend: Frontend,
         members: tuple[Endpoint, ...],
         vip: ResolvedVip | None,
+        tls: Tls,
     ) -> tuple[ResolvedBind, ...]:
         found = []
         for index, bind in enumerate(frontend.bind):
@@ -35,7 +37,8 @@ class Binds:
             foreign = self._foreign(bind.address, members, vip, path)
             for member in members:
                 self._take(member.name, bind.address, bind.port, owner, path)
-            found.append(ResolvedBind(bind.address, bind.port, foreign))
+            spoken = None if bind.tls is None else tls.bind(bind.tls, frontend.mode, path)
+            found.append(ResolvedBind(bind.address, bind.port, foreign, spoken))
         return tuple(found)
 
     def _foreign(

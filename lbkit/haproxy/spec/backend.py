@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from lbkit.base.model import Model
 from lbkit.haproxy.spec.server import OneServer
 from lbkit.haproxy.spec.timeouts import BackendTimeouts
+from lbkit.haproxy.spec.tls import ServerTls
 from lbkit.haproxy.spec.words import Mode, Token
 from lbkit.health.spec import HealthCheck
 
@@ -33,6 +34,7 @@ class Backend(Model):
         3, description="Tries to connect after the first, each at another server"
     )
     timeouts: BackendTimeouts = BackendTimeouts()
+    tls: ServerTls | None = Field(None, description="Speak TLS to its servers")
     cookie: Token | None = Field(
         None, description="Keep a browser at its server by a cookie of this name (http mode)"
     )

@@ -12,6 +12,7 @@ from lbkit.base.units import Seconds
 from lbkit.haproxy.spec.backend import Backend
 from lbkit.haproxy.spec.frontend import Frontend
 from lbkit.haproxy.spec.timeouts import Timeouts
+from lbkit.haproxy.spec.tls import Authority, Certificate
 from lbkit.haproxy.spec.vip import VirtualAddress
 from lbkit.haproxy.spec.words import Connections
 
@@ -23,6 +24,12 @@ class LoadBalancer(Model):
     vip: VirtualAddress | None = None
     frontends: dict[Label, Frontend] = Field(min_length=1)
     backends: dict[Label, Backend] = Field(min_length=1)
+    certificates: dict[Label, Certificate] = Field(
+        default_factory=dict, description="For binds with `tls`, by name: certificates with their keys"
+    )
+    authorities: dict[Label, Authority] = Field(
+        default_factory=dict, description="Who vouches for certificates of clients and servers, by name"
+    )
     timeouts: Timeouts = Timeouts()
     maxconn: Connections | None = Field(
         None, description="Connections of the whole process; by default what its open files allow"

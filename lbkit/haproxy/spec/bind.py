@@ -6,9 +6,10 @@ import re
 from ipaddress import ip_address
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from lbkit.base.model import Model
+from lbkit.haproxy.spec.tls import OneBindTls
 from lbkit.haproxy.spec.words import Port
 from lbkit.network.spec import IPAddress
 
@@ -22,6 +23,7 @@ class Bind(Model):
 
     address: IPAddress | None = None
     port: Port
+    tls: OneBindTls | None = Field(None, description="Speak TLS there, with these certificates")
 
 
 def _bind(value: object) -> object:

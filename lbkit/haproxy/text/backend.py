@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lbkit.haproxy.config.sections import CONSISTENT, Backend, Server
 from lbkit.haproxy.text.check import check, check_words
 from lbkit.haproxy.text.process import timeouts
+from lbkit.haproxy.text.tls import server_words
 from lbkit.haproxy.text.words import Words, endpoint
 
 
@@ -33,8 +34,10 @@ def backend(section: Backend) -> Iterator[Words]:
 def server_defaults(backend: Backend) -> Words:
     """What all servers of the backend have. A change of it is a reload; `add server` must be told it word by word."""
     words: list[str | int] = []
+    if backend.tls is not None:
+        words += server_words(backend.tls)
     if backend.check is not None:
-        words += check_words(backend.check)
+        words += check_words(backend.check, verified=backend.tls is not None)
     return tuple(words)
 
 

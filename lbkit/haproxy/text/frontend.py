@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lbkit.haproxy.config.sections import Bind, Frontend
 from lbkit.haproxy.text.process import timeouts
+from lbkit.haproxy.text.tls import bind_words
 from lbkit.haproxy.text.words import Words, endpoint
 
 
@@ -27,10 +28,12 @@ def frontend(section: Frontend) -> Iterator[Words]:
 
 
 def _bind(bind: Bind) -> Iterator[Words]:
-    options = ("transparent",) if bind.freebind else ()
+    options: Words = ("transparent",) if bind.freebind else ()
+    if bind.tls is not None:
+        options += bind_words(bind.tls, bind.certificate_list)
     if bind.address is not None:
         yield "bind", endpoint(bind.address.compressed, bind.port), *options
     elif bind.both:
-        yield "bind", f":::{bind.port}", "v4v6"
+        yield "bind", f":::{bind.port}", "v4v6", *options
     else:
-        yield "bind", f"*:{bind.port}"
+        yield "bind", f"*:{bind.port}", *options

@@ -1,0 +1,71 @@
+"""The files that TLS needs beside haproxy.cfg, and how they are named.
+
+A bind names its default certificate itself, and a crt-list with the others: HAProxy keeps the default for as long as
+a process lives (`del ssl crt-list` refuses it), and takes up any other change of a list or a certificate as it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lbkit.haproxy.config.files import File, FileKind
+from lbkit.haproxy.resolved import ResolvedLoadBalancer
+from lbkit.haproxy.resolved_tls import ResolvedCertificate
+from lbkit.haproxy.spec.tls import SYSTEM, BindTls
+
+FOLDER = "certs"
+
+
+def certificate_path(name: str) -> str:
+    return f"{FOLDER}/{name}.pem"
+
+
+def authority_path(name: str) -> str:
+    return f"{FOLDER}/{name}.ca"
+
+
+def list_path(frontend: str, bind: int) -> str:
+    """`bind` counts from 0. A name of a frontend has no dot in it."""
+    return f"{FOLDER}/{frontend}.list" if bind == 0 else f"{FOLDER}/{frontend}.{bind + 1}.list"
+
+
+def tls_files(balancer: ResolvedLoadBalancer) -> tuple[File, ...]:
+    """Those that are used. Of what is declared besides, nothing is put on any machine."""
+    binds = [
+        (list_path(frontend.name, index), bind.tls)
+        for frontend in balancer.frontends
+        for index, bind in enumerate(frontend.binds)
+        if bind.tls is not None
+    ]
+    servers = [backend.tls for backend in balancer.backends if backend.tls is not None]
+    used = {name for _, tls in binds for name in tls.certificates}
+    used |= {tls.certificate for tls in servers if tls.certificate is not None}
+    trusted = {tls.client.ca for _, tls in binds if tls.client is not None}
+    trusted |= {tls.ca for tls in servers if tls.verify and tls.ca != SYSTEM}
+    return (
+        *(_certificate(balancer.certificates[name]) for name in sorted(used)),
+        *(
+            File(path, FileKind.CERTIFICATE_LIST, "".join(_entries(tls, balancer)).encode())
+            for path, tls in binds
+        ),
+        *(
+            File(authority_path(name), FileKind.AUTHORITY, balancer.authorities[name].pem)
+            for name in sorted(trusted)
+        ),
+    )
+
+
+def _certificate(certificate: ResolvedCertificate) -> File:
+    return File(
+        certificate_path(certificate.name),
+        FileKind.CERTIFICATE,
+        certificate.pem.reveal(),
+        identity=certificate.fingerprint,
+        secret=True,
+    )
+
+
+def _entries(tls: BindTls, balancer: ResolvedLoadBalancer) -> Iterator[str]:
+    """Sorted: no order of them means anything, as no two are for one name."""
+    for name in sorted({*tls.certificates} - {tls.first}):
+        yield " ".join((certificate_path(name), *balancer.certificates[name].filters)) + "\n"

@@ -1,0 +1,39 @@
+"""Certificates and authorities of a load balancer, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lbkit.base.secrets import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedCertificate:
+    """`pem`: certificate, chain and key. `filters`: the names that it answers for, where not all of its own.
+
+    `fingerprint`: SHA-1 of the certificate in upper-case hexadecimal digits, as a running HAProxy says it.
+    """
+
+    name: str
+    pem: Secret
+    fingerprint: str
+    names: tuple[str, ...]
+    filters: tuple[str, ...]
+    kind: str
+    not_before: datetime
+    not_after: datetime
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        return tuple(name.lower() for name in self.filters) or self.names
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAuthority:
+    """`not_after`: when the first of them expires."""
+
+    name: str
+    pem: bytes
+    count: int
+    not_after: datetime

@@ -81,7 +81,7 @@ def _balancer(balancer: ResolvedLoadBalancer, seen: list[Seen]) -> Iterator[Find
 
 
 def _backend(balancer: ResolvedLoadBalancer, backend: ResolvedBackend, seen: list[Seen]) -> Iterator[Finding]:
-    users = [front.name for front in balancer.frontends if front.backend == backend.name]
+    users = [front.name for front in balancer.frontends if backend.name in front.backends]
     yield Finding(
         bool(users) or None,
         f"frontends that use it: {', '.join(users) or 'none'}",

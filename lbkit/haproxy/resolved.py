@@ -9,6 +9,7 @@ from lbkit.base.model import Model
 from lbkit.engine.book import IPAddress
 from lbkit.engine.resource import Key
 from lbkit.haproxy.resolved_tls import ResolvedAuthority, ResolvedCertificate
+from lbkit.haproxy.spec.handling import NOTHING, Handling
 from lbkit.haproxy.spec.prove import Prove
 from lbkit.haproxy.spec.timeouts import Timeouts
 from lbkit.haproxy.spec.tls import BindTls, ServerTls
@@ -70,11 +71,18 @@ class ResolvedFrontend:
     name: str
     mode: Mode
     binds: tuple[ResolvedBind, ...]
-    backend: str
+    backend: str | None
     maxconn: int | None
     timeouts: Mapping[str, float]
     forwarded_for: bool
     prove: Prove | None = None
+    handling: Handling = NOTHING
+
+    @property
+    def backends(self) -> frozenset[str]:
+        """All that it may use."""
+        named = (self.backend, *(route.backend for route in self.handling.routes or ()))
+        return frozenset(name for name in named if name is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
+from lbkit.haproxy.config.handling import handling_files
 from lbkit.haproxy.config.sections import Backend, Bind, Config, Defaults, Frontend, Global, Server
 from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.config.tls import list_path, tls_files
@@ -28,7 +30,7 @@ def config_of(balancer: ResolvedLoadBalancer, *, mark: str, user: str | None) ->
         ),
         tuple(_frontend(frontend, balancer) for frontend in balancer.frontends),
         tuple(_backend(backend, balancer.name) for backend in balancer.backends),
-        files=tls_files(balancer),
+        files=(*tls_files(balancer), *chain.from_iterable(map(handling_files, balancer.frontends))),
     )
 
 
@@ -44,6 +46,7 @@ def _frontend(frontend: ResolvedFrontend, balancer: ResolvedLoadBalancer) -> Fro
         maxconn=frontend.maxconn,
         timeouts=_all_ms(frontend.timeouts),
         forwarded_for=frontend.forwarded_for,
+        handling=frontend.handling,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from lbkit.engine.book import IPAddress
 from lbkit.haproxy.config.files import File
+from lbkit.haproxy.spec.handling import NOTHING, Handling
 from lbkit.haproxy.spec.tls import BindTls, ServerTls
 from lbkit.haproxy.spec.words import Mode
 from lbkit.health.spec import HealthCheck
@@ -56,10 +57,11 @@ class Frontend:
     name: str
     mode: Mode
     binds: tuple[Bind, ...]
-    backend: str
+    backend: str | None
     maxconn: int | None = None
     timeouts: Mapping[str, int] = field(default_factory=dict)
     forwarded_for: bool = False
+    handling: Handling = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Backends:
         return tuple(found)
 
     def _mode(self, name: str, backend: Backend, path: Path) -> Mode:
-        modes = sorted({front.mode for front in self.spec.frontends.values() if front.backend == name})
+        modes = sorted({front.mode for front in self.spec.frontends.values() if name in front.backends})
         if backend.mode is None and len(modes) > 1:
             self.draft.problems.add(
                 path, "frontends of one mode for a backend", found=f"frontends of mode {' and '.join(modes)}"

@@ -11,6 +11,7 @@ from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolve.backends import Backends
 from lbkit.haproxy.resolve.binds import Binds
 from lbkit.haproxy.resolve.certificates import authorities_of, certificates_of
+from lbkit.haproxy.resolve.routes import Routes
 from lbkit.haproxy.resolve.tls import Tls
 from lbkit.haproxy.resolve.vip import reserve_vip, resolve_vip
 from lbkit.haproxy.resolved import (
@@ -24,7 +25,6 @@ from lbkit.haproxy.resolved import (
 )
 from lbkit.haproxy.spec.balancer import LoadBalancer
 from lbkit.haproxy.spec.balancer import LoadBalancers as Section
-from lbkit.haproxy.spec.frontend import Frontend
 from lbkit.machine.resolved import Machines
 
 MOST_NAME_BYTES = 55  # `haproxy-NAME` is a label: a service of its machine
@@ -131,9 +131,10 @@ class _LoadBalancer:
         self, members: tuple[Endpoint, ...], vip: ResolvedVip | None, tls: Tls
     ) -> tuple[ResolvedFrontend, ...]:
         found = []
+        routes = Routes(self.spec, self.path, self.draft)
         for name, frontend in self.spec.frontends.items():
             path = (*self.path, "frontends", name)
-            self._check_backend(frontend, path)
+            routes.check(frontend, path)
             found.append(
                 ResolvedFrontend(
                     name=name,
@@ -144,27 +145,10 @@ class _LoadBalancer:
                     timeouts=written_timeouts(frontend.timeouts),
                     forwarded_for=frontend.forwarded_for and frontend.mode == "http",
                     prove=frontend.prove or None,
+                    handling=frontend,
                 )
             )
         return tuple(found)
-
-    def _check_backend(self, frontend: Frontend, path: Path) -> None:
-        backend = self.spec.backends.get(frontend.backend)
-        if backend is None:
-            if not self.draft.is_broken(*self.path, "backends", frontend.backend):
-                self.draft.problems.add(
-                    (*path, "backend"),
-                    "a backend of this load balancer",
-                    found=frontend.backend,
-                    remedy=near(frontend.backend, self.spec.backends),
-                )
-        elif backend.mode is not None and backend.mode != frontend.mode:
-            self.draft.problems.add(
-                (*path, "backend"),
-                f"a backend of mode {frontend.mode}, as this frontend",
-                found=f"backends.{frontend.backend} is of mode {backend.mode}",
-                remedy="give both the same mode",
-            )
 
     def _enter(self, members: tuple[Endpoint, ...], vip: ResolvedVip | None) -> None:
         """Let other nouns find it: by its virtual address, or by all its machines where it has none."""

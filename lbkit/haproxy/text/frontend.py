@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lbkit.haproxy.config.sections import Bind, Frontend
+from lbkit.haproxy.text.handling import handling
 from lbkit.haproxy.text.process import timeouts
 from lbkit.haproxy.text.tls import bind_words
 from lbkit.haproxy.text.words import Words, endpoint
@@ -24,7 +25,9 @@ def frontend(section: Frontend) -> Iterator[Words]:
         yield "option", "idle-close-on-response"
     if section.forwarded_for:
         yield "option", "forwardfor"
-    yield "default_backend", section.backend
+    yield from handling(section)
+    if section.backend is not None:
+        yield "default_backend", section.backend
 
 
 def _bind(bind: Bind) -> Iterator[Words]:

@@ -10,7 +10,7 @@ from lbkit.base.errors import Bug
 Words = tuple[str | int, ...]
 """One line of a section, word by word."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.:/@*,=()\[\]?&+%~!;<>|^-]+\Z", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/@*,=()\[\]?&+%~!;<>|^{}-]+\Z", re.ASCII)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 

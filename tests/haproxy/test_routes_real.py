@@ -1,0 +1,123 @@
+"""Routes against HAProxy itself: which backend, or which answer, a request gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.haproxy.serving import Serving, frontend_config, parsed, serving
+
+pytestmark = pytest.mark.sandbox
+
+BACKENDS = ("web", "api", "apinew", "static", "tenant", "blog", "exact", "numbers", "first", "any", "accents")
+
+ROUTES = [
+    {"host": "shop.test", "path_prefix": "/api", "backend": "api"},
+    {"host": "shop.test", "path_prefix": "/api/new/", "backend": "apinew"},
+    {"host": "shop.test", "path": "/api/new/thing", "backend": "exact"},
+    {"host": "Shop.test", "path_regex": "/(?:[0-9]+|api/[0-9]{3})", "backend": "numbers"},
+    {"host": "shop.test", "path_regex": "/[0-9].*", "backend": "first"},
+    {"host": "shop.test", "path_prefix": "/caf%C3%A9", "backend": "accents"},
+    {"host": "shop.test", "path_prefix": "/admin", "reject": 403},
+    {"host": "shop.test", "path": "/gone", "reject": 410},
+    {"host": "*.shop.test", "backend": "tenant"},
+    {"host": ["blog.shop.test", "blog.test"], "backend": "blog"},
+    {"path_prefix": "/static", "backend": "static"},
+    {"path": "/any", "backend": "any"},
+    {"host": "old.test", "redirect": {"to": "https://shop.test/", "code": 301, "keep_path": True}},
+    {"host": "old.test", "path": "/x", "redirect": {"to": "/y?z=%20#here"}},
+]
+
+
+@pytest.fixture(scope="module")
+def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    config = frontend_config({"backend": "web", "routes": ROUTES}, BACKENDS)
+    with serving(config, tmp_path_factory.mktemp("routed")) as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "goes"),
+    [
+        ("shop.test", "/", "web"),
+        ("shop.test", "/api", "api"),
+        ("shop.test", "/api/", "api"),
+        ("shop.test", "/api?x=/api/new", "api"),
+        ("shop.test", "/api/x/y", "api"),
+        ("shop.test", "/apix", "web"),
+        ("shop.test", "/API", "web"),  # paths are as they are written
+        ("shop.test", "/api/new", "apinew"),
+        ("shop.test", "/api/new/x", "apinew"),
+        ("shop.test", "/api/newer", "api"),
+        ("shop.test", "/api/new/thing", "exact"),
+        ("shop.test", "/api/new/thing?x", "exact"),
+        ("shop.test", "/api/new/thing/", "apinew"),
+        ("shop.test", "/12", "numbers"),
+        ("shop.test", "/api/123", "numbers"),  # a regular expression before a prefix
+        ("shop.test", "/api/1234", "api"),  # it fits the whole path or not
+        ("shop.test", "/1x", "first"),
+        # the same in other words
+        ("SHOP.TEST", "/api", "api"),
+        ("shop.test:8080", "/api", "api"),
+        ("shop.test.", "/api", "api"),
+        ("shop.test", "/%61pi/x", "api"),
+        ("shop.test", "/api%2Fnew", "apinew"),
+        ("shop.test", "//api///new//x", "apinew"),
+        ("shop.test", "http://shop.test/api/x", "api"),
+        ("shop.test", "/caf%c3%a9/x", "accents"),
+        # refused, in whatever words
+        ("shop.test", "/admin", "403"),
+        ("shop.test", "/admin/x", "403"),
+        ("shop.test", "/%61dmin/x", "403"),
+        ("shop.test", "//admin/x", "403"),
+        ("shop.test", "/x/../admin", "400"),
+        ("shop.test", "/x/%2e%2e/admin", "400"),
+        ("shop.test", "/./admin", "400"),
+        ("shop.test", "/admin/..", "400"),
+        ("shop.test", "/admin%00", "400"),
+        ("shop.test", "/admin%0a", "400"),
+        ("shop.test", "/admin%zz", "400"),
+        ("shop.test/x", "/admin", "400"),
+        ("shop.test", "http://other.test/admin", "400"),
+        ("shop.test", "/...", "web"),
+        ("shop.test", "/x..y/.well-known/", "web"),
+        ("shop.test", "/gone", "410"),
+        ("shop.test", "/gone/x", "web"),
+        # wildcards
+        ("a.shop.test", "/", "tenant"),
+        ("A.shop.test:80", "/api", "tenant"),
+        ("a.b.shop.test", "/", "web"),
+        ("blog.shop.test", "/any", "blog"),  # the most particular host, then the path
+        ("blog.test", "/", "blog"),
+        # any host
+        ("192.0.2.1", "/static/x", "static"),
+        ("[fd00::1]:80", "/any", "any"),
+        ("shop.test", "/static", "static"),
+        ("a.shop.test", "/static", "tenant"),
+        ("", "/any", "any"),
+        ("other.test", "/", "web"),
+        # redirects
+        ("old.test", "/a/b?c=d%20", "301 https://shop.test/a/b?c=d%20"),
+        ("old.test", "/x", "302 /y?z=%20#here"),
+    ],
+)
+def test_requests_and_where_they_go(routed: Serving, host: str, path: str, goes: str) -> None:
+    assert routed.ask(host, path).short == goes
+
+
+def test_requests_without_a_path_or_a_host(routed: Serving) -> None:
+    assert routed.ask("shop.test", "http://shop.test").short == "web"
+    assert routed.ask("old.test", "http://old.test").short == "301 https://shop.test/"
+    assert routed.ask("a.shop.test", "*", method="OPTIONS").short == "tenant"
+    assert parsed(routed.raw(b"GET /any HTTP/1.0\r\n\r\n")).short == "any"
+    twice = b"GET /any HTTP/1.1\r\nHost: shop.test\r\nHost: a.shop.test\r\nConnection: close\r\n\r\n"
+    assert parsed(routed.raw(twice)).status == 400
+
+
+def test_what_no_route_fits_is_not_found_where_there_is_no_backend_for_it(tmp_path: Path) -> None:
+    config = frontend_config({"routes": [{"host": "shop.test", "backend": "web"}]})
+    with serving(config, tmp_path) as served:
+        assert served.ask("shop.test", "/x/../y").short == "web"  # no route looks at paths
+        assert served.ask("other.test", "/").short == "404"

@@ -5,7 +5,8 @@ ARGS ?=
 
 .PHONY: demo test check bench setup clean
 
-demo: setup
+demo:
+	@tools/setup demo
 	@$(BIN)/lbkit demo --svg build/web.svg $(if $(KEEP),--keep)
 
 # All in one sandbox; each of the workers is a host of its own in it (tests/conftest.py).
@@ -23,6 +24,7 @@ bench: setup
 
 setup:
 	@tools/setup
+	@tools/haproxy-versions
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

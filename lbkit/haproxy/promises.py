@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lbkit.engine.book import IPAddress
@@ -47,7 +48,13 @@ def _promise(
         path=prove.path,
         expect=_statuses(prove.expect),
         download=prove.download if frontend.mode == "http" else None,
+        tls=None if bind.tls is None else _server_name(prove.host or ""),
     )
+
+
+def _server_name(host: str) -> str:
+    """What of a Host header TLS says too (SNI): no port, and no address (RFC 6066, 3)."""
+    return "" if host.startswith("[") or re.fullmatch(r"[0-9.]+(:[0-9]+)?", host) else host.partition(":")[0]
 
 
 def _statuses(expect: str | None) -> tuple[int, int] | None:

@@ -24,12 +24,13 @@ from lbkit.faces.commands import (
     sandbox,
     schema,
     status,
+    top,
     validate,
 )
 from lbkit.faces.ending import ended
 from lbkit.faces.out import Out
 
-_COMMANDS = (validate, schema, plan, apply, status, hold, graph, explain, doctor, sandbox, demo, keygen)
+_COMMANDS = (validate, schema, plan, apply, status, top, hold, graph, explain, doctor, sandbox, demo, keygen)
 
 
 class Usage(Mistake):

@@ -12,11 +12,9 @@ from lbkit.engine.view import Finding
 from lbkit.haproxy.instance import Instance
 from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.haproxy.runtime import Runtime
+from lbkit.haproxy.runtime.commands.server import set_state
+from lbkit.haproxy.runtime.servers_state import Admin
 from lbkit.machine.handle import machine
-
-# admin state of `show servers state` (management guide, 9.3)
-_MAINTENANCE = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
-_DRAINED_BY_COMMAND = 0x08
 
 
 def holdable(scope: Scope) -> Iterator[str]:
@@ -53,18 +51,18 @@ def _at(instance: Instance, backend: str, server: str, *, hold: bool) -> Finding
         if before is None:
             later = "the apply that adds it respects the hold" if hold else "nothing to release"
             return Finding(None, f"{member}: its HAProxy does not have {server} yet", later)
-        if not hold and not before & _DRAINED_BY_COMMAND:
+        if not hold and Admin.FORCED_DRAIN not in before:
             # what else keeps it from traffic is not the hold's: only an apply knows whether its checks have passed
-            found = "in maintenance: left to the next apply" if before & _MAINTENANCE else "in use already"
+            found = "in maintenance: left to the next apply" if before.maint else "in use already"
             return Finding(None, f"{member}: {server} is {found}")
-        command = f"set server {backend}/{server} state {'drain' if hold else 'ready'}"
+        command = set_state(backend, server, "drain" if hold else "ready")
         runtime.do(command)  # while drained it was checked on: HAProxy knows whether it is up
         after = admin_state(runtime, backend, server)
-        drained = after is not None and bool(after & _DRAINED_BY_COMMAND)
+        drained = after is not None and Admin.FORCED_DRAIN in after
         if drained is not hold:
             raise Failure(
                 f"{server} of {backend} was to be {'drained' if hold else 'in use again'}",
-                found=f"after `{command}` its admin state is {after}",
+                found=f"after `{command}` its admin state is {after!r}",
                 where=instance.where,
                 remedy="`lbkit apply` carries it out",
             )
@@ -72,14 +70,13 @@ def _at(instance: Instance, backend: str, server: str, *, hold: bool) -> Finding
     sessions = row.sessions if row else 0
     if hold:
         left = f"; {sessions} session{'' if sessions == 1 else 's'} of it go on" if sessions else ""
-        return Finding(True, f"{member}: {server} is drained{left}", command)
-    return Finding(row is None or row.up, f"{member}: {server} is {row.status if row else 'ready'}", command)
+        return Finding(True, f"{member}: {server} is drained{left}", str(command))
+    return Finding(
+        row is None or row.up, f"{member}: {server} is {row.status if row else 'ready'}", str(command)
+    )
 
 
-def admin_state(runtime: Runtime, backend: str, server: str) -> int | None:
-    """HAProxy's bits of why a server gets no traffic by order (0: it may get some); None: it has no such server."""
-    for line in runtime.servers_state().splitlines():
-        parts = line.split(" ", 7)
-        if len(parts) == 8 and (parts[1], parts[3]) == (backend, server):
-            return int(parts[6])
-    return None
+def admin_state(runtime: Runtime, backend: str, server: str) -> Admin | None:
+    """By whose order a server gets no traffic; None: HAProxy has no such server."""
+    key = backend, server
+    return next((each.admin for each in runtime.servers() if each.key == key), None)

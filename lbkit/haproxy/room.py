@@ -10,6 +10,7 @@ from lbkit.engine.promise import Promise
 from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
+from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.haproxy import apply, observe, plan
 from lbkit.haproxy.resolve import balancers
@@ -53,6 +54,11 @@ class HaproxyRoom(Room[LoadBalancers]):
         from lbkit.haproxy.view import status  # noqa: PLC0415 - a plan needs no view
 
         return status(scope, host)
+
+    def sample(self, scope: Scope, host: Host) -> Traffic:
+        from lbkit.haproxy.sampling import sample  # noqa: PLC0415
+
+        return sample(scope, host)
 
     def picture(self, scope: Scope) -> Picture:
         from lbkit.haproxy.picture import picture  # noqa: PLC0415

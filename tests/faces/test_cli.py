@@ -28,7 +28,7 @@ from tests.faces.toy import ToyRoom
 
 COMMANDS = [
     "validate", "schema", "plan", "apply", "destroy", "status", "graph", "explain", "doctor", "sandbox", "demo",
-    "keygen", "hold", "release",
+    "keygen", "hold", "release", "top",
 ]  # fmt: skip
 
 

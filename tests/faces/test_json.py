@@ -42,6 +42,8 @@ def schema() -> dict[str, Any]:
         (["hold", "shop/web/web-1"], "lbkit.error/1"),
         (["release", "shop/web/web-1"], "lbkit.hold/1"),
         (["hold", "--list"], "lbkit.holds/1"),
+        (["top", "--interval", "100ms"], "lbkit.top/1"),
+        (["top", "--interval", "100ms", "--count", "2", "--each"], "lbkit.top/1"),
         (["validate"], "lbkit.validate/1"),
         (["graph"], "lbkit.graph/1"),
         (["graph", "--declared", "--format", "mermaid"], "lbkit.graph/1"),

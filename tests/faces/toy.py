@@ -12,6 +12,7 @@ from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
+from lbkit.engine.traffic import Counters, Sample, Traffic
 from lbkit.engine.view import Check, Finding, Health, Picture, Status
 from tests.engine.model_room import OWNER, ModelRoom, stand, thing
 from tests.faces.pictures import web_picture
@@ -25,6 +26,7 @@ class ToyRoom(ModelRoom):
 
     at: Callable[[Change], None] | None = None
     refuses: bool = False
+    looks: int = 0
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         verdict = super().judge_update(want, have)
@@ -62,6 +64,31 @@ class ToyRoom(ModelRoom):
 
     def explainable(self, scope: Scope) -> list[str]:
         return ["shop/web/web-1"]
+
+    def sample(self, scope: Scope, host: Host) -> Traffic:
+        """Each look is a second after the one before; lb-2 begins anew at the third."""
+        self.looks += 1
+        there = [("lb-1", "7", self.looks), ("lb-2", "8" if self.looks < 3 else "9", self.looks % 3)]
+        samples = []
+        for place, counted_by, seconds in there:
+            sick = place == "lb-2"
+            one = Sample(
+                "frontend", "shop/http", place, counted_by, self.looks, True, "OPEN", "", 0, 3, 0, Counters()
+            )
+            both = one._replace(state="UP", queue=2)
+            samples += [
+                one._replace(counters=Counters(*(seconds * each for each in (15_000, 2_000_000, 3_500, 0.25)))),
+                one._replace(
+                    kind="server", path="shop/web/web-1", up=not sick, state="DOWN" if sick else "UP",
+                    check="L4CON" if sick else "L7OK 200", weight=10,
+                    counters=Counters(seconds * 7.25, 1_000 * seconds, 0, 0, seconds, 0, 0),
+                ),
+                one._replace(kind="server", path="shop/web/web-2", state="UP", check="L7OK 200", weight=1),
+                both._replace(
+                    kind="backend", path="shop/web", counters=Counters(*(seconds * each for each in (15_000, 0, 0, 0, 1)))
+                ),
+            ]  # fmt: skip
+        return Traffic(tuple(samples), ("shop at lb-3: HAProxy does not run",))
 
     def holdable(self, scope: Scope) -> list[str]:
         return ["shop/web/web-1", "shop/web/web-2"]

@@ -90,6 +90,17 @@ def test_a_hold_stands_where_haproxy_does_not_run(world: World) -> None:
 
 
 @pytest.mark.sandbox
+def test_a_server_that_is_still_to_come_can_be_held(world: World) -> None:
+    world.apply()
+    world.shop["backends"]["new"] = {"servers": [{"name": "a", "address": "192.0.2.1", "port": 80}]}
+    world.shop["frontends"]["new"] = {"bind": 81, "backend": "new"}
+    assert hold(world, "shop/new/a") == [f"{lb}: its HAProxy does not have a yet" for lb in ("lb-1", "lb-2")]
+    back = lbkit.release(world.scope, "shop/new/a", host=world.host)
+    assert back is not None
+    assert {each.good for each in back.done} == {None}
+
+
+@pytest.mark.sandbox
 def test_one_that_refuses_is_a_failure_and_the_others_are_drained(world: World) -> None:
     """lb-1's process lives and does not answer."""
     world.apply()
@@ -144,7 +155,7 @@ def test_the_plan_tells_of_holds_and_an_apply_lets_go_of_expired_ones(world: Wor
     assert world.plan().notes == ()
 
 
-def test_servers_can_be_held_and_nothing_else(tmp_path: object) -> None:
+def test_servers_can_be_held_and_nothing_else() -> None:
     scope = load(document())
     for wrong, remedy in (("shop/web/web3", "did you mean 'shop/web/web-3'?"), ("shop/web", ""), ("", "")):
         with pytest.raises(Mistake) as caught:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
@@ -17,6 +17,9 @@ class Row:
     `changed`: seconds since it last went up or down. `check`: the last check's result by its short name
     (L4TOUT, L7STS), `code` its HTTP status, `words` what it means. `limit`: the most sessions it gets, 0 without one;
     `cookie`: the value that keeps a client at this server.
+
+    `requests`: of HTTP, else sessions; like bytes, errors and `http_5xx` (answers of that class) counted since the
+    process began. `rate`: requests in the last second. `request_errors` are the clients', the others the servers'.
     """
 
     proxy: str
@@ -35,6 +38,14 @@ class Row:
     address: str
     limit: int = 0
     cookie: str = ""
+    requests: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    request_errors: int = 0
+    connect_errors: int = 0
+    response_errors: int = 0
+    http_5xx: int = 0
+    rate: int = 0
 
     @property
     def is_server(self) -> bool:
@@ -49,13 +60,18 @@ class Row:
 _COLUMNS = (
     *("pxname", "svname", "status", "weight", "scur", "stot", "qcur", "lastchg"),
     *("check_status", "check_code", "check_desc", "last_chk", "bck", "addr", "slim", "cookie"),
+    *("mode", "req_tot", "bin", "bout", "ereq", "econ", "eresp", "hrsp_5xx", "rate", "req_rate"),
 )
+
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+"""A field may have other line ends in it, so `splitlines` would cut it."""
 
 
 def parse_stat(text: str) -> Iterator[Row]:
     """Rows of `show stat` (management guide, 9.1). Columns are found by name: versions add to them."""
-    lines = io.StringIO(text, newline="\n")  # as HAProxy ends its lines: a field may have other ends in it
-    head = next(lines, "").strip()
+    lines = (match[0] for match in _LINE.finditer(text))
+    head = next(lines, "").rstrip("\n")
     if not head.startswith("# pxname,"):
         raise ValueError("a head of columns")
     at = {name: index for index, name in enumerate(head.removeprefix("# ").split(","))}
@@ -64,7 +80,10 @@ def parse_stat(text: str) -> Iterator[Row]:
         if not fields:
             continue
         (proxy, server, status, weight, sessions, total, queue, changed, *rest) = pick(fields)
-        (check, code, words, detail, backup, address, limit, cookie) = rest
+        (check, code, words, detail, backup, address, limit, cookie, *counted) = rest
+        (mode, requests, came, went, client_errors, no_connection, no_answer, failed, rate, request_rate) = (
+            counted
+        )
         yield Row(
             intern(proxy),
             server,
@@ -82,4 +101,12 @@ def parse_stat(text: str) -> Iterator[Row]:
             address,
             int(limit or 0),
             cookie,
+            int((requests if mode == "http" else total) or 0),
+            int(came or 0),
+            int(went or 0),
+            int(client_errors or 0),
+            int(no_connection or 0),
+            int(no_answer or 0),
+            int(failed or 0),
+            int((request_rate if mode == "http" and request_rate else rate) or 0),
         )

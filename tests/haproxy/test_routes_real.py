@@ -121,3 +121,56 @@ def test_what_no_route_fits_is_not_found_where_there_is_no_backend_for_it(tmp_pa
     with serving(config, tmp_path) as served:
         assert served.ask("shop.test", "/x/../y").short == "web"  # no route looks at paths
         assert served.ask("other.test", "/").short == "404"
+
+
+BY_HEADER = [
+    {"host": "shop.test", "path_prefix": "/api", "backend": "api"},
+    {"host": "shop.test", "path": "/exact", "backend": "exact"},
+    {"host": "shop.test", "path_prefix": "/admin", "reject": 403},
+    {"host": "shop.test", "headers": {"X-Canary": "1"}, "backend": "canary"},
+    {"host": "shop.test", "path_prefix": "/api/v2", "headers": {"x-canary": "1"}, "backend": "apicanary"},
+    {"host": "shop.test", "path": "/exact", "headers": {"X-Canary": "1"}, "backend": "exactcanary"},
+    {"host": "shop.test", "path_regex": "/[0-9]+", "headers": {"X-Canary": "1"}, "backend": "numbers"},
+    {"host": "shop.test", "headers": {"X-Canary": "1", "X-Tenant": "a b/|;=\u00e9%41"}, "backend": "both"},
+    {"headers": {"X-Tenant": "z"}, "backend": "tenant"},
+]
+
+
+@pytest.fixture(scope="module")
+def by_header(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    names = ("web", "api", "exact", "canary", "apicanary", "exactcanary", "numbers", "both", "tenant")
+    config = frontend_config({"backend": "web", "routes": BY_HEADER}, names)
+    with serving(config, tmp_path_factory.mktemp("by-header")) as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "goes"),
+    [
+        ("/", {}, "web"),
+        ("/", {"X-Canary": "1"}, "canary"),
+        ("/", {"x-CANARY": "1"}, "canary"),
+        ("/", {"X-Canary": "2"}, "web"),
+        ("/", {"X-Canary": "1;shop.test/api"}, "web"),
+        ("/x", {"X-Canary": "1"}, "canary"),
+        ("/api", {"X-Canary": "1"}, "api"),  # the path comes before headers
+        ("/api/v2/x", {"X-Canary": "1"}, "apicanary"),
+        ("/api/v2/x", {}, "api"),
+        ("/admin", {"X-Canary": "1"}, "403"),
+        ("/exact", {}, "exact"),
+        ("/exact", {"X-Canary": "1"}, "exactcanary"),
+        ("/12", {"X-Canary": "1"}, "numbers"),
+        ("/12", {}, "web"),
+        ("/", {"X-Canary": "1", "X-Tenant": "a b/|;=\u00e9%41"}, "both"),
+        ("/", {"X-Canary": "1", "X-Tenant": "z"}, "canary"),  # the host comes before headers
+        ("/", {"X-Tenant": "z"}, "tenant"),
+    ],
+)
+def test_headers_decide_between_routes_of_one_host_and_path(
+    by_header: Serving, path: str, headers: dict[str, str], goes: str
+) -> None:
+    assert by_header.ask("shop.test", path, headers=headers).short == goes
+
+
+def test_a_host_cannot_pass_for_a_condition_on_a_header(by_header: Serving) -> None:
+    assert by_header.ask("x-canary=1;shop.test").short == "400"

@@ -8,9 +8,8 @@ from pydantic import AfterValidator, StringConstraints
 
 from lbkit.base.names import Form
 
-HeaderName = Annotated[
-    str, Form("[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "a header's name (RFC 9110, 5.1): letters, digits and -")
-]
+HeaderName = Annotated[str, Form("[A-Za-z0-9_-]{1,128}", "a header's name: letters, digits, '-' and '_'")]
+"""The part of RFC 9110's token that means nothing to HAProxy."""
 
 
 def _header_value(text: str) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -25,16 +25,7 @@ from lbkit.prove.places import Place, from_host
 from lbkit.prove.prober import Prober
 from lbkit.prove.tally import Tally
 from lbkit.prove.target import Target
-
-Answer = Callable[[socket.socket, int], bool]
-"""What a server does with one connection's next request, the n-th of all; whether it goes on with the connection."""
-
-WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-
-def whole(connection: socket.socket, _number: int) -> bool:
-    connection.sendall(WHOLE)
-    return True
+from tests.prove.servers import WHOLE, Answer, Server, unavailable, whole
 
 
 @pytest.fixture(autouse=True)
@@ -42,52 +33,6 @@ def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prober_module, "LINGERS", 0.02)
     for module in (prober_module, target_module):
         monkeypatch.setattr(module, "DOWNLOAD_SECONDS", 1.0)
-
-
-class Server:
-    """Answers `whole` until `then` is set; then as that says."""
-
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self.then: Answer = whole
-        self.requests = 0
-        self.connections = 0
-        self.before_request: Callable[[socket.socket], object] | None = None
-        self.context = context
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, raw: socket.socket) -> None:
-        with suppress(OSError), closing(raw):
-            connection = self.context.wrap_socket(raw, server_side=True) if self.context else raw
-            with closing(connection):
-                if self.before_request is not None and not self.before_request(connection):
-                    return
-                data = b""
-                while True:
-                    while b"\r\n\r\n" not in data:
-                        got = connection.recv(4096)
-                        if not got:
-                            return
-                        data += got
-                    data = data.partition(b"\r\n\r\n")[2]
-                    self.requests += 1
-                    if not self.then(connection, self.requests):
-                        return
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 @pytest.fixture
@@ -128,11 +73,6 @@ def reset_mid_body(connection: socket.socket, _number: int) -> bool:
 
 def short(connection: socket.socket, _number: int) -> bool:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello")
-    return False
-
-
-def unavailable(connection: socket.socket, _number: int) -> bool:
-    connection.sendall(b"HTTP/1.0 503 Service Unavailable\r\ncache-control: no-cache\r\n\r\n<html>no</html>")
     return False
 
 

@@ -5,8 +5,8 @@
 >>> plan = lbkit.plan(scope)
 >>> lbkit.apply(scope, promised=plan)
 
-`load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds` and `doctor` are
-the library; the command line and the Ansible modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
+`load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds`, `sample` and `doctor`
+are the library; the command line and the Ansible modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         picture,
         plan,
         release,
+        sample,
         status,
     )
 
@@ -52,6 +53,7 @@ _HOME = {
     "picture": "lbkit.operate",
     "plan": "lbkit.operate",
     "release": "lbkit.operate",
+    "sample": "lbkit.operate",
     "status": "lbkit.operate",
     "ApplyFailed": "lbkit.engine.applying",
     "Bug": "lbkit.base.errors",
@@ -92,6 +94,7 @@ __all__ = [
     "picture",
     "plan",
     "release",
+    "sample",
     "status",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
@@ -67,13 +68,37 @@ def _haproxy_row(seen: Seen) -> Status:
         "sessions": info.sessions,
         "servers_up": up,
         "servers": len(seen.servers),
+        "frontends": {row.proxy: numbers(row) for row in seen.rows if row.server == "FRONTEND"},
+        "backends": {row.proxy: numbers(row) for row in seen.rows if row.server == "BACKEND"},
     }
-    detail = f"{up}/{len(seen.servers)} servers up, {info.sessions} sessions, HAProxy {info.version}"
+    rate = sum(row.rate for row in seen.rows if row.server == "FRONTEND")
+    queue = sum(row.queue for row in seen.rows if row.server == "BACKEND")
+    goes = f"{info.sessions} sessions" + (f", {rate} requests/s" if rate else "")
+    goes += f", {queue} queued" if queue else ""
+    detail = f"{up}/{len(seen.servers)} servers up, {goes}, HAProxy {info.version}"
     if not seen.as_declared:
         detail += f"; not as declared: {seen.way.reason}"
     empty = any(row.server == "BACKEND" and not row.up for row in seen.rows)
     health = Health.UP if up == len(seen.servers) and seen.as_declared else Health.DEGRADED
     return Status(key, seen.as_declared, Health.DOWN if empty and not up else health, detail, facts, parent)
+
+
+def numbers(row: Row) -> dict[str, Any]:
+    """What goes through it: `rate` are requests in the last second; `requests`, bytes and errors count since its start."""
+    return {
+        "sessions": row.sessions,
+        "queue": row.queue,
+        "rate": row.rate,
+        "requests": row.requests,
+        "bytes_in": row.bytes_in,
+        "bytes_out": row.bytes_out,
+        "errors": {
+            "request": row.request_errors,
+            "connect": row.connect_errors,
+            "response": row.response_errors,
+            "http_5xx": row.http_5xx,
+        },
+    }
 
 
 def holders(vip: ResolvedVip, seen: Sequence[Seen]) -> list[str]:
@@ -127,7 +152,13 @@ def _server_row(
         "port": server.port,
         "backup": server.backup,
         "seen": {
-            member: {"status": row.status, "check": row.check, "code": row.code, "sessions": row.sessions}
+            member: {
+                "status": row.status,
+                "check": row.check,
+                "code": row.code,
+                "weight": row.weight,
+                **numbers(row),
+            }
             for member, row in rows.items()
         },
         "hold": hold.as_data() if hold else None,

@@ -71,6 +71,18 @@ def test_a_held_server_is_degraded_by_a_persons_will_and_says_whose() -> None:
     assert server_row(seen("lb-1", resting)).health is Health.DOWN
 
 
+def test_the_numbers_behind_a_row() -> None:
+    busy = replace(UP, sessions=3, queue=1, rate=7, requests=99, connect_errors=2)
+    facts = server_row(seen("lb-1", busy)).facts["seen"]["lb-1"]
+    assert (facts["rate"], facts["requests"], facts["errors"]["connect"], facts["weight"]) == (7, 99, 2, 3)
+    front = replace(UP, proxy="http", server="FRONTEND", rate=120)
+    backend = replace(ROWS["BACKEND"], queue=4)
+    row = view._haproxy_row(seen("lb-1", front, UP, backend))
+    assert row.detail == "1/1 servers up, 3 sessions, 120 requests/s, 4 queued, HAProxy 2.6.12"
+    assert row.facts["frontends"]["http"]["rate"] == 120
+    assert row.facts["backends"]["web"]["queue"] == 4
+
+
 def test_a_server_that_nobody_can_be_asked_about_is_unknown() -> None:
     assert server_row(seen("lb-1", info=None)).health is Health.UNKNOWN
 

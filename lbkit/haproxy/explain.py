@@ -8,6 +8,7 @@ from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Finding
+from lbkit.haproxy import expiry
 from lbkit.haproxy.resolved import (
     LoadBalancers,
     ResolvedBackend,
@@ -47,7 +48,8 @@ def explain(scope: Scope, host: Host, path: Sequence[str]) -> list[Finding] | No
     if balancer is None or len(path) > 3:
         return None
     if len(path) == 1:
-        return list(_balancer(balancer, list(see(balancer, scope, host))))
+        seen = list(see(balancer, scope, host))
+        return [*_balancer(balancer, seen), *expiry.findings(balancer, host.clock.now())]
     backend = next((each for each in balancer.backends if each.name == path[1]), None)
     if backend is None:
         return None

@@ -10,6 +10,7 @@ from lbkit.engine.promise import Promise
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.resolved import LoadBalancers, ResolvedBind, ResolvedFrontend, ResolvedLoadBalancer
 from lbkit.haproxy.spec.prove import Prove
+from lbkit.haproxy.spec.tls import BindTls
 from lbkit.machine.resolved import Machines
 
 Place = tuple[IPAddress, str | None, tuple[str, ...]]
@@ -23,6 +24,8 @@ def promises(scope: Scope) -> Iterator[Promise]:
                 continue
             seen = set()
             for bind in frontend.binds:
+                if _wants_certificates(bind):
+                    continue
                 for place in _places(bind, balancer, scope):
                     if (place, bind.port) not in seen:
                         seen.add((place, bind.port))
@@ -48,13 +51,23 @@ def _promise(
         path=prove.path,
         expect=_statuses(prove.expect),
         download=prove.download if frontend.mode == "http" else None,
-        tls=None if bind.tls is None else _server_name(prove.host or ""),
+        tls=None if bind.tls is None else _server_name(prove.host or "") or _first_name(bind.tls, balancer),
     )
 
 
 def _server_name(host: str) -> str:
     """What of a Host header TLS says too (SNI): no port, and no address (RFC 6066, 3)."""
     return "" if host.startswith("[") or re.fullmatch(r"[0-9.]+(:[0-9]+)?", host) else host.partition(":")[0]
+
+
+def _first_name(tls: BindTls, balancer: ResolvedLoadBalancer) -> str:
+    names = balancer.certificates[tls.first or tls.certificates[0]].answers
+    return names[0].replace("*", "www", 1) if names else ""
+
+
+def _wants_certificates(bind: ResolvedBind) -> bool:
+    """Whether it turns away who has none to show, and so the prober."""
+    return bind.tls is not None and bind.tls.client is not None and bind.tls.client.verify == "required"
 
 
 def _statuses(expect: str | None) -> tuple[int, int] | None:

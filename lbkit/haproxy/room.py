@@ -50,6 +50,11 @@ class HaproxyRoom(Room[LoadBalancers]):
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         apply.apply(changes, scope, host, done)
 
+    def notes(self, scope: Scope, host: Host) -> Iterable[str]:
+        from lbkit.haproxy.expiry import notes  # noqa: PLC0415 - and so nothing of certificates is slow to import
+
+        return notes(scope, host.clock.now())
+
     def status(self, scope: Scope, host: Host) -> Iterable[Status]:
         from lbkit.haproxy.view import status  # noqa: PLC0415 - a plan needs no view
 

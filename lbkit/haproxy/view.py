@@ -12,6 +12,7 @@ from lbkit.engine.holds import Hold
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health, Status
+from lbkit.haproxy import expiry
 from lbkit.haproxy.instance import KIND, key_of
 from lbkit.haproxy.resolved import (
     LoadBalancers,
@@ -45,7 +46,7 @@ def status(scope: Scope, host: Host) -> Iterator[Status]:
         if balancer.vip is not None and held is not None:
             yield _vip_row(balancer, balancer.vip, seen, held)
         for each in seen:
-            row = _haproxy_row(each)
+            row = _haproxy_row(each, balancer)
             active = each.info is not None and (held is None or each.member in held)
             backends = (str(backend_key(balancer.name, backend.name)) for backend in balancer.backends)
             yield replace(row, feeds=frozenset(backends if active else ()))
@@ -54,7 +55,7 @@ def status(scope: Scope, host: Host) -> Iterator[Status]:
             yield _server_row(balancer, backend, server, seen, hold)
 
 
-def _haproxy_row(seen: Seen) -> Status:
+def _haproxy_row(seen: Seen, balancer: ResolvedLoadBalancer) -> Status:
     key = key_of(KIND, seen.member, seen.instance.balancer)
     parent = Key("machine", seen.member)
     if seen.info is None:
@@ -68,6 +69,7 @@ def _haproxy_row(seen: Seen) -> Status:
         "sessions": info.sessions,
         "servers_up": up,
         "servers": len(seen.servers),
+        "certificates": expiry.facts(balancer),
         "frontends": {row.proxy: numbers(row) for row in seen.rows if row.server == "FRONTEND"},
         "backends": {row.proxy: numbers(row) for row in seen.rows if row.server == "BACKEND"},
     }

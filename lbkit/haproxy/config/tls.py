@@ -29,28 +29,35 @@ def list_path(frontend: str, bind: int) -> str:
     return f"{FOLDER}/{frontend}.list" if bind == 0 else f"{FOLDER}/{frontend}.{bind + 1}.list"
 
 
+def used(balancer: ResolvedLoadBalancer) -> tuple[list[str], list[str]]:
+    """The names of certificates and of authorities that binds or servers use."""
+    binds = [bind.tls for frontend in balancer.frontends for bind in frontend.binds if bind.tls is not None]
+    servers = [backend.tls for backend in balancer.backends if backend.tls is not None]
+    certificates = {name for tls in binds for name in tls.certificates}
+    certificates |= {tls.certificate for tls in servers if tls.certificate is not None}
+    authorities = {tls.client.ca for tls in binds if tls.client is not None}
+    authorities |= {tls.ca for tls in servers if tls.verify and tls.ca != SYSTEM}
+    return sorted(certificates), sorted(authorities)
+
+
 def tls_files(balancer: ResolvedLoadBalancer) -> tuple[File, ...]:
     """Those that are used. Of what is declared besides, nothing is put on any machine."""
-    binds = [
-        (list_path(frontend.name, index), bind.tls)
-        for frontend in balancer.frontends
-        for index, bind in enumerate(frontend.binds)
-        if bind.tls is not None
-    ]
-    servers = [backend.tls for backend in balancer.backends if backend.tls is not None]
-    used = {name for _, tls in binds for name in tls.certificates}
-    used |= {tls.certificate for tls in servers if tls.certificate is not None}
-    trusted = {tls.client.ca for _, tls in binds if tls.client is not None}
-    trusted |= {tls.ca for tls in servers if tls.verify and tls.ca != SYSTEM}
+    certificates, authorities = used(balancer)
     return (
-        *(_certificate(balancer.certificates[name]) for name in sorted(used)),
+        *(_certificate(balancer.certificates[name]) for name in certificates),
         *(
-            File(path, FileKind.CERTIFICATE_LIST, "".join(_entries(tls, balancer)).encode())
-            for path, tls in binds
+            File(
+                list_path(frontend.name, index),
+                FileKind.CERTIFICATE_LIST,
+                "".join(_entries(bind.tls, balancer)).encode(),
+            )
+            for frontend in balancer.frontends
+            for index, bind in enumerate(frontend.binds)
+            if bind.tls is not None
         ),
         *(
             File(authority_path(name), FileKind.AUTHORITY, balancer.authorities[name].pem)
-            for name in sorted(trusted)
+            for name in authorities
         ),
     )
 

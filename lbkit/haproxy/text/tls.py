@@ -5,6 +5,7 @@ from __future__ import annotations
 from lbkit.haproxy.config.tls import authority_path, certificate_path
 from lbkit.haproxy.spec.tls import SYSTEM, BindTls, ServerTls
 from lbkit.haproxy.text.words import Words
+from lbkit.health.spec import HealthCheck
 
 SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 """Of TLS 1.3: all that RFC 8446 has but the two for small devices."""
@@ -33,8 +34,8 @@ def bind_words(tls: BindTls, certificate_list: str) -> Words:
     return tuple(words)
 
 
-def server_words(tls: ServerTls) -> Words:
-    """Of a `default-server` line, or of `add server`: their health checks speak TLS by them too (`check-ssl`)."""
+def server_words(tls: ServerTls, check: HealthCheck | None = None) -> Words:
+    """Of a `default-server` line, or of `add server`. `check`: the servers' health check."""
     words: list[str | int] = ["ssl", "ssl-min-ver", tls.min_version]
     if tls.verify:
         # HAProxy compares a certificate's name with the one that it asks for, where it asks for one
@@ -56,4 +57,7 @@ def server_words(tls: ServerTls) -> Words:
         words += ["alpn", ",".join(tls.alpn)]
     if tls.certificate is not None:
         words += ["crt", certificate_path(tls.certificate)]
+    if check is not None and check.port is None and not check.forces_tls:
+        # implied for a server of the file, not for one of `add server`, whose checks then speak in the clear
+        words += ["check-ssl"]
     return tuple(words)

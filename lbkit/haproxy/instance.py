@@ -11,7 +11,7 @@ from lbkit.base.host import Host
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.config.paths import CONFIG, MASTER_SOCKET, RUNTIME_SOCKET
-from lbkit.haproxy.resolved import program_name
+from lbkit.haproxy.resolved import LoadBalancers, program_name
 from lbkit.haproxy.runtime import Runtime, ask_master
 from lbkit.haproxy.transition import Running
 from lbkit.machine.contract import Machine, Process, Program
@@ -26,13 +26,17 @@ def key_of(kind: str, member: str, balancer: str) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
+    """`executable`: what is started, a name or a path."""
+
     machine: Machine
     balancer: str
+    executable: str = "haproxy"
 
     @classmethod
     def of(cls, key: Key, scope: Scope, host: Host) -> Instance:
         member, _, balancer = key.name.partition("/")
-        return cls(machine(scope, host, member), balancer)
+        declared = scope.of("haproxy", LoadBalancers).by_name.get(balancer)
+        return cls(machine(scope, host, member), balancer, declared.program if declared else "haproxy")
 
     @property
     def service(self) -> str:
@@ -45,7 +49,7 @@ class Instance:
     @property
     def program(self) -> Program:
         """Master and worker in the foreground. The digest is of the argv alone: the configuration says its own."""
-        argv = ("haproxy", "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIG)
+        argv = (self.executable, "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIG)
         return Program(self.service, argv, digest=" ".join(argv), kind=KIND)
 
     def path(self, file: str) -> PurePosixPath:

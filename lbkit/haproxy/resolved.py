@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lbkit.base.model import Model
 from lbkit.engine.book import IPAddress
 from lbkit.engine.resource import Key
 from lbkit.haproxy.resolved_tls import ResolvedAuthority, ResolvedCertificate
 from lbkit.haproxy.spec.handling import NOTHING, Handling
+from lbkit.haproxy.spec.process import USUAL as USUAL_PROCESS
+from lbkit.haproxy.spec.process import Process
 from lbkit.haproxy.spec.prove import Prove
 from lbkit.haproxy.spec.timeouts import Timeouts
 from lbkit.haproxy.spec.tls import BindTls, ServerTls
-from lbkit.haproxy.spec.words import Mode
+from lbkit.haproxy.spec.traffic import USUAL as USUAL_TRAFFIC
+from lbkit.haproxy.spec.traffic import Keepalive, Traffic
+from lbkit.haproxy.spec.words import Mode, State
 from lbkit.health.spec import HealthCheck
 
 
@@ -30,29 +35,34 @@ class ResolvedVip:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedServer:
-    """`member`: the machine that it is, None for one that lbkit does not make."""
+    """`member`: the machine that it is, None for one that lbkit does not make. `address` may be a name then."""
 
     name: str
-    address: IPAddress
+    address: IPAddress | str
     port: int
     weight: int
     backup: bool
     maxconn: int | None
     member: str | None
+    minconn: int | None = None
+    maxqueue: int | None = None
+    state: State = "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedBackend:
-    """`timeouts` by HAProxy's names, in seconds: those that differ from the load balancer's."""
+    """`timeouts` by HAProxy's names, in seconds: those that differ from the load balancer's. `source`: where connections
+    to servers come from, by member.
+    """
 
     name: str
     mode: Mode
     balance: str
     servers: tuple[ResolvedServer, ...]
     health_check: HealthCheck | None
-    retries: int
     timeouts: Mapping[str, float]
-    cookie: str | None
+    traffic: Traffic = USUAL_TRAFFIC
+    source: Mapping[str, IPAddress] = field(default_factory=dict)
     tls: ServerTls | None = None
 
 
@@ -77,12 +87,29 @@ class ResolvedFrontend:
     forwarded_for: bool
     prove: Prove | None = None
     handling: Handling = NOTHING
+    log_format: str = "standard"
+    keepalive: Keepalive | None = None
+    raw: tuple[str, ...] = ()
 
     @property
     def backends(self) -> frozenset[str]:
         """All that it may use."""
         named = (self.backend, *(route.backend for route in self.handling.routes or ()))
         return frozenset(name for name in named if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPeers:
+    """`members`: each one's address, by name."""
+
+    port: int
+    members: Mapping[str, IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMetrics:
+    binds: tuple[ResolvedBind, ...]
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,19 @@ class ResolvedLoadBalancer:
     requires: frozenset[Key] = frozenset()
     certificates: Mapping[str, ResolvedCertificate] = field(default_factory=dict)
     authorities: Mapping[str, ResolvedAuthority] = field(default_factory=dict)
+    process: Process = USUAL_PROCESS
+    peers: ResolvedPeers | None = None
+    metrics: ResolvedMetrics | None = None
+
+    @property
+    def by_hand(self) -> Literal["undo", "keep"]:
+        """What becomes of what somebody set at the runtime socket."""
+        return self.process.by_hand
+
+    @property
+    def program(self) -> str:
+        """HAProxy's executable."""
+        return self.process.program
 
     @property
     def servers(self) -> tuple[tuple[ResolvedBackend, ResolvedServer], ...]:

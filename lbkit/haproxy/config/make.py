@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from itertools import chain
 
 from lbkit.haproxy.config.handling import handling_files
-from lbkit.haproxy.config.sections import Backend, Bind, Config, Defaults, Frontend, Global, Server
+from lbkit.haproxy.config.sections import (
+    METRICS,
+    Backend,
+    Bind,
+    Config,
+    Defaults,
+    Frontend,
+    Global,
+    Metrics,
+    Peers,
+    Server,
+)
 from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.config.tls import list_path, tls_files
 from lbkit.haproxy.resolved import (
@@ -21,17 +32,54 @@ USER = "haproxy"
 """Who workers are, where ids can be switched: as Debian's package makes it."""
 
 
-def config_of(balancer: ResolvedLoadBalancer, *, mark: str, user: str | None) -> Config:
-    """The configuration of one member: alike on all of them but for the owner mark."""
+def config_of(
+    balancer: ResolvedLoadBalancer, *, mark: str, user: str | None, member: str | None = None
+) -> Config:
+    """The configuration of one member (None: the first): alike on all but for the owner mark and what is its own.
+
+    Its own are its name among peers and the address that its connections to servers come from.
+    """
+    member = member or next(iter(balancer.members), "")
+    process = balancer.process
     return Config(
-        Global(mark, user, balancer.log_level, ms(balancer.hard_stop_after), balancer.maxconn),
+        Global(
+            mark,
+            user,
+            balancer.log_level,
+            ms(balancer.hard_stop_after),
+            balancer.maxconn,
+            process.log,
+            process.tuning,
+            process.raw,
+        ),
         Defaults(
-            {name.replace("_", "-"): ms(seconds) for name, seconds in balancer.timeouts.model_dump().items()}
+            {name.replace("_", "-"): ms(seconds) for name, seconds in balancer.timeouts.model_dump().items()},
+            process.raw_defaults,
         ),
         tuple(_frontend(frontend, balancer) for frontend in balancer.frontends),
-        tuple(_backend(backend, balancer.name) for backend in balancer.backends),
+        tuple(_backend(backend, balancer.name, member) for backend in balancer.backends),
         files=(*tls_files(balancer), *chain.from_iterable(map(handling_files, balancer.frontends))),
+        peers=_peers(balancer, member),
+        resolvers=process.resolvers,
+        metrics=_metrics(balancer),
     )
+
+
+def _peers(balancer: ResolvedLoadBalancer, member: str) -> Peers | None:
+    if balancer.peers is not None:
+        return Peers(member, balancer.peers.members, balancer.peers.port)
+    has_tables = any(backend.traffic.persist is not None for backend in balancer.backends)
+    return Peers(member) if has_tables else None
+
+
+def _metrics(balancer: ResolvedLoadBalancer) -> Metrics | None:
+    if balancer.metrics is None:
+        return None
+    binds = tuple(
+        _bind(bind, list_path(METRICS, index), ipv6=balancer.ipv6)
+        for index, bind in enumerate(balancer.metrics.binds)
+    )
+    return Metrics(binds, balancer.metrics.path)
 
 
 def _frontend(frontend: ResolvedFrontend, balancer: ResolvedLoadBalancer) -> Frontend:
@@ -47,6 +95,9 @@ def _frontend(frontend: ResolvedFrontend, balancer: ResolvedLoadBalancer) -> Fro
         timeouts=_all_ms(frontend.timeouts),
         forwarded_for=frontend.forwarded_for,
         handling=frontend.handling,
+        log_format=frontend.log_format,
+        keepalive=frontend.keepalive,
+        raw=frontend.raw,
     )
 
 
@@ -62,7 +113,7 @@ def _bind(bind: ResolvedBind, certificate_list: str, *, ipv6: bool) -> Bind:
     )
 
 
-def _backend(backend: ResolvedBackend, balancer: str) -> Backend:
+def _backend(backend: ResolvedBackend, balancer: str, member: str) -> Backend:
     return Backend(
         name=backend.name,
         mode=backend.mode,
@@ -70,15 +121,25 @@ def _backend(backend: ResolvedBackend, balancer: str) -> Backend:
         servers=tuple(_server(server) for server in backend.servers),
         check=backend.health_check,
         host=balancer,
-        retries=backend.retries,
         timeouts=_all_ms(backend.timeouts),
-        cookie=backend.cookie,
+        traffic=backend.traffic,
+        source=backend.source.get(member),
         tls=backend.tls,
     )
 
 
 def _server(server: ResolvedServer) -> Server:
-    return Server(server.name, server.address, server.port, server.weight, server.backup, server.maxconn)
+    return Server(
+        server.name,
+        server.address,
+        server.port,
+        server.weight,
+        server.backup,
+        server.maxconn,
+        server.minconn,
+        server.maxqueue,
+        server.state,
+    )
 
 
 def _all_ms(timeouts: Mapping[str, float]) -> dict[str, int]:

@@ -13,12 +13,22 @@ from dataclasses import dataclass, field
 from lbkit.engine.book import IPAddress
 from lbkit.haproxy.config.files import File
 from lbkit.haproxy.spec.handling import NOTHING, Handling
+from lbkit.haproxy.spec.logs import LogTarget
+from lbkit.haproxy.spec.names import Resolvers
+from lbkit.haproxy.spec.process import USUAL as USUAL_PROCESS
+from lbkit.haproxy.spec.process import Tuning
 from lbkit.haproxy.spec.tls import BindTls, ServerTls
-from lbkit.haproxy.spec.words import Mode
+from lbkit.haproxy.spec.traffic import USUAL as USUAL_TRAFFIC
+from lbkit.haproxy.spec.traffic import Keepalive, Traffic
+from lbkit.haproxy.spec.words import Mode, State
 from lbkit.health.spec import HealthCheck
 
-CONSISTENT = ("source", "uri", "hdr", "url_param")
-"""Algorithms that hash: with a consistent one, a server that comes or goes moves only its own share."""
+PEERS = "members"
+"""Name of the section `peers`."""
+RESOLVERS = "names"
+"""Name of the section `resolvers`."""
+METRICS = "lbkit.metrics"
+"""Name of the frontend that answers Prometheus. No label has a dot: none of a person's is named so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +40,33 @@ class Global:
     log_level: str
     hard_stop_after: int
     maxconn: int | None
+    log: tuple[LogTarget, ...] = ()
+    tuning: Tuning = USUAL_PROCESS.tuning
+    raw: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
     timeouts: Mapping[str, int]
+    raw: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Members by name with their addresses; the process itself is `local`. None: alone, by a socket of its own.
+
+    Also one that is alone needs it: by this way a process hands its tables on to the one that replaces it.
+    """
+
+    local: str
+    members: Mapping[str, IPAddress] | None = None
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    binds: tuple[Bind, ...]
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +94,29 @@ class Frontend:
     timeouts: Mapping[str, int] = field(default_factory=dict)
     forwarded_for: bool = False
     handling: Handling = NOTHING
+    log_format: str = "standard"
+    keepalive: Keepalive | None = None
+    raw: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
+    """`address`: a name where the resolvers are asked. `state` drain is no word of the file: it is said at run time."""
+
     name: str
-    address: IPAddress
+    address: IPAddress | str
     port: int
     weight: int = 1
     backup: bool = False
     maxconn: int | None = None
+    minconn: int | None = None
+    maxqueue: int | None = None
+    state: State = "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`host`: what a health check by HTTP says in its Host header."""
+    """`host`: what a health check by HTTP says in its Host header. `source`: where connections to servers come from."""
 
     name: str
     mode: Mode
@@ -84,10 +124,20 @@ class Backend:
     servers: tuple[Server, ...]
     check: HealthCheck | None = None
     host: str = ""
-    retries: int = 3
     timeouts: Mapping[str, int] = field(default_factory=dict)
-    cookie: str | None = None
+    traffic: Traffic = USUAL_TRAFFIC
+    source: IPAddress | None = None
     tls: ServerTls | None = None
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that requests get to end at a server that goes."""
+        return self.traffic.drain_timeout
+
+    @property
+    def up_timeout(self) -> float:
+        """Seconds that an apply waits for a new server's checks."""
+        return self.traffic.up_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +152,6 @@ class Config:
     frontends: tuple[Frontend, ...]
     backends: tuple[Backend, ...]
     files: tuple[File, ...] = ()
+    peers: Peers | None = None
+    resolvers: Resolvers | None = None
+    metrics: Metrics | None = None

@@ -10,14 +10,13 @@ from lbkit.engine.book import Endpoint
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolve.tls import Tls
+from lbkit.haproxy.resolve.traffic import misfits, sources
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedServer, written_timeouts
 from lbkit.haproxy.spec.backend import Backend
 from lbkit.haproxy.spec.balancer import LoadBalancer
 from lbkit.haproxy.spec.server import AddressServer, GroupServers
 from lbkit.haproxy.spec.words import Mode
 from lbkit.machine.resolved import Machines
-
-HTTP_BALANCE = ("uri", "hdr", "url_param")  # configuration manual, 4.2 `balance`: they read the request
 
 
 @dataclass(slots=True)
@@ -52,9 +51,9 @@ class Backends:
                     balance=backend.balance,
                     servers=servers,
                     health_check=check or None,
-                    retries=backend.retries,
                     timeouts=written_timeouts(backend.timeouts),
-                    cookie=backend.cookie,
+                    traffic=backend,
+                    source=sources(backend.source, servers, self.members, self.draft, path),
                     tls=backend.tls,
                 )
             )
@@ -70,14 +69,8 @@ class Backends:
 
     def _check(self, backend: Backend, mode: Mode, servers: tuple[ResolvedServer, ...], path: Path) -> None:
         add = self.draft.problems.add
-        if backend.balance.partition("(")[0] in HTTP_BALANCE and mode == "tcp":
-            add(
-                (*path, "balance"),
-                "an algorithm that tcp mode has: it reads no request",
-                found=backend.balance,
-            )
-        if backend.cookie is not None and mode == "tcp":
-            add((*path, "cookie"), "no cookie in tcp mode", found=backend.cookie)
+        for field_, wanted, found in misfits(backend, mode, servers, named=self.spec.resolvers is None):
+            add((*path, field_), wanted, found=found)
         broken = self.draft.is_broken("machines", self.spec.machines) or any(
             self.draft.is_broken("machines", server.machines)
             for server in backend.servers
@@ -124,6 +117,9 @@ class Backends:
                     server.backup,
                     server.maxconn,
                     None,
+                    server.minconn,
+                    server.maxqueue,
+                    server.state,
                 )
             else:
                 yield from self._of_group(server, here)
@@ -158,6 +154,9 @@ class Backends:
                 server.backup,
                 server.maxconn,
                 endpoint.name,
+                server.minconn,
+                server.maxqueue,
+                server.state,
             )
 
     def _network(self, server: GroupServers, first: Endpoint, path: Path) -> str | None:

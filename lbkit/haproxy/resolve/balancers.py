@@ -11,6 +11,7 @@ from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolve.backends import Backends
 from lbkit.haproxy.resolve.binds import Binds
 from lbkit.haproxy.resolve.certificates import authorities_of, certificates_of
+from lbkit.haproxy.resolve.peers import resolve_peers
 from lbkit.haproxy.resolve.routes import Routes
 from lbkit.haproxy.resolve.tls import Tls
 from lbkit.haproxy.resolve.vip import reserve_vip, resolve_vip
@@ -18,6 +19,7 @@ from lbkit.haproxy.resolved import (
     LoadBalancers,
     ResolvedFrontend,
     ResolvedLoadBalancer,
+    ResolvedMetrics,
     ResolvedVip,
     program_name,
     vip_program_name,
@@ -79,6 +81,12 @@ class _LoadBalancer:
         frontends = self._frontends(members, vip, tls)
         backends = Backends(self.name, spec, members, self.draft, tls)
         found = backends.resolved()
+        peers = metrics = None
+        if spec.peers is not None:
+            peers = resolve_peers(self.name, spec.peers, members, self.draft, self.binds)
+        if spec.metrics is not None:
+            binds = self.binds.at((*self.path, "metrics"), spec.metrics.bind, "http", members, vip, tls)
+            metrics = ResolvedMetrics(binds, spec.metrics.path)
         self._enter(members, vip)
         return ResolvedLoadBalancer(
             name=self.name,
@@ -99,6 +107,9 @@ class _LoadBalancer:
             requires=backends.requires,
             certificates=tls.certificates,
             authorities=tls.authorities,
+            process=spec,
+            peers=peers,
+            metrics=metrics,
         )
 
     def _members(self) -> tuple[Endpoint, ...]:
@@ -146,6 +157,9 @@ class _LoadBalancer:
                     forwarded_for=frontend.forwarded_for and frontend.mode == "http",
                     prove=frontend.prove or None,
                     handling=frontend,
+                    log_format=frontend.log_format,
+                    keepalive=frontend.keepalive,
+                    raw=frontend.raw,
                 )
             )
         return tuple(found)

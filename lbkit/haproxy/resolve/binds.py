@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lbkit.base.problems import Path
@@ -9,7 +10,9 @@ from lbkit.engine.book import Endpoint, IPAddress
 from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolve.tls import Tls
 from lbkit.haproxy.resolved import ResolvedBind, ResolvedVip
+from lbkit.haproxy.spec.bind import Bind
 from lbkit.haproxy.spec.frontend import Frontend
+from lbkit.haproxy.spec.words import Mode
 
 
 @dataclass(slots=True)
@@ -28,16 +31,27 @@ class Binds:
         vip: ResolvedVip | None,
         tls: Tls,
     ) -> tuple[ResolvedBind, ...]:
+        place = ("load_balancers", balancer, "frontends", name)
+        return self.at(place, frontend.bind, frontend.mode, members, vip, tls)
+
+    def at(
+        self,
+        place: Path,
+        binds: Sequence[Bind],
+        mode: Mode,
+        members: tuple[Endpoint, ...],
+        vip: ResolvedVip | None,
+        tls: Tls,
+    ) -> tuple[ResolvedBind, ...]:
+        """`place`: what has the key `bind`."""
         found = []
-        for index, bind in enumerate(frontend.bind):
-            path: Path = ("load_balancers", balancer, "frontends", name, "bind")
-            if len(frontend.bind) > 1:
-                path = (*path, index)
-            owner = f"load_balancers.{balancer}.frontends.{name}"
+        owner = ".".join(map(str, place))
+        for index, bind in enumerate(binds):
+            path: Path = (*place, "bind", index) if len(binds) > 1 else (*place, "bind")
             foreign = self._foreign(bind.address, members, vip, path)
             for member in members:
-                self._take(member.name, bind.address, bind.port, owner, path)
-            spoken = None if bind.tls is None else tls.bind(bind.tls, frontend.mode, path)
+                self.take(member.name, bind.address, bind.port, owner, path)
+            spoken = None if bind.tls is None else tls.bind(bind.tls, mode, path)
             found.append(ResolvedBind(bind.address, bind.port, foreign, spoken))
         return tuple(found)
 
@@ -58,7 +72,7 @@ class Binds:
             )
         return True
 
-    def _take(self, member: str, address: IPAddress | None, port: int, owner: str, path: Path) -> None:
+    def take(self, member: str, address: IPAddress | None, port: int, owner: str, path: Path) -> None:
         wildcard = address is None or address.is_unspecified
         others = self.taken.setdefault((member, port), [])
         for other, whose in others:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, RootModel
 
-from lbkit.base.model import Model
 from lbkit.base.names import Label
 from lbkit.base.units import Seconds
 from lbkit.haproxy.spec.backend import Backend
 from lbkit.haproxy.spec.frontend import Frontend
+from lbkit.haproxy.spec.logs import Level
+from lbkit.haproxy.spec.process import Metrics, OnePeers, Process
 from lbkit.haproxy.spec.timeouts import Timeouts
 from lbkit.haproxy.spec.tls import Authority, Certificate
 from lbkit.haproxy.spec.vip import VirtualAddress
 from lbkit.haproxy.spec.words import Connections
 
 
-class LoadBalancer(Model):
+class LoadBalancer(Process):
     """HAProxy on every machine of a group, all with the same configuration."""
 
     machines: Label = Field(description="The group that HAProxy runs on")
@@ -34,13 +33,17 @@ class LoadBalancer(Model):
     maxconn: Connections | None = Field(
         None, description="Connections of the whole process; by default what its open files allow"
     )
-    log_level: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] = Field(
+    log_level: Level = Field(
         "notice",
         description="`notice` tells of servers that go up and down; `info` adds a line for each request",
     )
     hard_stop_after: Seconds = Field(
         300.0, description="How long connections may go on in the process that a reload replaces"
     )
+    peers: OnePeers = Field(
+        None, description="true: the machines tell each other their tables, so that a move forgets nobody"
+    )
+    metrics: Metrics | None = Field(None, description="Numbers for Prometheus")
 
 
 class LoadBalancers(RootModel[dict[Label, LoadBalancer]]):

@@ -10,8 +10,11 @@ from lbkit.base.model import OneOrMany
 from lbkit.base.names import Label
 from lbkit.haproxy.spec.bind import OneBind
 from lbkit.haproxy.spec.handling import Handling
+from lbkit.haproxy.spec.logs import LogFormat
 from lbkit.haproxy.spec.prove import Prove
+from lbkit.haproxy.spec.raw import RawFrontend
 from lbkit.haproxy.spec.timeouts import FrontendTimeouts
+from lbkit.haproxy.spec.traffic import OneKeepalive
 from lbkit.haproxy.spec.words import Connections, Mode
 
 
@@ -25,6 +28,15 @@ class Frontend(Handling):
     timeouts: FrontendTimeouts = FrontendTimeouts()
     forwarded_for: bool = Field(
         True, description="In http mode: tell servers the client's address (X-Forwarded-For)"
+    )
+    log_format: LogFormat = Field(
+        "standard",
+        description="Of the line for each request: standard (HAProxy's httplog, tcplog), clf, json, or a format of "
+        "your own with %",
+    )
+    keepalive: OneKeepalive = Field(None, description="TCP's probes of silent connections of clients")
+    raw: RawFrontend = Field(
+        (), description="Lines of the section `frontend` as they are, for what has no key"
     )
     prove: Prove | Literal[False] = Field(
         default_factory=Prove, description="What `lbkit apply --prove` asks of it; false: nothing"

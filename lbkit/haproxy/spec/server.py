@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from lbkit.base.model import Model
 from lbkit.base.names import Label
-from lbkit.haproxy.spec.words import Connections, Port
+from lbkit.haproxy.spec.words import Connections, Port, State
+from lbkit.health.values import DnsName
 from lbkit.network.spec import IPAddress
 
 
@@ -16,6 +17,21 @@ class _ServerSettings(Model):
     weight: Annotated[int, Field(ge=0, le=256)] = Field(1, description="Share of the traffic; 0 gets none")
     backup: bool = Field(False, description="Gets traffic only while no other server is up")
     maxconn: Connections | None = Field(None, description="Requests beyond it wait in the queue")
+    minconn: Connections | None = Field(
+        None, description="The limit while the backend has few connections; it grows to maxconn"
+    )
+    maxqueue: Connections | None = Field(
+        None, description="Requests that may wait for this server; others go elsewhere"
+    )
+    state: State = Field(
+        "ready", description="drain: it keeps its sessions and gets no new ones; maintenance: it gets nothing"
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.minconn is not None and (self.maxconn is None or self.minconn > self.maxconn):
+            raise ValueError("`maxconn` beside `minconn`, and not below it")
+        return self
 
 
 class GroupServers(_ServerSettings):
@@ -32,7 +48,9 @@ class AddressServer(_ServerSettings):
     """A server that lbkit does not make."""
 
     name: Label
-    address: IPAddress
+    address: IPAddress | DnsName = Field(
+        description="Or a name, which the load balancer's `resolvers` are asked for"
+    )
     port: Port
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Mode = Literal["http", "tcp"]
+State = Literal["ready", "drain", "maintenance"]
 Connections = Annotated[int, Field(ge=1, le=10_000_000)]
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
 """A name inside HTTP (a cookie): the part of RFC 9110's token that means nothing to HAProxy either."""

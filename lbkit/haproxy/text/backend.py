@@ -4,50 +4,117 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lbkit.haproxy.config.sections import CONSISTENT, Backend, Server
+from lbkit.haproxy.config.sections import RESOLVERS, Backend, Server
+from lbkit.haproxy.config.times import ms
+from lbkit.haproxy.spec.balance import HASHING, Hash, algorithm_of
 from lbkit.haproxy.text.check import check, check_words
+from lbkit.haproxy.text.keepalive import keepalive
+from lbkit.haproxy.text.persistence import persistence
 from lbkit.haproxy.text.process import timeouts
 from lbkit.haproxy.text.tls import server_words
-from lbkit.haproxy.text.words import Words, endpoint
+from lbkit.haproxy.text.words import Raw, Words, endpoint
 
 
 def backend(section: Backend) -> Iterator[Words]:
+    traffic = section.traffic
     yield "mode", section.mode
-    algorithm, _, argument = section.balance.rstrip(")").partition("(")
-    # url_param alone takes its argument as a word (configuration manual, 4.2 "balance")
-    yield "balance", *((algorithm, argument) if algorithm == "url_param" else (section.balance,))
-    if algorithm in CONSISTENT:
-        yield "hash-type", "consistent"
-    yield "retries", section.retries
+    yield from _balance(section.balance, traffic.hash)
+    yield "retries", traffic.retries
+    if traffic.retry_on is not None:
+        yield "retry-on", *traffic.retry_on
+    if not traffic.redispatch:
+        yield "no", "option", "redispatch"
+    if traffic.http_reuse is not None:
+        yield "http-reuse", traffic.http_reuse
+    if traffic.full_connections is not None:
+        yield "fullconn", traffic.full_connections
+    if traffic.all_backups:
+        yield "option", "allbackups"
+    if traffic.abort_on_close:
+        yield "option", "abortonclose"
+    if traffic.keepalive is not None:
+        yield from keepalive("srv", traffic.keepalive)
+    if section.source is not None:
+        yield "source", section.source.compressed
     yield from timeouts(section.timeouts)
-    if section.cookie is not None:
-        yield "cookie", section.cookie, "insert", "indirect", "nocache", "httponly"
+    yield from persistence(section)
     if section.check is not None:
         yield from check(section.check, section.host)
+    yield from ((Raw(line),) for line in traffic.raw)
     shared = server_defaults(section)
     if shared:
         yield "default-server", *shared
+    named = traffic.cookie is not None and not traffic.cookie.dynamic
     for server in section.servers:
-        yield _server(server, section)
+        yield server_line(server, cookie=named)
 
 
 def server_defaults(backend: Backend) -> Words:
     """What all servers of the backend have. A change of it is a reload; `add server` must be told it word by word."""
+    traffic = backend.traffic
     words: list[str | int] = []
     if backend.tls is not None:
-        words += server_words(backend.tls)
+        words += server_words(backend.tls, backend.check)
     if backend.check is not None:
         words += check_words(backend.check, verified=backend.tls is not None)
+    if traffic.slow_start is not None:
+        words += ["slowstart", ms(traffic.slow_start)]
+    if traffic.send_proxy is not None:
+        words += ["send-proxy" if traffic.send_proxy == "v1" else "send-proxy-v2"]
+    if traffic.observe is not None:
+        words += ["observe", traffic.observe]
+    if traffic.error_limit is not None:
+        words += ["error-limit", traffic.error_limit]
+    if traffic.on_error is not None:
+        words += ["on-error", traffic.on_error]
+    if traffic.shutdown_when_down:
+        words += ["on-marked-down", "shutdown-sessions"]
+    if traffic.shutdown_backups_when_up:
+        words += ["on-marked-up", "shutdown-backup-sessions"]
     return tuple(words)
 
 
-def _server(server: Server, backend: Backend) -> Words:
-    words: list[str | int] = ["server", server.name, endpoint(server.address.compressed, server.port)]
-    words += ["weight", server.weight]
+def server_line(server: Server, *, cookie: bool) -> Words:
+    """What is this server's own. `cookie`: clients are kept at it by its name."""
+    named = isinstance(server.address, str)
+    address = server.address if isinstance(server.address, str) else server.address.compressed
+    words: list[str | int] = ["server", server.name, endpoint(address, server.port), "weight", server.weight]
     if server.backup:
         words += ["backup"]
+    if server.minconn is not None:
+        words += ["minconn", server.minconn]
     if server.maxconn is not None:
         words += ["maxconn", server.maxconn]
-    if backend.cookie is not None:
+    if server.maxqueue is not None:
+        words += ["maxqueue", server.maxqueue]
+    if cookie:
         words += ["cookie", server.name]
+    if named:
+        # it is not asked for while HAProxy starts, so that a name server that is away keeps nothing from starting
+        words += ["resolvers", RESOLVERS, "init-addr", "last,none"]
+    if server.state == "maintenance":
+        words += ["disabled"]
     return tuple(words)
+
+
+def _balance(balance: str, hashed: Hash) -> Iterator[Words]:
+    algorithm, argument = algorithm_of(balance)
+    # url_param alone takes its argument as a word (configuration manual, 4.2 "balance")
+    words: list[str | int] = [algorithm, argument] if algorithm == "url_param" else [balance]
+    if hashed.length is not None:
+        words += ["len", hashed.length]
+    if hashed.depth is not None:
+        words += ["depth", hashed.depth]
+    options = {
+        "whole": hashed.whole,
+        "path-only": hashed.path_only,
+        "check_post": hashed.check_post,
+        "use_domain_only": hashed.domain_only,
+    }
+    yield "balance", *words, *(option for option, on in options.items() if on)
+    if algorithm in HASHING:
+        function = hashed.function or ("sdbm" if hashed.avalanche else None)
+        modifier = ("avalanche",) if hashed.avalanche else ()
+        yield "hash-type", hashed.type, *((function, *modifier) if function else ())
+    if hashed.balance_factor is not None:
+        yield "hash-balance-factor", hashed.balance_factor

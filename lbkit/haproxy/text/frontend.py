@@ -6,37 +6,41 @@ from collections.abc import Iterator
 
 from lbkit.haproxy.config.sections import Bind, Frontend
 from lbkit.haproxy.text.handling import handling
+from lbkit.haproxy.text.keepalive import keepalive
+from lbkit.haproxy.text.logs import line_format
 from lbkit.haproxy.text.process import timeouts
 from lbkit.haproxy.text.tls import bind_words
-from lbkit.haproxy.text.words import Words, endpoint
+from lbkit.haproxy.text.words import Raw, Words, endpoint
 
 
 def frontend(section: Frontend) -> Iterator[Words]:
     yield "mode", section.mode
     for bind in section.binds:
-        yield from _bind(bind)
+        yield bind_line(bind)
     if section.maxconn is not None:
         yield "maxconn", section.maxconn
     yield from timeouts(section.timeouts)
-    yield "option", "httplog" if section.mode == "http" else "tcplog"
+    if section.keepalive is not None:
+        yield from keepalive("cli", section.keepalive)
+    yield line_format(section.log_format, section.mode)
     if section.mode == "http":
         # A process that is being replaced tells each client to close with its next response. Without this it cuts idle
         # connections at once, and a request that is on its way to it then is lost.
         yield "option", "idle-close-on-response"
     if section.forwarded_for:
         yield "option", "forwardfor"
+    yield from ((Raw(line),) for line in section.raw)
     yield from handling(section)
     if section.backend is not None:
         yield "default_backend", section.backend
 
 
-def _bind(bind: Bind) -> Iterator[Words]:
+def bind_line(bind: Bind) -> Words:
     options: Words = ("transparent",) if bind.freebind else ()
     if bind.tls is not None:
         options += bind_words(bind.tls, bind.certificate_list)
     if bind.address is not None:
-        yield "bind", endpoint(bind.address.compressed, bind.port), *options
-    elif bind.both:
-        yield "bind", f":::{bind.port}", "v4v6", *options
-    else:
-        yield "bind", f"*:{bind.port}", *options
+        return "bind", endpoint(bind.address.compressed, bind.port), *options
+    if bind.both:
+        return "bind", f":::{bind.port}", "v4v6", *options
+    return "bind", f"*:{bind.port}", *options

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lbkit.haproxy.config.paths import RUNTIME_SOCKET, STATE_FILE
-from lbkit.haproxy.config.sections import Defaults, Global
-from lbkit.haproxy.text.words import Words
+from lbkit.haproxy.config.sections import Defaults, Global, Peers
+from lbkit.haproxy.spec.process import Tuning
+from lbkit.haproxy.text.logs import target
+from lbkit.haproxy.text.words import Raw, Words
 
 FILES_WITHOUT_MAXCONN = 100_000
 """Where no maxconn is written, HAProxy makes one of the limit of open files, which some hosts have at a thousand
 million: it would set memory aside for as many."""
 
 
-def process(section: Global) -> Iterator[Words]:
+def process(section: Global, peers: Peers | None = None) -> Iterator[Words]:
     yield "description", section.mark, "sha256:"
     if section.user is not None:
         yield "user", section.user
         yield "group", section.user
     yield "log", "stdout", "format", "raw", "local0", section.log_level
+    for log in section.log:
+        yield target(log, section.log_level)
     # expose-fd: a reload takes the listening sockets from the process that it replaces, none is ever closed
     yield "stats", "socket", f"unix@{RUNTIME_SOCKET}", "mode", 600, "level", "admin", "expose-fd", "listeners"
     yield "stats", "timeout", "1m"
@@ -28,6 +32,10 @@ def process(section: Global) -> Iterator[Words]:
         yield "maxconn", section.maxconn
     else:
         yield "fd-hard-limit", FILES_WITHOUT_MAXCONN
+    if peers is not None:
+        yield "localpeer", peers.local
+    yield from _tuning(section.tuning)
+    yield from ((Raw(line),) for line in section.raw)
 
 
 def defaults(section: Defaults) -> Iterator[Words]:
@@ -37,6 +45,20 @@ def defaults(section: Defaults) -> Iterator[Words]:
     yield "option", "redispatch", 1
     yield "load-server-state-from-file", "global"
     yield from timeouts(section.timeouts)
+    yield from ((Raw(line),) for line in section.raw)
+
+
+def _tuning(tuning: Tuning) -> Iterator[Words]:
+    sizes = {
+        "nbthread": tuning.threads,
+        "tune.bufsize": tuning.buffer_size,
+        "tune.maxrewrite": tuning.rewrite_reserve,
+        "tune.http.maxhdr": tuning.headers,
+        "spread-checks": tuning.spread_checks,
+    }
+    for keyword, size in sizes.items():
+        if size is not None:
+            yield keyword, size
 
 
 def timeouts(timeouts: Mapping[str, int]) -> Iterator[Words]:

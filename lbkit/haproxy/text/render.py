@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 
-from lbkit.haproxy.config.sections import Config
+from lbkit.haproxy.config.sections import METRICS, PEERS, RESOLVERS, Config
 from lbkit.haproxy.text.backend import backend
 from lbkit.haproxy.text.frontend import frontend
+from lbkit.haproxy.text.metrics import metrics
+from lbkit.haproxy.text.peers import peers
 from lbkit.haproxy.text.process import defaults, process
+from lbkit.haproxy.text.resolvers import resolvers
 from lbkit.haproxy.text.words import word
 
 _NO_DIGEST = " sha256:\n"
@@ -33,9 +36,12 @@ def digest_in(text: str) -> str | None:
 
 def _text(config: Config) -> str:
     sections = [
-        ("global", process(config.global_)),
+        ("global", process(config.global_, config.peers)),
         ("defaults", defaults(config.defaults)),
+        *([(f"peers {PEERS}", peers(config.peers))] if config.peers else []),
+        *([(f"resolvers {RESOLVERS}", resolvers(config.resolvers))] if config.resolvers else []),
         *((f"frontend {word(each.name)}", frontend(each)) for each in config.frontends),
+        *([(f"frontend {METRICS}", metrics(config.metrics))] if config.metrics else []),
         *((f"backend {word(each.name)}", backend(each)) for each in config.backends),
     ]
     lines = [

@@ -20,6 +20,12 @@ class Line(str):
     __slots__ = ()
 
 
+class Raw(str):
+    """A whole line that a person wrote, in which HAProxy reads quotes and spaces itself (spec/raw.py)."""
+
+    __slots__ = ()
+
+
 @lru_cache(maxsize=8192, typed=True)
 def word(value: str | int) -> str:
     """One word of a line, whatever is in it (configuration manual, 2.2 "Quoting and escaping").
@@ -30,6 +36,8 @@ def word(value: str | int) -> str:
     text = str(value)
     if _FORBIDDEN.search(text):
         raise Bug("words of a configuration were to be free of control characters", found=ascii(text))
+    if isinstance(value, Raw):
+        return text
     end = "\\n" if isinstance(value, Line) else ""
     if _PLAIN.match(text):
         return text + end

@@ -1,0 +1,114 @@
+r"""Lines of haproxy.cfg as they are, for what has no key. HAProxy itself checks them before anything is written.
+
+One line stays one line of its section: what begins another section, switches lines off (`.if`), or says what
+lbkit says itself is refused. The words that decide this are plain text: quotes, `$` and `\` could hide them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from lbkit.health.values import OneLine
+
+SECTIONS = frozenset(
+    {
+        "acme",
+        "backend",
+        "cache",
+        "crt-store",
+        "defaults",
+        "dynamic-update",
+        "fcgi-app",
+        "frontend",
+        "global",
+        "http-errors",
+        "listen",
+        "log-forward",
+        "log-profile",
+        "mailers",
+        "peers",
+        "program",
+        "resolvers",
+        "ring",
+        "traces",
+        "userlist",
+    }
+)
+
+OF_GLOBAL = frozenset(
+    {
+        "chroot",
+        "daemon",
+        "description",
+        "group",
+        "gid",
+        "hard-stop-after",
+        "localpeer",
+        "master-worker",
+        "mworker-max-reloads",
+        "nbproc",
+        "nbthread",
+        "pidfile",
+        "server-state-base",
+        "server-state-file",
+        "stats",
+        "uid",
+        "user",
+    }
+)
+OF_DEFAULTS = frozenset({"load-server-state-from-file", "mode", "default-server", "default_backend"})
+OF_FRONTEND = frozenset({"bind", "default_backend", "id", "mode", "use_backend", "disabled", "guid"})
+OF_BACKEND = frozenset(
+    {
+        "balance",
+        "cookie",
+        "default-server",
+        "disabled",
+        "dispatch",
+        "dynamic-cookie-key",
+        "guid",
+        "hash-type",
+        "id",
+        "load-server-state-from-file",
+        "mode",
+        "server",
+        "server-state-file-name",
+        "server-template",
+        "stick-table",
+    }
+)
+
+_FIRST = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)(?: +([!-~]+).*)?", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+
+
+def _line(kind: str, taken: frozenset[str]) -> AfterValidator:
+    def check(line: str) -> str:
+        found = _FIRST.fullmatch(line)
+        if found is None:
+            raise ValueError("a line that begins with a keyword of HAProxy's, without spaces before it")
+        if line.endswith("\\"):
+            raise ValueError("a line that does not end with a backslash")
+        word, second = found[1], found[2] or ""
+        if word in {"no", "default"}:
+            if not _PLAIN.fullmatch(second):
+                raise ValueError(f"a keyword of HAProxy's after `{word}`")
+            word = second
+        if word in SECTIONS:
+            raise ValueError(f"a line of the section `{kind}`: `{word}` would begin another one")
+        if word in taken:
+            raise ValueError(f"a line that lbkit does not write itself: `{word}` is its own")
+        return line
+
+    return AfterValidator(check)
+
+
+_MANY = Field(max_length=1000)
+
+RawGlobal = Annotated[tuple[Annotated[OneLine, _line("global", OF_GLOBAL)], ...], _MANY]
+RawDefaults = Annotated[tuple[Annotated[OneLine, _line("defaults", OF_DEFAULTS)], ...], _MANY]
+RawFrontend = Annotated[tuple[Annotated[OneLine, _line("frontend", OF_FRONTEND)], ...], _MANY]
+RawBackend = Annotated[tuple[Annotated[OneLine, _line("backend", OF_BACKEND)], ...], _MANY]

@@ -150,3 +150,19 @@ def test_arguments_that_cannot_be_meant_are_refused(
     played = play(playbook(tmp_path, {"name": "make", "lbkit.core.topology": arguments}))
     assert played.code == 2
     assert not played.task("make")["changed"]
+
+
+def test_a_proof_is_returned_where_it_is_wanted_and_something_is_done(
+    netns: None, play: Play, document: dict[str, Any], tmp_path: Path
+) -> None:
+    arguments = {"definition": document, "run_dir": str(tmp_path / "run"), "prove": True}
+    names = ("make", "again", "remove")
+    tasks = [{"name": name, "lbkit.core.topology": dict(arguments)} for name in names]
+    tasks[2]["lbkit.core.topology"]["state"] = "absent"
+    played = play(playbook(tmp_path, *tasks))
+    assert played.code == 0, played.text
+    proof = played.task("make")["proof"]
+    assert (proof["sent"], proof["failed"], proof["targets"]) == (0, 0, [])
+    assert "nothing is declared that a client could ask" in proof["notes"][0]
+    assert "proof" not in played.task("again")
+    assert "proof" not in played.task("remove")

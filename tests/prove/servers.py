@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 
 Answer = Callable[[socket.socket, int], bool]
 """What a server does with one connection's next request, the n-th of all; whether it goes on with the connection."""
@@ -70,3 +72,15 @@ class Server:
         with suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+
+def make_pem(folder: Path) -> Path:
+    """A certificate of shop.example.test with its key, that nobody vouches for."""
+    path, certificate = folder / "shop.pem", folder / "shop.crt"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    argv += ["-subj", "/CN=shop.example.test", "-addext", "subjectAltName=DNS:shop.example.test"]
+    argv += ["-days", "2", "-keyout", str(path), "-out", str(certificate)]
+    subprocess.run(argv, check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + certificate.read_bytes())
+    path.chmod(0o600)
+    return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import lbkit
@@ -15,6 +17,7 @@ from lbkit.engine.resource import Key
 from lbkit.haproxy.promises import promises
 from lbkit.prove.places import member_for, place_of
 from tests.haproxy.topologies import Document, document, load, with_
+from tests.prove.servers import make_pem
 
 NOTHING = Plan("web")
 
@@ -72,6 +75,26 @@ def test_what_a_person_declares_reaches_the_prober() -> None:
     )
     assert promised(with_(path, False)) == []
     assert promised(with_(path, {"expect": "204"}))[0].expect == (204, 204)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("shop.example.test", "shop.example.test"),
+        ("shop.example.test:8443", "shop.example.test"),
+        ("10.80.0.10:443", ""),
+        ("[fd00:80::10]:443", ""),
+        (None, ""),
+    ],
+)
+def test_where_tls_is_spoken_the_host_is_the_servers_name_there(
+    host: str | None, name: str, tmp_path: Path
+) -> None:
+    data = with_("load_balancers.shop.certificates", {"shop": {"file": str(make_pem(tmp_path))}})
+    frontend = data["load_balancers"]["shop"]["frontends"]["http"]
+    frontend["bind"] = [{"port": 443, "tls": {"certificates": "shop"}}, 80]
+    frontend["prove"] = {"host": host} if host else {}
+    assert {promise.port: promise.tls for promise in promised(data)} == {443: name, 80: None}
 
 
 @pytest.mark.parametrize(

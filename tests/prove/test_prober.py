@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from lbkit.prove.places import Place, from_host
 from lbkit.prove.prober import Prober
 from lbkit.prove.tally import Tally
 from lbkit.prove.target import Target
-from tests.prove.servers import WHOLE, Answer, Server, unavailable, whole
+from tests.prove.servers import WHOLE, Answer, Server, make_pem, unavailable, whole
 
 
 @pytest.fixture(autouse=True)
@@ -231,12 +230,7 @@ def test_tcp_mode_wants_a_connection_that_is_kept(server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    argv += ["-subj", "/CN=shop.example.test", "-days", "2", "-keyout", str(path), "-out", str(path) + ".crt"]
-    subprocess.run(argv, check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + Path(str(path) + ".crt").read_bytes())
-    return path
+    return make_pem(tmp_path_factory.mktemp("tls"))
 
 
 def test_tls_is_spoken_with_the_servers_name_after_the_preamble(certificate: Path) -> None:

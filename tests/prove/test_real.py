@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,3 +172,39 @@ def test_nothing_to_ask_is_said(world: World) -> None:
     proof = proof_of(prove(world))
     assert (proof.sent, proof.targets) == (0, ())
     assert "nothing could be proved" in proof.notes[0]
+
+
+def test_by_the_command_line_as_a_person_does(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "topology.yml"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        file.write_text(json.dumps(world.data))
+        argv = [sys.executable, "-m", "lbkit", "apply", "--yes", *words, "--run-dir", str(world.host.run_dir)]
+        return subprocess.run([*argv, str(file)], capture_output=True, text=True, check=False)
+
+    assert run().returncode == 0
+    world.shop["backends"]["web"]["servers"][0]["weight"] = 7
+    told = run("--prove", "--prove-rate", "200")
+    assert told.returncode == 0, told.stderr
+    assert "shop/http 10.80.0.10:80  the host" in told.stdout
+    assert "0 failed, 0 cut" in told.stdout
+    world.shop["maxconn"] = 500
+    told = run("--prove", "--json")
+    assert told.returncode == 0, told.stdout
+    proof = json.loads(told.stdout)["proof"]
+    assert (proof["failed"], proof["cut"]) == (0, 0)
+    assert proof["sent"] > 10
+
+
+def test_tcp_mode_is_asked_as_it_is_declared(world: World) -> None:
+    world.shop["frontends"]["raw"] = {"bind": 7000, "mode": "tcp", "backend": "plain"}
+    world.shop["backends"]["plain"] = {"servers": [{"machines": "web", "port": 8080}]}
+    world.apply()
+    world.shop["maxconn"] = 500
+    proof = proof_of(prove(world))
+    assert proof.failures == ()
+    assert {target.target: target.since for target in proof.targets} == {
+        "shop/http 10.80.0.10:80": 0.0,
+        "shop/raw 10.80.0.10:7000": 0.0,
+    }
+    assert all(target.sent > 5 for target in proof.targets)

@@ -25,11 +25,7 @@ Wait = tuple[int, float]
 Conversation = Generator[Wait, bool, Verdict]
 """Sent True when the socket is ready, False when the time is up."""
 
-# proxy-protocol.txt, 2.1 and 2.2: a connection of the proxy's own
-_PROXY_LINES = {
-    1: b"PROXY UNKNOWN\r\n",
-    2: b"\r\n\r\n\0\r\nQUIT\n" + b"\x20\0\0\0",
-}
+_LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"  # proxy-protocol.txt, 2.2: a connection of the proxy's own
 _READ = 16384
 
 
@@ -61,8 +57,8 @@ class Asking:
         own_port = check.port is not None
         self.connect_within = min(traffic.connect_timeout, check.interval)
         self.answer_within = check.timeout
-        version = 0 if own_port else traffic.proxy_protocol
-        self.first = _PROXY_LINES[version or 1] if version or check.proxy_protocol else b""
+        inherited = 0 if own_port else traffic.proxy_protocol
+        self.proxy_protocol = inherited or (1 if check.proxy_protocol else 0)
         tls = traffic.tls if check.forces_tls or not own_port else None
         self.context = _context(tls or ServerTls(), check) if check.forces_tls or tls else None
         self.server_name = check.server_name or (tls.name if tls else None)
@@ -84,7 +80,7 @@ def converse(
 ) -> Conversation:
     """`connection` is not blocking and not connected; the conversation closes it."""
     line = connection
-    silent = not (asking.context or asking.request or asking.listens or asking.first)
+    silent = not (asking.context or asking.request or asking.listens or asking.proxy_protocol)
     try:
         until = clock() + asking.connect_within
         number = line.connect_ex(asking.where(target))
@@ -97,8 +93,8 @@ def converse(
         if silent:
             # a reset instead of the usual end leaves no port waiting, as HAProxy does it
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        if asking.first:
-            yield from _send(line, asking.first, until)
+        if asking.proxy_protocol:
+            yield from _send(line, _proxy_line(line, asking.proxy_protocol), until)
         if asking.context is not None:
             # from here on the descriptor is the TLS socket's
             line = tls = asking.context.wrap_socket(
@@ -122,6 +118,14 @@ def converse(
         return Verdict("SOCKERR", error.strerror or str(error))
     finally:
         line.close()
+
+
+def _proxy_line(line: socket.socket, version: int) -> bytes:
+    """What HAProxy says of a check's own connection (seen at 2.6 and 3.0)."""
+    if version == 2:
+        return _LOCAL
+    (source, out, *_), (to, port, *_) = line.getsockname(), line.getpeername()
+    return f"PROXY TCP{6 if ':' in to else 4} {source} {to} {out} {port}\r\n".encode()
 
 
 def _shake_hands(line: ssl.SSLSocket, until: float) -> Generator[Wait, bool, Verdict | None]:

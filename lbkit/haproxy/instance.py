@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.config.paths import CONFIG, MASTER_SOCKET, RUNTIME_SOCKET
 from lbkit.haproxy.resolved import LoadBalancers, program_name
-from lbkit.haproxy.runtime import Runtime, ask_master
-from lbkit.haproxy.transition import Running
+from lbkit.haproxy.runtime import Master, Runtime
 from lbkit.machine.contract import Machine, Process, Program
 from lbkit.machine.handle import drivers, machine
 
@@ -55,34 +53,22 @@ class Instance:
     def path(self, file: str) -> PurePosixPath:
         return self.machine.folder(self.service) / file
 
-    def put(self, file: str, text: str) -> None:
-        self.machine.put(self.path(file), text.encode(), mode=0o640)
+    def put(self, file: str, content: bytes, mode: int = 0o640) -> None:
+        self.machine.put(self.path(file), content, mode=mode)
 
     def runtime(self, *, timeout: float = 5.0) -> Runtime:
         """A connection to the worker that serves now. The caller closes it (`with`)."""
         return Runtime(self.machine.connect(self.path(RUNTIME_SOCKET), timeout=timeout), where=self.where)
 
-    def master(self, command: str, *, timeout: float = 5.0) -> str:
-        return ask_master(
-            self.machine.connect(self.path(MASTER_SOCKET), timeout=timeout), command, where=self.where
+    def master(self, *, timeout: float = 5.0) -> Master:
+        """The process above the workers. A reload is answered by some versions when it is over: `timeout` bounds it."""
+        return Master(
+            lambda: self.machine.connect(self.path(MASTER_SOCKET), timeout=timeout), where=self.where
         )
 
     def config(self) -> str | None:
         found = self.machine.files(self.service, [CONFIG]).get(CONFIG)
         return None if found is None else found.content.decode(errors="replace")
-
-    def look(self, *, alive: bool | None = None) -> Running:
-        """What there is now. `alive`, where the caller knows it already."""
-        text = self.config()
-        if alive is None:
-            alive = self.service in self.machine.running()
-        if not alive:
-            return Running(text, alive=False)
-        try:
-            with self.runtime(timeout=2.0) as runtime:
-                return Running(text, alive=True, answers=True, loaded=runtime.info().digest)
-        except Failure:
-            return Running(text, alive=True)
 
 
 def processes(scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:

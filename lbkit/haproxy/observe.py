@@ -8,8 +8,9 @@ from lbkit.base.host import Host
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.instance import KIND, Instance, key_of, processes
+from lbkit.haproxy.looking import look, state_of
 from lbkit.haproxy.resolved import LoadBalancers, program_name
-from lbkit.haproxy.transition import Running, bound_ports, server_names
+from lbkit.haproxy.transition.written import bound_ports, server_names
 from lbkit.haproxy.vip import observe as vip_observe
 from lbkit.machine.contract import Process
 
@@ -21,7 +22,11 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
     for key in sorted(_keys(scope, started)):
         instance = Instance.of(key, scope, host)
         process = started.get(instance.machine.name, {}).get(instance.service)
-        running = instance.look(alive=process is not None and not process.trouble)
+        running = look(
+            instance,
+            alive=process is not None and not process.trouble,
+            by_hand=keeps(scope, instance.balancer),
+        )
         if running.text is None and process is None:
             continue
         yield Actual(
@@ -34,13 +39,10 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
     yield from vip_observe.observe(scope, host, started)
 
 
-def state_of(running: Running) -> dict[str, str | bool | None]:
-    return {
-        "config": running.text,
-        "alive": running.alive,
-        "answers": running.answers,
-        "loaded": running.loaded,
-    }
+def keeps(scope: Scope, balancer: str) -> bool:
+    """Whether what somebody set by hand at its runtime socket is to stay."""
+    declared = scope.of("haproxy", LoadBalancers).by_name.get(balancer)
+    return declared is not None and declared.by_hand == "keep"
 
 
 def claims(member: str, text: str) -> frozenset[str]:

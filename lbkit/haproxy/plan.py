@@ -5,44 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lbkit.base.host import Host
-from lbkit.base.mark import mark
 from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Scope
-from lbkit.haproxy.config.make import USER, config_of
 from lbkit.haproxy.instance import KIND, key_of
-from lbkit.haproxy.observe import claims, state_of
-from lbkit.haproxy.resolved import LoadBalancers, ResolvedLoadBalancer
-from lbkit.haproxy.text.render import digest_in, render
-from lbkit.haproxy.transition import Running, Step, transition
+from lbkit.haproxy.looking import running_of
+from lbkit.haproxy.observe import claims
+from lbkit.haproxy.resolved import LoadBalancers
+from lbkit.haproxy.transition.planner import Way, starting, transition
+from lbkit.haproxy.transition.steps import lines
 from lbkit.haproxy.vip import plan as vip_plan
+from lbkit.haproxy.wanted import wanted_of, wanted_state
 
 _IMPACTS = {
-    Step.WRITE: (Action.UPDATE, Impact.NONE),
-    Step.RELOAD: (Action.UPDATE, Impact.RELOAD),
-    Step.START: (Action.RESTART, Impact.DISRUPTIVE),
-    Step.RESTART: (Action.RESTART, Impact.DISRUPTIVE),
+    Way.WRITE: (Action.UPDATE, Impact.NONE),
+    Way.RUNTIME: (Action.UPDATE, Impact.HITLESS),
+    Way.RELOAD: (Action.UPDATE, Impact.RELOAD),
+    Way.START: (Action.RESTART, Impact.DISRUPTIVE),
+    Way.RESTART: (Action.RESTART, Impact.DISRUPTIVE),
 }
 
 
 def desired(scope: Scope, host: Host) -> Iterator[Desired]:
     for balancer in scope.of("haproxy", LoadBalancers).by_name.values():
         for member in balancer.members:
-            text = config_text(balancer, member, scope.name, host)
+            state = wanted_state(balancer, member, scope, host)
             yield Desired(
                 key_of(KIND, member, balancer.name),
-                state_of(Running(text, alive=True, answers=True, loaded=digest_in(text))),
+                state,
                 requires=balancer.requires | {Key("machine", member)},
-                claims=claims(member, text),
+                claims=claims(member, state["config"]),
             )
         if balancer.vip is not None:
             yield from vip_plan.desired(balancer.name, balancer.vip, scope.name)
-
-
-def config_text(balancer: ResolvedLoadBalancer, member: str, topology: str, host: Host) -> str:
-    """The whole text of haproxy.cfg on `member`."""
-    owner = mark(topology, KIND, member, balancer.name)
-    return render(config_of(balancer, mark=owner, user=USER if host.can_switch_user else None))
 
 
 def summary(want: Desired) -> str:
@@ -56,13 +51,19 @@ def summary(want: Desired) -> str:
     return f"{', '.join(binds)} to {servers} server{'' if servers == 1 else 's'}"
 
 
+def judge_create(want: Desired) -> Verdict:
+    words = summary(want)
+    steps = () if want.key.kind == vip_plan.KIND else lines(starting(wanted_of(want.state)))
+    return Verdict(Action.CREATE, Impact.NONE, f"new: {words}" if words else "new", steps)
+
+
 def judge_update(want: Desired, have: Actual) -> Verdict | None:
     if want.key.kind == vip_plan.KIND:
         return vip_plan.judge_update(want, have)
-    way = transition(running_of(have), str(want.state["config"]))
-    if way.step is Step.NOTHING:
+    way = transition(running_of(have.state), wanted_of(want.state))
+    if way.way is Way.NOTHING:
         return None
-    return Verdict(*_IMPACTS[way.step], way.reason)
+    return Verdict(*_IMPACTS[way.way], way.reason, way.lines)
 
 
 def judge_delete(have: Actual) -> Verdict:
@@ -73,8 +74,3 @@ def judge_delete(have: Actual) -> Verdict:
     return Verdict(
         Action.DELETE, Impact.DISRUPTIVE, "it is no longer declared; its connections get 5 s to end"
     )
-
-
-def running_of(have: Actual) -> Running:
-    state = have.state
-    return Running(state["config"], state["alive"], state["answers"], state["loaded"])

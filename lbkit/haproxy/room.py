@@ -38,6 +38,9 @@ class HaproxyRoom(Room[LoadBalancers]):
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
         return observe.observe(scope, host)
 
+    def judge_create(self, want: Desired) -> Verdict:
+        return plan.judge_create(want)
+
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         return plan.judge_update(want, have)
 

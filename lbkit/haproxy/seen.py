@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.instance import Instance
-from lbkit.haproxy.plan import config_text
+from lbkit.haproxy.looking import look
+from lbkit.haproxy.observe import keeps
 from lbkit.haproxy.resolved import ResolvedLoadBalancer
 from lbkit.haproxy.runtime import Info, Row
-from lbkit.haproxy.transition import Running, Step, Transition, transition
+from lbkit.haproxy.transition.planner import Transition, Way, transition
+from lbkit.haproxy.wanted import wanted_of, wanted_state
 from lbkit.machine.handle import machine
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """One HAProxy. `info` None: it does not answer, and there are no rows. `way`: what an apply would do."""
 
@@ -31,10 +34,14 @@ class Seen:
 
     @property
     def as_declared(self) -> bool:
-        return self.way.step is Step.NOTHING
+        return self.way.way is Way.NOTHING
 
     def row(self, backend: str, server: str) -> Row | None:
-        return next((row for row in self.rows if (row.proxy, row.server) == (backend, server)), None)
+        return self._by_name.get((backend, server))
+
+    @cached_property
+    def _by_name(self) -> Mapping[tuple[str, str], Row]:
+        return {(row.proxy, row.server): row for row in self.rows}
 
     @property
     def servers(self) -> list[Row]:
@@ -44,11 +51,9 @@ class Seen:
 def see(balancer: ResolvedLoadBalancer, scope: Scope, host: Host) -> Iterator[Seen]:
     for member in balancer.members:
         instance = Instance(machine(scope, host, member), balancer.name)
-        wanted = config_text(balancer, member, scope.name, host)
-        text = instance.config()
-        alive = instance.service in instance.machine.running()
-        info, rows = _ask(instance) if alive else (None, ())
-        running = Running(text, alive, info is not None, info.digest if info else None)
+        wanted = wanted_of(wanted_state(balancer, member, scope, host))
+        running = look(instance, by_hand=keeps(scope, balancer.name))
+        info, rows = _ask(instance) if running.answers else (None, ())
         yield Seen(instance, transition(running, wanted), info, rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lbkit.haproxy.text.render import digest_in
+from lbkit.haproxy.text.digest import digest_in
 
 
 @dataclass(frozen=True, slots=True)

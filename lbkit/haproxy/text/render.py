@@ -1,13 +1,11 @@
 """From a Config to the text of haproxy.cfg: the same text for the same Config, every word quoted where it must be.
 
-The text carries its own digest in `description`, which the running process shows again (`show info`): so it can
-be told what a process has loaded, whatever has become of the file since.
+The text carries a digest in `description`, which the running process shows again (`show info`): so it can be told
+what a process has loaded, whatever has become of the file since. It is of what only a reload takes up
+(`transition/written.py`); servers, maps and certificates are read back one by one.
 """
 
 from __future__ import annotations
-
-import hashlib
-import re
 
 from lbkit.haproxy.config.sections import METRICS, PEERS, RESOLVERS, Config
 from lbkit.haproxy.text.backend import backend
@@ -17,28 +15,21 @@ from lbkit.haproxy.text.peers import peers
 from lbkit.haproxy.text.process import defaults, process
 from lbkit.haproxy.text.resolvers import resolvers
 from lbkit.haproxy.text.words import word
+from lbkit.haproxy.transition.written import FILE_MARK, static_digest
 
 _NO_DIGEST = " sha256:\n"
-_DIGEST = re.compile(r"\bsha256:([0-9a-f]{32})\b")
 
 
 def render(config: Config) -> str:
     text = _text(config)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return text.replace(_NO_DIGEST, _NO_DIGEST[:-1] + digest + "\n", 1)
-
-
-def digest_in(text: str) -> str | None:
-    """The digest that a configuration's text, or the description of a running HAProxy, carries."""
-    match = _DIGEST.search(text)
-    return match[1] if match else None
+    return text.replace(_NO_DIGEST, f"{_NO_DIGEST[:-1]}{static_digest(text)}\n", 1)
 
 
 def _text(config: Config) -> str:
     sections = [
         ("global", process(config.global_, config.peers)),
         ("defaults", defaults(config.defaults)),
-        *([(f"peers {PEERS}", peers(config.peers))] if config.peers else []),
+        *([(f"peers {PEERS}", peers(config.peers, config.frontends))] if config.peers else []),
         *([(f"resolvers {RESOLVERS}", resolvers(config.resolvers))] if config.resolvers else []),
         *((f"frontend {word(each.name)}", frontend(each)) for each in config.frontends),
         *([(f"frontend {METRICS}", metrics(config.metrics))] if config.metrics else []),
@@ -47,6 +38,7 @@ def _text(config: Config) -> str:
     lines = [
         f"# {word(config.global_.mark)}",
         "# lbkit made this file, and the next apply writes it anew: change the topology's file instead.",
+        *(f"{FILE_MARK}{file.path} {file.kind} {file.digest}" for file in config.files),
     ]
     for head, body in sections:
         lines += ["", head, *("    " + " ".join(word(each) for each in words) for words in body)]

@@ -1,0 +1,140 @@
+"""Look at one HAProxy: its files, and all that its process tells, by one connection. Reads only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lbkit.base.errors import Failure
+from lbkit.engine.resource import State
+from lbkit.haproxy.config.files import FileKind
+from lbkit.haproxy.config.paths import STATE_FILE
+from lbkit.haproxy.instance import Instance
+from lbkit.haproxy.runtime import Row, Runtime
+from lbkit.haproxy.runtime.questions import CERTIFICATES, acl_entries, certificate, crt_list, map_entries
+from lbkit.haproxy.transition import written
+from lbkit.haproxy.transition.server import Server
+from lbkit.haproxy.transition.state import Running
+from lbkit.haproxy.transition.statefile import remembered
+
+
+def look(instance: Instance, *, alive: bool | None = None, by_hand: bool = False) -> Running:
+    """What there is now. `alive`, where the caller knows it already; `by_hand`: also what lbkit left the last time."""
+    text = instance.config()
+    if alive is None:
+        alive = instance.service in instance.machine.running()
+    known = written.files(text or "")
+    found = instance.machine.files(instance.service, known) if known else {}
+    files = {path: hashlib.sha256(file.content).hexdigest()[:32] for path, file in found.items()}
+    if not alive:
+        return Running(text, alive=False, files=files)
+    try:
+        with instance.runtime(timeout=5.0) as runtime:
+            info = runtime.info()
+            return Running(
+                text,
+                alive=True,
+                answers=True,
+                loaded=info.digest,
+                version=info.version,
+                servers=_servers(runtime, text or ""),
+                files=files,
+                tables=dict(_tables(runtime, known)),
+                certificates=_certificates(runtime),
+                remembered=_remembered(instance) if by_hand else {},
+            )
+    except Failure:
+        return Running(text, alive=True, files=files)
+
+
+def state_of(running: Running) -> dict[str, Any]:
+    """As plain data: `running_of` has it back."""
+    return {
+        "config": running.text,
+        "alive": running.alive,
+        "answers": running.answers,
+        "loaded": running.loaded,
+        "version": running.version,
+        "servers": running.servers,
+        "files": running.files,
+        "tables": running.tables,
+        "certificates": running.certificates,
+        "remembered": running.remembered,
+    }
+
+
+def running_of(state: State) -> Running:
+    return Running(
+        state["config"],
+        state["alive"],
+        state["answers"],
+        state["loaded"],
+        state["version"],
+        state["servers"],
+        state["files"],
+        state["tables"],
+        state["certificates"],
+        state["remembered"],
+    )
+
+
+def _servers(runtime: Runtime, text: str) -> dict[str, str]:
+    """In the order of the process."""
+    rows: dict[tuple[str, str], Row] = {(row.proxy, row.server): row for row in runtime.stat()}
+    agents = {
+        name
+        for (kind, name), section in written.sections(text).items()
+        if kind == "backend" and "agent-check" in section.defaults
+    }
+    return {
+        f"{state.backend}/{state.server}": str(
+            Server.running(state, rows.get(state.key), agent=state.backend in agents)
+        )
+        for state in runtime.servers()
+    }
+
+
+def _tables(runtime: Runtime, known: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Of maps and lists the entries as their files have them; of a list of certificates with their numbers before."""
+    for path, (kind, _) in known.items():
+        try:
+            if kind == FileKind.MAP:
+                entries = runtime.read(map_entries(path))
+                yield path, tuple(f"{entry.key} {entry.value}" for entry in entries)
+            elif kind == FileKind.LIST:
+                yield path, tuple(entry.key for entry in runtime.read(acl_entries(path)))
+            elif kind == FileKind.CERTIFICATE_LIST:
+                lines = runtime.read(crt_list(path))
+                yield (
+                    path,
+                    tuple(
+                        " ".join(
+                            filter(
+                                None,
+                                [
+                                    str(line.number),
+                                    line.file,
+                                    f"[{line.options}]" if line.options else "",
+                                    *line.filters,
+                                ],
+                            )
+                        )
+                        for line in lines
+                    ),
+                )
+        except Failure:  # the file names it, the process has loaded another one: the digest tells
+            continue
+
+
+def _certificates(runtime: Runtime) -> dict[str, str]:
+    try:
+        names = runtime.read(CERTIFICATES).files
+        return {name: runtime.read(certificate(name)).sha1 for name in names}
+    except Failure:  # a HAProxy without TLS does not know the question
+        return {}
+
+
+def _remembered(instance: Instance) -> dict[str, str]:
+    found = instance.machine.files(instance.service, [STATE_FILE]).get(STATE_FILE)
+    return remembered(found.content.decode(errors="replace")) if found else {}

@@ -1,0 +1,80 @@
+"""Ask servers what their health check asks, from the machine that HAProxy runs on, before HAProxy itself does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from lbkit.haproxy.resolved import ResolvedBackend, ResolvedLoadBalancer
+from lbkit.haproxy.transition.steps import Names
+from lbkit.health.outcome import Target
+from lbkit.machine.contract import Machine
+
+if TYPE_CHECKING:
+    from lbkit.health.conversation import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """`up`: who passed. `words`: what came of the others, in HAProxy's short names."""
+
+    up: frozenset[str] = frozenset()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """For one HAProxy. Called with servers as "BACKEND/SERVER", and the seconds in which all is over."""
+
+    balancer: ResolvedLoadBalancer
+    machine: Machine
+
+    def __call__(self, names: Names, seconds: float) -> Passed:
+        from lbkit.health.probe import probe  # noqa: PLC0415 - ssl and selectors: for who starts or reloads
+
+        wanted = frozenset(names)
+        up: set[str] = set()
+        words: dict[str, str] = {}
+        for backend in self.balancer.backends:
+            targets = {
+                f"{backend.name}/{server.name}": Target(str(server.address), server.port)
+                for server in backend.servers
+                if f"{backend.name}/{server.name}" in wanted and _is_address(str(server.address))
+            }
+            if not targets or backend.health_check is None:
+                continue
+            outcomes = probe(
+                backend.health_check,
+                targets.values(),
+                self.machine.tcp_sockets,
+                host=self.balancer.name,
+                traffic=_traffic(backend, self.balancer),
+                within=seconds,
+            )
+            for name, target in targets.items():
+                outcome = outcomes[target]
+                if outcome.passed:
+                    up.add(name)
+                else:
+                    words[name] = f"{outcome.code} {outcome.words}".strip()
+        return Passed(frozenset(up), words)
+
+
+def _traffic(backend: ResolvedBackend, balancer: ResolvedLoadBalancer) -> Traffic:
+    from lbkit.health.conversation import ServerTls, Traffic  # noqa: PLC0415
+
+    connect = backend.timeouts.get("connect", balancer.timeouts.connect)
+    if backend.tls is None:
+        return Traffic(connect_timeout=connect)
+    # whom the server's certificate is from HAProxy's own checks judge, with the same authorities
+    return Traffic(tls=ServerTls(None, backend.tls.server_name), connect_timeout=connect)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

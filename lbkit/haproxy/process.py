@@ -1,0 +1,133 @@
+"""The processes of one HAProxy: check its configuration, start it, reload it, and see that it serves."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+
+from lbkit.base.clock import Clock
+from lbkit.base.errors import Failure
+from lbkit.haproxy.config.paths import CONFIG, STATE_FILE
+from lbkit.haproxy.instance import Instance
+from lbkit.haproxy.runtime import EMPTY_STATE, Info
+from lbkit.haproxy.runtime.master import alerts
+from lbkit.haproxy.text.digest import digest_in
+from lbkit.haproxy.transition.state import Running, Wanted
+from lbkit.haproxy.waiting import wait_for
+
+STARTS_WITHIN = 15.0  # seconds, until the runtime socket answers: 5,000 servers take 0.4
+LEAVES_WITHIN = 5.0  # seconds that connections get when HAProxy goes for good
+
+_BEGIN = "haproxy version is"  # the first line of each start and reload in HAProxy's log
+
+
+def check(instance: Instance, files: Mapping[str, tuple[bytes, int]]) -> None:
+    """Have HAProxy itself read the configuration with all its files, in a folder that passes."""
+    state = {STATE_FILE: (EMPTY_STATE.encode(), 0o640)}
+    done = instance.machine.rehearse(
+        instance.service, (instance.executable, "-c", "-f", CONFIG), {**files, **state}
+    )
+    if done.returncode != 0:
+        raise Failure(
+            "HAProxy was to accept its configuration",
+            found=alerts(done.stderr.splitlines()) or f"exit code {done.returncode}",
+            where=instance.where,
+            remedy="nothing of it was changed; mend what HAProxy names",
+        )
+
+
+def start(instance: Instance, clock: Clock) -> None:
+    """Its files are in place."""
+    instance.machine.stop(instance.service)  # one that does not answer, and strays
+    instance.machine.start(instance.program)
+
+    def served() -> Info | Failure | None:
+        info = _answer(instance)
+        if (
+            info is not None and instance.master().workers() is not None
+        ):  # the master may be later than its worker
+            return info
+        if instance.service in instance.machine.running():
+            return None
+        return Failure(
+            "HAProxy was to run",
+            found=_last_words(instance) or "it ended and said nothing",
+            where=instance.where,
+            remedy="mend what HAProxy names, then apply again",
+        )
+
+    info = wait_for(clock, STARTS_WITHIN, served)
+    if isinstance(info, Failure):
+        raise info
+    if info is None:
+        raise Failure(
+            "HAProxy was to answer at its runtime socket",
+            found=f"no answer in {STARTS_WITHIN:g} s",
+            where=instance.where,
+            remedy=f"read {instance.path('log')}",
+        )
+
+
+def reload(instance: Instance, running: Running, wanted: Wanted, clock: Clock) -> str:
+    """Have the master load what lies on disk. The new worker serves when this returns, in words; else the file from
+    before is back, and HAProxy's own words are in the Failure.
+    """
+    known = wait_for(clock, STARTS_WITHIN, instance.master().workers)
+    if known is None:
+        _put_back(instance, running)
+        raise Failure(
+            "HAProxy's master process was to answer at its socket",
+            found=f"no answer in {STARTS_WITHIN:g} s",
+            where=instance.where,
+            remedy=f"read {instance.path('log')}, or stop HAProxy: the next apply starts it",
+        )
+    with instance.runtime() as runtime:
+        before = runtime.info().pid
+
+    def served() -> Info | None:
+        info = _answer(instance)
+        return info if info is not None and info.digest == digest_in(wanted.text) else None
+
+    loaded = instance.master(timeout=STARTS_WITHIN).reload(known, before, served, clock, STARTS_WITHIN)
+    if loaded.worker is None:
+        words = loaded.words or _last_words(instance) or f"no new worker in {STARTS_WITHIN:g} s"
+        _put_back(instance, running)
+        raise Failure(
+            "HAProxy was to load its new configuration",
+            found=words,
+            where=instance.where,
+            remedy="the process before serves on, and its file is back; mend what HAProxy names, then apply again",
+        )
+    return f"worker {before} -> {loaded.worker.pid}"
+
+
+def remove(instance: Instance, clock: Clock) -> None:
+    """Listen no more, let connections end for a while, then stop; and leave no file."""
+    on, service = instance.machine, instance.service
+    if service in on.running():
+        on.signal(service, signal.SIGUSR1)
+        wait_for(clock, LEAVES_WITHIN, lambda: None if service in on.running() else True, every=0.05)
+    on.stop(service)
+    on.remove(service)
+
+
+def _put_back(instance: Instance, running: Running) -> None:
+    if running.text is None:
+        instance.machine.discard(instance.path(CONFIG))
+    else:
+        instance.put(CONFIG, running.text.encode())
+
+
+def _answer(instance: Instance) -> Info | None:
+    try:
+        with instance.runtime(timeout=2.0) as runtime:
+            return runtime.info()
+    except Failure:
+        return None
+
+
+def _last_words(instance: Instance) -> str:
+    """HAProxy's alerts since it last began, from its log."""
+    lines = list(instance.machine.log(instance.service, lines=30))
+    begins = [index for index, line in enumerate(lines) if _BEGIN in line]
+    return alerts(lines[begins[-1] :] if begins else lines)

@@ -1,0 +1,148 @@
+"""The shortest safe way: what runs and what is wanted in, ordered steps out. Pure.
+
+Who arrives comes before routes lead there, and who leaves goes after routes have left it. What only a reload can
+do comes last: the process that is replaced hands on what it knows of its servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lbkit.haproxy import capabilities
+from lbkit.haproxy.config.paths import CONFIG
+from lbkit.haproxy.text.digest import digest_in
+from lbkit.haproxy.transition import written
+from lbkit.haproxy.transition.files import FileMoves, plan_files
+from lbkit.haproxy.transition.servers import Moves, plan_servers
+from lbkit.haproxy.transition.state import Running, Wanted
+from lbkit.haproxy.transition.steps import (
+    Certify,
+    Check,
+    Discard,
+    Probe,
+    Put,
+    Reload,
+    Remember,
+    Start,
+    Step,
+    UntilUp,
+    lines,
+)
+from lbkit.haproxy.transition.words import differences, sentence
+
+PROBE_WITHIN = 5.0  # seconds, for all servers side by side, before a process begins
+
+
+class Way(StrEnum):
+    NOTHING = "nothing"
+    WRITE = "write"  # the process is as wanted, what lies on disk is not
+    RUNTIME = "runtime"  # by commands to the running process
+    RELOAD = "reload"
+    START = "start"
+    RESTART = "restart"  # it lives, but nobody can speak to it
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """`kept`: what somebody set by hand, and stays."""
+
+    way: Way
+    reason: str = ""
+    steps: tuple[Step, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return lines(self.steps)
+
+
+def transition(running: Running, wanted: Wanted) -> Transition:
+    if not running.alive or not running.answers:
+        return _start(running, wanted)
+    can = capabilities.of(running.version)
+    servers = plan_servers(running, wanted, can)
+    files = plan_files(running, wanted, can)
+    reload = _why_reload(running, wanted, servers, files)
+    steps = _steps(running, wanted, servers, files, reload=bool(reload))
+    if not steps:
+        return Transition(Way.NOTHING, kept=tuple(servers.kept))
+    said = list(dict.fromkeys([*reload, *servers.said, *files.said]))
+    if reload:
+        way = Way.RELOAD
+    elif all(isinstance(step, Check | Put | Discard) for step in steps):
+        way, said = Way.WRITE, ["its file is not what it should be; the running HAProxy is"]
+    else:
+        way = Way.RUNTIME
+    return Transition(way, sentence(said), steps, tuple(servers.kept))
+
+
+def _why_reload(running: Running, wanted: Wanted, servers: Moves, files: FileMoves) -> list[str]:
+    why = [*servers.reload, *files.reload]
+    if running.loaded == digest_in(wanted.text):
+        return why
+    if running.text is not None and digest_in(running.text) == digest_in(wanted.text):
+        return [*why, "the running HAProxy has not loaded its file"]
+    said = differences(running.text, wanted.text) if running.text is not None else ()
+    return [*said, *why] or ["its file is not as lbkit writes it"]
+
+
+def _steps(
+    running: Running, wanted: Wanted, servers: Moves, files: FileMoves, *, reload: bool
+) -> tuple[Step, ...]:
+    """In their order. Where there is a reload, routes and certificates come with it: the names may be new to HAProxy."""
+    certified = () if reload else files.before
+    given = {step.path for step in certified if isinstance(step, Certify)}
+    put = [path for path in files.put if path not in given]
+    if running.text != wanted.text:
+        put.append(CONFIG)
+    write = [Put(tuple(put))] if put else []
+    steps: list[Step] = [Check()] if put or certified or reload else []
+    if reload:
+        steps += [*servers.change, *servers.leave, *_reload(wanted, servers.new, write)]
+    else:
+        steps += [*certified, *write, *servers.change, *files.routes, *servers.leave, *files.after]
+    steps += files.discard
+    if reload or servers.change or servers.leave:
+        steps.append(Remember())
+    return tuple(steps)
+
+
+def _reload(wanted: Wanted, new: list[str], write: list[Put]) -> Iterator[Step]:
+    checked = [name for name in new if wanted.server(name).checked]
+    if checked:
+        yield Probe(tuple(checked), PROBE_WITHIN)
+    yield Remember(tuple(new))
+    yield from write
+    yield Reload()
+    awaited: dict[str, list[str]] = {}
+    for name in checked:
+        if wanted.server(name).admin == "ready":
+            awaited.setdefault(name.partition("/")[0], []).append(name)
+    for backend, names in awaited.items():
+        yield UntilUp(tuple(names), wanted.timing_of(backend).up)
+
+
+def _start(running: Running, wanted: Wanted) -> Transition:
+    changes = differences(running.text, wanted.text) if running.text is not None else ()
+    also = f"; its configuration changes: {sentence(changes)}" if changes else ""
+    if running.alive:
+        way, reason = Way.RESTART, f"HAProxy runs, but does not answer at its runtime socket{also}"
+    else:
+        way, reason = Way.START, f"HAProxy does not run{also}"
+    known = written.files(running.text or "")
+    left = tuple(path for path in known if path not in wanted.files and path in running.files)
+    return Transition(way, reason, (*starting(wanted), *([Discard(left)] if left else [])))
+
+
+def starting(wanted: Wanted) -> tuple[Step, ...]:
+    """Where nothing runs yet."""
+    checked = tuple(name for name in wanted.servers if wanted.server(name).checked)
+    return (
+        Check(),
+        Put((*wanted.files, CONFIG)),
+        *([Probe(checked, PROBE_WITHIN)] if checked else []),
+        Remember(all_new=True),
+        Start(),
+    )

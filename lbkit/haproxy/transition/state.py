@@ -1,0 +1,74 @@
+"""Both sides of a transition: the HAProxy that runs, and the one that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lbkit.haproxy.transition.server import Server
+
+NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Of one backend, in seconds: for requests to a server that leaves to end, for a new one's checks to pass."""
+
+    drain: float = 30.0
+    up: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file beside haproxy.cfg that is wanted: as `config.files.File`. `content` is a Secret where it is secret."""
+
+    kind: str
+    digest: str
+    identity: str = ""
+    entries: tuple[str, ...] = ()  # of a map, a list of patterns, a list of certificates: its lines
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What there is. `text`: of the file. `loaded`: the static digest that the process says it has.
+
+    `loaded` is None where it does not live, does not answer, or runs what lbkit did not write. `servers` by
+    "BACKEND/SERVER", as `str(Server)`. `files`: digests of what lies on disk, by path. `tables`: the entries of
+    each map and list that the process has. `certificates`: fingerprints by path, "" of one that is empty.
+    `remembered`: the servers of the server-state file, weight and admin state (as "WEIGHT ADMIN").
+    """
+
+    text: str | None
+    alive: bool
+    answers: bool = False
+    loaded: str | None = None
+    version: str = ""
+    servers: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    remembered: Mapping[str, str] = field(default_factory=dict)
+
+    def server(self, name: str) -> Server:
+        return Server.parse(self.servers[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`text` of the configuration; `servers` as they shall run, as `str(Server)`; `timing` by backend.
+
+    `by_hand`: what becomes of a weight or a drain that somebody set at the runtime socket.
+    """
+
+    text: str
+    servers: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, File] = field(default_factory=dict)
+    timing: Mapping[str, Timing] = field(default_factory=dict)
+    by_hand: Literal["undo", "keep"] = "undo"
+
+    def server(self, name: str) -> Server:
+        return Server.parse(self.servers[name])
+
+    def timing_of(self, backend: str) -> Timing:
+        return self.timing.get(backend, Timing())

@@ -1,0 +1,68 @@
+"""The server-state file: what the next process knows of its servers when it starts, whoever starts it.
+
+Matched by names. Of a line HAProxy takes the admin state, whether the server is up, and its weight (as long as the
+configuration's is the one that the line tells); the port too, so it must be the configured one. Measured on 2.6 and
+3.0, whose `show servers state` has the form (management guide, 9.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from lbkit.haproxy.runtime.servers_state import EMPTY_STATE
+from lbkit.haproxy.transition.server import Server
+
+_BACKEND, _SERVER, _STATUS = 1, 3, 10  # columns of a line
+_NEVER_CHECKED = "1"
+
+
+def state_file(dump: str, servers: Mapping[str, Server], new: Collection[str], up: Collection[str]) -> str:
+    """`dump` is what `show servers state` said, or "". Of `new` ones it is not asked: those not in `up` begin down."""
+    kept = [line for line in dump.splitlines()[2:] if _name(line) in servers and _name(line) not in new]
+    lines = [_sound(line) for line in kept]
+    lines += _lines({name: servers[name] for name in new if name in servers}, up)
+    return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
+
+
+def remembered(text: str) -> dict[str, str]:
+    """Weight and admin state of each server of such a file, as "WEIGHT ADMIN"."""
+    found = {}
+    for line in text.splitlines():
+        words = line.split(" ")
+        if len(words) >= 20 and words[0].isdigit():
+            flags = int(words[6])
+            found[_name(line)] = (
+                f"{words[7]} {'maint' if flags & 0x05 else 'drain' if flags & 0x08 else 'ready'}"
+            )
+    return found
+
+
+def _lines(servers: Mapping[str, Server], up: Collection[str]) -> Iterator[str]:
+    for name, server in servers.items():
+        backend, _, own = name.partition("/")
+        serves = name in up or not server.checked
+        # a weight that is not the configuration's is passed over: right for one that an agent sets
+        weight = 0 if server.weight is None else server.weight
+        admin = 8 if server.admin == "drain" else 0  # maintenance stands in the configuration
+        where, fqdn = ("-", server.address) if not _is_address(server.address) else (server.address, "-")
+        yield (
+            f"0 {backend} 0 {own} {where} {2 if serves else 0} {admin} {weight} {weight} 0 {_NEVER_CHECKED} 0 "
+            f"{1 if serves else 0} 6 0 0 0 {fqdn} {server.port} - 0 0 - - 0"
+        )
+
+
+def _sound(line: str) -> str:
+    """A status of 0 in a line kills the worker at the server's first check, in 2.6 and 3.0."""
+    words = line.split(" ")
+    if words[_STATUS] == "0":
+        words[_STATUS] = _NEVER_CHECKED
+    return " ".join(words)
+
+
+def _name(line: str) -> str:
+    words = line.split(" ", _SERVER + 1)
+    return f"{words[_BACKEND]}/{words[_SERVER]}" if len(words) > _SERVER + 1 else ""
+
+
+def _is_address(text: str) -> bool:
+    return ":" in text or text.replace(".", "").isdigit()

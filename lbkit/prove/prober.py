@@ -82,7 +82,9 @@ class Prober:
             mine.close()
         if crash is not None:
             raise Bug(
-                "the prober was to ask until the end of the apply", found=f"{type(crash).__name__}: {crash}"
+                "the prober was to ask until the end of the apply",
+                found=f"{type(crash).__name__}: {crash}",
+                remedy="what was to be done is done, but nothing is proved of it: report it",
             ) from crash
 
     def _wake(self) -> None:

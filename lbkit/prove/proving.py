@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from lbkit.base.errors import Failure
+from lbkit.base.errors import Bug, Failure
 from lbkit.base.host import Host
 from lbkit.engine.applying import ApplyFailed, NotAsDeclared, Result, Watcher
 from lbkit.engine.journal import Journal
@@ -57,7 +57,10 @@ def proved(
     try:
         result = act(timeline.watching(watch))
     except (ApplyFailed, NotAsDeclared) as error:
-        error.result = replace(error.result, proof=told())
+        try:
+            error.result = replace(error.result, proof=told())
+        except Bug as bug:
+            raise error from bug  # what became of the changes is what matters most
         raise
     except BaseException:
         prober.stop(wait=False)

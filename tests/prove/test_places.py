@@ -80,14 +80,14 @@ def test_what_a_person_declares_reaches_the_prober() -> None:
 @pytest.mark.parametrize(
     ("host", "name"),
     [
-        ("shop.example.test", "shop.example.test"),
-        ("shop.example.test:8443", "shop.example.test"),
-        ("10.80.0.10:443", ""),
-        ("[fd00:80::10]:443", ""),
-        (None, ""),
+        ("www.example.test", "www.example.test"),
+        ("www.example.test:8443", "www.example.test"),
+        ("10.80.0.10:443", "shop.example.test"),
+        ("[fd00:80::10]:443", "shop.example.test"),
+        (None, "shop.example.test"),
     ],
 )
-def test_where_tls_is_spoken_the_host_is_the_servers_name_there(
+def test_where_tls_is_spoken_the_host_is_the_servers_name_or_else_the_certificates(
     host: str | None, name: str, tmp_path: Path
 ) -> None:
     data = with_("load_balancers.shop.certificates", {"shop": {"file": str(make_pem(tmp_path))}})

@@ -91,9 +91,11 @@ class Runtime:
         """Write and read at once: HAProxy stops reading commands where nobody reads its replies."""
         link = self._connection
         patience = None if self._patience is None else int(self._patience * 1000)
+        unsent = memoryview(exchange.to_send())
+        if link.fileno() < 0:
+            raise ConnectionError("the connection had ended before")
         waiting = select.poll()
         waiting.register(link, select.POLLIN)
-        unsent = memoryview(exchange.to_send())
         writing = False
         while not exchange.over:
             if unsent:

@@ -80,7 +80,13 @@ class Master:
         `known` is what `workers` said just before; `before` the pid of the worker then. `answer` asks the runtime
         socket for the worker that serves, None while none does or it is not the one wanted.
         """
-        said = self.ask(_RELOAD.line)
+        link = self._connect()
+        try:
+            said = ask_master(link, _RELOAD.line, where=self._where)
+        except (
+            RuntimeFailure
+        ):  # cut off as it executed itself, or longer than the connection's patience: watch
+            said = ""
         if said.startswith("Success=0"):
             return Reload(None, alerts(said.partition("\n--\n")[2].splitlines()))
 

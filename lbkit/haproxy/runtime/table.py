@@ -30,8 +30,10 @@ class Table:
 
 
 _HEAD = re.compile(r"# table: (\S+), type: (\S+), size:(\d+), used:(\d+)")
-_ENTRY = re.compile(r"0x[0-9a-f]+: key=(.*) use=(\d+) exp=(\d+)((?: \w+(?:\(\d+\))?=\S*)*)\s*\Z")
-_DATUM = re.compile(r"(\w+)(?:\(\d+\))?=(\S*)")
+_ENTRY = re.compile(r"0x[0-9a-f]+: key=((?:[^\\ ]|\\.)*) use=(-?\d+) exp=(-?\d+)(.*)\Z")
+_DATUM = re.compile(r" (\w+)(?:\(\d+\))?=(\S*)")
+_ESCAPED = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
+_LETTERS = {"t": "\t", "n": "\n", "r": "\r", "e": "\x1b"}
 
 
 def parse_table(text: str) -> Table:
@@ -44,14 +46,18 @@ def parse_table(text: str) -> Table:
 
 
 def _entry(line: str) -> Stuck:
-    """A key may have spaces, equals signs and what looks like data in it: the last ` use=` is HAProxy's own."""
     match = _ENTRY.match(line)
     if match is None:
         raise ValueError(f"the form known: {line[:120]}")
     key, uses, expires, data = match.groups()
-    return Stuck(
-        key, int(uses), int(expires), {intern(name): _value(value) for name, value in _DATUM.findall(data)}
-    )
+    known = {intern(name): _value(value) for name, value in _DATUM.findall(data)}
+    return Stuck(_ESCAPED.sub(_letter, key), int(uses), int(expires), known)
+
+
+def _letter(escaped: re.Match[str]) -> str:
+    """A key's letters may be any bytes of a request's; what would part words HAProxy escapes."""
+    code = escaped[1]
+    return chr(int(code[1:], 16)) if len(code) == 3 else _LETTERS.get(code, code)
 
 
 def _value(text: str) -> int | str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from lbkit.base.errors import Failure, LbkitError
 from lbkit.base.host import Host
@@ -11,10 +13,14 @@ from lbkit.engine.scope import Scope
 from lbkit.engine.view import Finding
 from lbkit.haproxy.instance import Instance
 from lbkit.haproxy.resolved import LoadBalancers
-from lbkit.haproxy.runtime import Runtime
+from lbkit.haproxy.runtime import Row, Runtime, ServerState
 from lbkit.haproxy.runtime.commands.server import set_state
 from lbkit.haproxy.runtime.servers_state import Admin
+from lbkit.haproxy.waiting import wait_for
 from lbkit.machine.handle import machine
+
+CHECKED_WITHIN = 10.0  # seconds that a first check gets to end
+_NEVER_CHECKED = 1  # HCHK_STATUS_UNKNOWN and HCHK_STATUS_INI, include/haproxy/check-t.h
 
 
 def holdable(scope: Scope) -> Iterator[str]:
@@ -28,12 +34,13 @@ def enact_hold(scope: Scope, host: Host, path: str) -> list[Finding]:
     """One finding for each member. A member that fails keeps no other from being asked."""
     name, backend, server = path.split("/")
     balancer = scope.of("haproxy", LoadBalancers).by_name[name]
+    state = next(each.state for of, each in balancer.servers if (of.name, each.name) == (backend, server))
     done: list[Finding] = []
     errors: list[LbkitError] = []
     for member in balancer.members:
-        instance = Instance(machine(scope, host, member), name)
+        place = _Place(Instance(machine(scope, host, member), name), backend, server, host)
         try:
-            done.append(_at(instance, backend, server, hold=path in scope.holds))
+            done.append(place.drain() if path in scope.holds else place.put_back(state))
         except LbkitError as error:
             errors.append(error)
     if errors:
@@ -41,42 +48,84 @@ def enact_hold(scope: Scope, host: Host, path: str) -> list[Finding]:
     return done
 
 
-def _at(instance: Instance, backend: str, server: str, *, hold: bool) -> Finding:
-    member = instance.machine.name
-    if instance.service not in instance.machine.running():
-        later = "the apply that starts it respects the hold" if hold else "nothing to release"
-        return Finding(None, f"{member}: HAProxy does not run", later)
-    with instance.runtime() as runtime:
-        before = admin_state(runtime, backend, server)
-        if before is None:
-            later = "the apply that adds it respects the hold" if hold else "nothing to release"
-            return Finding(None, f"{member}: its HAProxy does not have {server} yet", later)
-        if not hold and Admin.FORCED_DRAIN not in before:
-            # what else keeps it from traffic is not the hold's: only an apply knows whether its checks have passed
-            found = "in maintenance: left to the next apply" if before.maint else "in use already"
-            return Finding(None, f"{member}: {server} is {found}")
-        command = set_state(backend, server, "drain" if hold else "ready")
-        runtime.do(command)  # while drained it was checked on: HAProxy knows whether it is up
-        after = admin_state(runtime, backend, server)
-        drained = after is not None and Admin.FORCED_DRAIN in after
-        if drained is not hold:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One server in one HAProxy."""
+
+    instance: Instance
+    backend: str
+    server: str
+    host: Host
+
+    def drain(self) -> Finding:
+        if not self._runs:
+            return self._told(None, "HAProxy does not run", "the apply that starts it respects the hold")
+        with self.instance.runtime() as runtime:
+            before = self._look(runtime)
+            if before is None:
+                found = f"its HAProxy does not have {self.server} yet"
+                return self._told(None, found, "the apply that adds it respects the hold")
+            if before.admin.maint:  # to drain it would be to check on it again, and to let kept clients in
+                return self._told(None, f"{self.server} is in maintenance, and gets nothing: left so")
+            command = self._set(runtime, "drain")
+            row = self._row(runtime)
+        sessions = row.sessions if row else 0
+        left = f"; {sessions} session{'s go' if sessions > 1 else ' goes'} on" if sessions else ""
+        return self._told(True, f"{self.server} is drained{left}", command)
+
+    def put_back(self, declared: str) -> Finding:
+        """In use again, unless something else than the hold keeps it out; that only an apply can judge."""
+        if not self._runs:
+            return self._told(None, "HAProxy does not run")
+        with self.instance.runtime() as runtime:
+            before = self._look(runtime)
+            if before is None:
+                return self._told(None, f"its HAProxy does not have {self.server} yet")
+            if declared != "ready":
+                return self._told(None, f"{self.server} stays out of use: its declared state is {declared}")
+            if Admin.FORCED_DRAIN not in before.admin:
+                found = "in maintenance: left to the next apply" if before.admin.maint else "in use already"
+                return self._told(None, f"{self.server} is {found}")
+            # a server that was never checked is up as far as HAProxy knows
+            if wait_for(self.host.clock, CHECKED_WITHIN, lambda: self._checked(runtime)) is None:
+                found = f"{self.server} stays drained: no check of it has ended yet"
+                return self._told(False, found, "the next apply puts it back")
+            command = self._set(runtime, "ready")
+            row = self._row(runtime)
+        return self._told(
+            row is None or row.up, f"{self.server} is {row.status if row else 'ready'}", command
+        )
+
+    @property
+    def _runs(self) -> bool:
+        return self.instance.service in self.instance.machine.running()
+
+    def _told(self, good: bool | None, what: str, evidence: str = "") -> Finding:  # noqa: FBT001
+        return Finding(good, f"{self.instance.machine.name}: {what}", evidence)
+
+    def _set(self, runtime: Runtime, state: Literal["drain", "ready"]) -> str:
+        """The command that was done, read back."""
+        command = set_state(self.backend, self.server, state)
+        runtime.do(command)
+        after = self._look(runtime)
+        if after is None or (Admin.FORCED_DRAIN in after.admin) is not (state == "drain"):
             raise Failure(
-                f"{server} of {backend} was to be {'drained' if hold else 'in use again'}",
-                found=f"after `{command}` its admin state is {after!r}",
-                where=instance.where,
+                f"{self.server} of {self.backend} was to be {state}",
+                found=f"after `{command}` it is {after.admin!r}" if after else "it is gone",
+                where=self.instance.where,
                 remedy="`lbkit apply` carries it out",
             )
-        row = next((each for each in runtime.stat() if (each.proxy, each.server) == (backend, server)), None)
-    sessions = row.sessions if row else 0
-    if hold:
-        left = f"; {sessions} session{'' if sessions == 1 else 's'} of it go on" if sessions else ""
-        return Finding(True, f"{member}: {server} is drained{left}", str(command))
-    return Finding(
-        row is None or row.up, f"{member}: {server} is {row.status if row else 'ready'}", str(command)
-    )
+        return str(command)
 
+    def _look(self, runtime: Runtime) -> ServerState | None:
+        key = self.backend, self.server
+        return next((each for each in runtime.servers() if each.key == key), None)
 
-def admin_state(runtime: Runtime, backend: str, server: str) -> Admin | None:
-    """By whose order a server gets no traffic; None: HAProxy has no such server."""
-    key = backend, server
-    return next((each.admin for each in runtime.servers() if each.key == key), None)
+    def _row(self, runtime: Runtime) -> Row | None:
+        return next(
+            (row for row in runtime.stat() if (row.proxy, row.server) == (self.backend, self.server)), None
+        )
+
+    def _checked(self, runtime: Runtime) -> bool | None:
+        now = self._look(runtime)
+        return True if now is None or not now.check.runs or now.check_status > _NEVER_CHECKED else None

@@ -14,7 +14,7 @@ from lbkit.base.errors import Failure, Mistake
 from lbkit.engine.holds import FILE
 from lbkit.engine.journal import read_journal
 from lbkit.engine.view import Health
-from lbkit.haproxy.holding import admin_state
+from lbkit.haproxy import holding
 from tests.haproxy.topologies import document, load
 from tests.haproxy.world import World, get, steady_clients, until
 
@@ -37,8 +37,7 @@ def drained(world: World, server: str = "web-2") -> list[str]:
     found = []
     for member in ("lb-1", "lb-2"):
         with world.haproxy(member).runtime() as runtime:
-            if admin_state(runtime, "web", server):
-                found.append(member)
+            found += [member for each in runtime.servers() if each.server == server and each.admin]
     return found
 
 
@@ -109,7 +108,7 @@ def test_one_that_refuses_is_a_failure_and_the_others_are_drained(world: World) 
     with pytest.raises(Failure, match="lb-1"):
         hold(world)
     with world.haproxy("lb-2").runtime() as runtime:
-        assert admin_state(runtime, "web", "web-2")
+        assert [each.server for each in runtime.servers() if each.admin.drain] == ["web-2"]
     assert [held.path for held in lbkit.holds(world.scope, world.host)] == [PATH]
 
 
@@ -125,6 +124,38 @@ def test_what_is_not_drained_is_not_woken(world: World) -> None:
     assert back is not None
     assert {each.what.split(": ")[1] for each in back.done} == {"web-2 is in maintenance"}
     assert drained(world) == ["lb-1", "lb-2"]
+
+
+@pytest.mark.sandbox
+def test_one_that_was_never_checked_is_not_put_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HAProxy takes it for up. The last server's first check is two thirds of the interval away."""
+    monkeypatch.setattr(holding, "CHECKED_WITHIN", 0.1)
+    world.shop["backends"]["web"]["health_check"]["interval"] = "10m"
+    world.apply()
+    hold(world, "shop/web/web-3")
+    back = lbkit.release(world.scope, "shop/web/web-3", host=world.host)
+    assert back is not None
+    assert {(each.good, each.what[6:]) for each in back.done} == {
+        (False, "web-3 stays drained: no check of it has ended yet")
+    }
+    assert drained(world, "web-3") == ["lb-1", "lb-2"]
+
+
+@pytest.mark.sandbox
+def test_what_is_declared_out_of_use_stays_so(world: World) -> None:
+    world.apply()
+    world.shop["backends"]["web"]["servers"][0]["state"] = "drain"
+    hold(world)
+    back = lbkit.release(world.scope, PATH, host=world.host)
+    assert back is not None
+    assert [each.what for each in back.done] == [
+        f"{lb}: web-2 stays out of use: its declared state is drain" for lb in ("lb-1", "lb-2")
+    ]
+    assert drained(world) == ["lb-1", "lb-2"]
+    for member in ("lb-1", "lb-2"):
+        with world.haproxy(member).runtime() as runtime:
+            runtime.do("set server web/web-2 state maint")
+    assert {words[6:] for words in hold(world)} == {"web-2 is in maintenance, and gets nothing: left so"}
 
 
 @pytest.mark.sandbox

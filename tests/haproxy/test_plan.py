@@ -9,8 +9,8 @@ from lbkit.engine.change import Action, Impact
 from lbkit.engine.diff import diff
 from lbkit.engine.order import in_waves
 from lbkit.engine.resource import Actual, Desired, Key
-from lbkit.haproxy.apply import alerts
 from lbkit.haproxy.room import ROOM
+from lbkit.haproxy.runtime.master import alerts
 from tests.haproxy.topologies import Document, balancer, document, load, with_
 
 HOST = Host(run_dir=Path("/nowhere"))

@@ -74,6 +74,7 @@ class ResolvedBind:
     port: int
     foreign: bool = False
     tls: BindTls | None = None
+    accept_proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

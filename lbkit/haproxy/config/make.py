@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
+from typing import Literal
 
 from lbkit.haproxy.config.handling import handling_files
 from lbkit.haproxy.config.sections import (
@@ -57,7 +58,7 @@ def config_of(
             process.raw_defaults,
         ),
         tuple(_frontend(frontend, balancer) for frontend in balancer.frontends),
-        tuple(_backend(backend, balancer.name, member) for backend in balancer.backends),
+        tuple(_backend(backend, balancer, member) for backend in balancer.backends),
         files=(*tls_files(balancer), *chain.from_iterable(map(handling_files, balancer.frontends))),
         peers=_peers(balancer, member),
         resolvers=process.resolvers,
@@ -68,7 +69,9 @@ def config_of(
 def _peers(balancer: ResolvedLoadBalancer, member: str) -> Peers | None:
     if balancer.peers is not None:
         return Peers(member, balancer.peers.members, balancer.peers.port)
-    has_tables = any(backend.traffic.persist is not None for backend in balancer.backends)
+    has_tables = any(backend.traffic.persist is not None for backend in balancer.backends) or any(
+        frontend.handling.has_limits for frontend in balancer.frontends
+    )
     return Peers(member) if has_tables else None
 
 
@@ -109,18 +112,21 @@ def _bind(bind: ResolvedBind, certificate_list: str, *, ipv6: bool) -> Bind:
         both=bind.address is None and ipv6,
         freebind=bind.foreign,
         tls=bind.tls,
+        accept_proxy=bind.accept_proxy,
         certificate_list=certificate_list if bind.tls is not None else "",
     )
 
 
-def _backend(backend: ResolvedBackend, balancer: str, member: str) -> Backend:
+def _backend(backend: ResolvedBackend, balancer: ResolvedLoadBalancer, member: str) -> Backend:
+    resolvers = balancer.process.resolvers
+    prefer = resolvers.prefer if resolvers else "ipv4"
     return Backend(
         name=backend.name,
         mode=backend.mode,
         balance=backend.balance,
-        servers=tuple(_server(server) for server in backend.servers),
+        servers=tuple(_server(server, prefer) for server in backend.servers),
         check=backend.health_check,
-        host=balancer,
+        host=balancer.name,
         timeouts=_all_ms(backend.timeouts),
         traffic=backend.traffic,
         source=backend.source.get(member),
@@ -128,7 +134,7 @@ def _backend(backend: ResolvedBackend, balancer: str, member: str) -> Backend:
     )
 
 
-def _server(server: ResolvedServer) -> Server:
+def _server(server: ResolvedServer, prefer: Literal["ipv4", "ipv6"]) -> Server:
     return Server(
         server.name,
         server.address,
@@ -139,6 +145,7 @@ def _server(server: ResolvedServer) -> Server:
         server.minconn,
         server.maxqueue,
         server.state,
+        prefer,
     )
 
 

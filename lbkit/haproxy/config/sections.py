@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lbkit.engine.book import IPAddress
 from lbkit.haproxy.config.files import File
@@ -82,6 +83,7 @@ class Bind:
     freebind: bool = False
     tls: BindTls | None = None
     certificate_list: str = ""
+    accept_proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,10 @@ class Frontend:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`address`: a name where the resolvers are asked. `state` drain is no word of the file: it is said at run time."""
+    """`address`: a name where the resolvers are asked. `prefer`: which of its addresses.
+
+    `state` drain is no word of the file: it is said at run time.
+    """
 
     name: str
     address: IPAddress | str
@@ -112,6 +117,7 @@ class Server:
     minconn: int | None = None
     maxqueue: int | None = None
     state: State = "ready"
+    prefer: Literal["ipv4", "ipv6"] = "ipv4"
 
 
 @dataclass(frozen=True, slots=True)

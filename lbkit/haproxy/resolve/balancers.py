@@ -11,6 +11,7 @@ from lbkit.engine.scope import Draft
 from lbkit.haproxy.resolve.backends import Backends
 from lbkit.haproxy.resolve.binds import Binds
 from lbkit.haproxy.resolve.certificates import authorities_of, certificates_of
+from lbkit.haproxy.resolve.handling import misfits
 from lbkit.haproxy.resolve.peers import resolve_peers
 from lbkit.haproxy.resolve.routes import Routes
 from lbkit.haproxy.resolve.tls import Tls
@@ -146,6 +147,8 @@ class _LoadBalancer:
         for name, frontend in self.spec.frontends.items():
             path = (*self.path, "frontends", name)
             routes.check(frontend, path)
+            for field_, wanted, there in misfits(frontend):
+                self.draft.problems.add((*path, field_), wanted, found=there)
             found.append(
                 ResolvedFrontend(
                     name=name,

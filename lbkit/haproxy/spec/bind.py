@@ -23,6 +23,9 @@ class Bind(Model):
 
     address: IPAddress | None = None
     port: Port
+    accept_proxy: bool = Field(
+        False, description="Clients come through a proxy that says who they are (PROXY protocol); no other may come"
+    )
     tls: OneBindTls | None = Field(None, description="Speak TLS there, with these certificates")
 
 

@@ -37,6 +37,8 @@ def frontend(section: Frontend) -> Iterator[Words]:
 
 def bind_line(bind: Bind) -> Words:
     options: Words = ("transparent",) if bind.freebind else ()
+    if bind.accept_proxy:
+        options += ("accept-proxy",)
     if bind.tls is not None:
         options += bind_words(bind.tls, bind.certificate_list)
     if bind.address is not None:

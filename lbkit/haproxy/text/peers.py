@@ -1,17 +1,21 @@
-"""The section `peers`: members of the load balancer, and how a process hands its tables on to the next."""
+"""The section `peers`: members of the load balancer, how a process hands its tables on to the next, and the
+tables of frontends (a backend has its own)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lbkit.haproxy.config.paths import PEERS_SOCKET
-from lbkit.haproxy.config.sections import Peers
+from lbkit.haproxy.config.sections import Frontend, Peers
+from lbkit.haproxy.text.limits import tables
 from lbkit.haproxy.text.words import Words, endpoint
 
 
-def peers(section: Peers) -> Iterator[Words]:
+def peers(section: Peers, frontends: Sequence[Frontend]) -> Iterator[Words]:
     if section.members is None:
         yield "peer", section.local, f"unix@{PEERS_SOCKET}"
     else:
         for name, address in section.members.items():
             yield "peer", name, endpoint(address.compressed, section.port)
+    for frontend in frontends:
+        yield from tables(frontend)

@@ -16,33 +16,54 @@ from lbkit.haproxy.text.words import Words
 
 _LOOKED_UP = ("{", "var(txn.route)", "-m", "found", "}")
 _MATCH = {Table.EXACT: "map_str", Table.REGEX: "map_reg", Table.PREFIX: "map_beg"}  # map_beg: by the longest
-_HOSTS = ("var(txn.host)", "var(txn.host),regsub(^[^.]+,*)", f"str({ANY})")
+_PARENT = "regsub(^[^.]+,*)"  # *. and all but the first label
+INSPECT_MS = 5000
+_HOSTS = ("var(txn.host)", f"var(txn.host),{_PARENT}", f"str({ANY})")
 
 
 def routes(frontend: str, routing: Routing, *, default: bool) -> Iterator[Words]:
     """`default`: the frontend has a backend for what no route fits."""
-    if Table.SNI in routing.tables:
-        yield from _sni(frontend)
-        if not default:
-            yield "tcp-request", "content", "reject", "unless", *_LOOKED_UP
-    else:
-        yield from _host_and_path(paths=routing.paths)
-        yield from _headers(routing)
-        for host in _HOSTS:
-            yield from _of_host(frontend, host, routing)
-        if not default:
-            yield *_deny(404), "unless", *_LOOKED_UP
-        yield from _answers()
-    yield (
-        "use_backend",
-        "%[var(txn.route),bytes(8)]",
+    yield from _host_and_path(paths=routing.paths)
+    yield from _headers(routing)
+    for host in _HOSTS:
+        yield from _of_host(frontend, host, routing)
+    if not default:
+        yield *_deny(404), "unless", *_LOOKED_UP
+    yield from _answers()
+
+
+def by_sni(frontend: str, *, default: bool) -> Iterator[Words]:
+    """In tcp mode.
+
+    A TLS client says first whom it asks for; who says something else goes on at once, who says nothing
+    waits.
+    """
+    yield "tcp-request", "inspect-delay", INSPECT_MS
+    found = f"map_str({map_path(frontend, Table.SNI)})"
+    passed = (
         "if",
-        "{",
-        "var(txn.route)",
-        "-m",
-        "beg",
-        "backend:",
+        "!{",
+        "ssl_fc",
         "}",
+        "{",
+        "req.ssl_hello_type",
+        1,
+        "}",
+    )  # the condition waits for the hello
+    ended = ("if", "{", "ssl_fc", "}")
+    for asked, when in (("req.ssl_sni", passed), ("ssl_fc_sni", ended)):
+        for name in (f"{asked},lower,rtrim(.)", f"{asked},lower,rtrim(.),{_PARENT}"):
+            unknown = ("!{", *_LOOKED_UP[1:])
+            yield "tcp-request", "content", "set-var(txn.route)", f"{name},{found}", *when, *unknown
+    if not default:
+        yield "tcp-request", "content", "reject", "unless", *_LOOKED_UP
+
+
+def use_backend() -> Words:
+    """After all other rules: HAProxy warns of those that follow it."""
+    return (
+        *("use_backend", "%[var(txn.route),bytes(8)]"),
+        *("if", "{", "var(txn.route)", "-m", "beg", "backend:", "}"),
     )
 
 
@@ -103,27 +124,6 @@ def _of_host(frontend: str, host: str, routing: Routing) -> Iterator[Words]:
                 yield *_set("txn.route", about + found), "unless", *_LOOKED_UP
     if asked:
         yield *_set("txn.route", "var(txn.best),regsub(^[0-9]+:,)"), "unless", *_LOOKED_UP
-
-
-def _sni(frontend: str) -> Iterator[Words]:
-    """A TLS client says first whom it asks for; who says something else goes on at once, who says nothing waits."""
-    yield "tcp-request", "inspect-delay", 5000
-    found = f"map_str({map_path(frontend, Table.SNI)})"
-    passed = (
-        "if",
-        "!{",
-        "ssl_fc",
-        "}",
-        "{",
-        "req.ssl_hello_type",
-        1,
-        "}",
-    )  # the condition waits for the hello
-    ended = ("if", "{", "ssl_fc", "}")
-    for asked, when in (("req.ssl_sni", passed), ("ssl_fc_sni", ended)):
-        for name in (f"{asked},lower", f"{asked},lower,regsub(^[^.]+,*)"):
-            unknown = ("!{", *_LOOKED_UP[1:])
-            yield "tcp-request", "content", "set-var(txn.route)", f"{name},{found}", *when, *unknown
 
 
 def _answers() -> Iterator[Words]:

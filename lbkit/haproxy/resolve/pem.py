@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -81,16 +82,31 @@ def roots(content: bytes) -> Roots:
 
 
 def _certificates(content: bytes) -> list[x509.Certificate]:
-    from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.utils import CryptographyDeprecationWarning  # noqa: PLC0415
+    from cryptography.x509 import (  # noqa: PLC0415
+        DuplicateExtension,
+        UnsupportedGeneralNameType,
+        load_pem_x509_certificates,
+    )
+
+    unreadable = (ValueError, UnsupportedAlgorithm, DuplicateExtension, UnsupportedGeneralNameType)
 
     if _CERTIFICATE not in content:
         raise Mistake("a certificate in PEM", found=_instead(content))
     try:
-        return load_pem_x509_certificates(content)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            # of a certificate that is odd, but that OpenSSL takes: a serial number of 0
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            found = load_pem_x509_certificates(content)
+            for each in found:  # they are read as they are asked
+                _ = (each.subject, each.issuer, each.extensions, each.not_valid_before_utc)
+                _ = (each.not_valid_after_utc, each.public_key())
+    except unreadable as error:
         raise Mistake(
             "certificates in PEM", found=f"one that cannot be read ({_first_line(error)})"
         ) from error
+    return found
 
 
 def _instead(content: bytes) -> str:
@@ -177,12 +193,9 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
     from cryptography.x509.oid import NameOID  # noqa: PLC0415
 
     found: list[str] = []
-    try:
-        for extension in leaf.extensions:
-            if isinstance(extension.value, x509.SubjectAlternativeName):
-                found += extension.value.get_values_for_type(x509.DNSName)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise Mistake("a certificate whose names can be read", found=_first_line(error)) from error
+    for extension in leaf.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            found += extension.value.get_values_for_type(x509.DNSName)
     found += [str(each.value) for each in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     return tuple(dict.fromkeys(name.lower() for name in found if name.isprintable()))
 

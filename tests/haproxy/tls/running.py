@@ -142,6 +142,7 @@ def free_port() -> int:
 
 class _Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         body = self.headers.get("Host", "").encode()

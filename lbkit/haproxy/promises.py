@@ -13,6 +13,9 @@ from lbkit.haproxy.spec.prove import Prove
 from lbkit.haproxy.spec.tls import BindTls
 from lbkit.machine.resolved import Machines
 
+NO_PROXY = b"PROXY UNKNOWN\r\n"
+"""The header of the PROXY protocol that tells of no other client (its specification, 2.1)."""
+
 Place = tuple[IPAddress, str | None, tuple[str, ...]]
 """An address, the network that it is on (None: a loopback), and the machines that have it or may get it."""
 
@@ -52,6 +55,7 @@ def _promise(
         expect=_statuses(prove.expect),
         download=prove.download if frontend.mode == "http" else None,
         tls=None if bind.tls is None else _server_name(prove.host or "") or _first_name(bind.tls, balancer),
+        preamble=NO_PROXY if bind.accept_proxy else b"",
     )
 
 

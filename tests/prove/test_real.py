@@ -196,8 +196,9 @@ def test_by_the_command_line_as_a_person_does(world: World, tmp_path: Path) -> N
     assert proof["sent"] > 10
 
 
-def test_tcp_mode_is_asked_as_it_is_declared(world: World) -> None:
+def test_tcp_mode_and_the_proxy_protocol_are_spoken_as_declared(world: World) -> None:
     world.shop["frontends"]["raw"] = {"bind": 7000, "mode": "tcp", "backend": "plain"}
+    world.shop["frontends"]["behind"] = {"bind": {"port": 81, "accept_proxy": True}, "backend": "web"}
     world.shop["backends"]["plain"] = {"servers": [{"machines": "web", "port": 8080}]}
     world.apply()
     world.shop["maxconn"] = 500
@@ -206,5 +207,6 @@ def test_tcp_mode_is_asked_as_it_is_declared(world: World) -> None:
     assert {target.target: target.since for target in proof.targets} == {
         "shop/http 10.80.0.10:80": 0.0,
         "shop/raw 10.80.0.10:7000": 0.0,
+        "shop/behind 10.80.0.10:81": 0.0,
     }
     assert all(target.sent > 5 for target in proof.targets)

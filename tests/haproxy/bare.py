@@ -74,7 +74,7 @@ class Bare:
 def running(program: Path, folder: Path, config: str) -> Iterator[Bare]:
     """`folder` must be short: it is in a socket's address (unix(7))."""
     (folder / "haproxy.cfg").write_text(GLOBAL + config)
-    (folder / "servers.state").touch()
+    (folder / "servers.state").touch()  # a test may have written it
     argv = [program, "-W", "-S", "unix@master.sock,mode,600", "-f", "haproxy.cfg"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(argv, cwd=folder, stdout=log, stderr=log)

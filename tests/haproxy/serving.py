@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, ClassVar
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Any
 
 from lbkit.base.clock import SystemClock
 from lbkit.haproxy.config.make import config_of
@@ -29,12 +30,23 @@ _PORTS = itertools.count(9001)
 """Each its own: one HAProxy may stand while the next is made."""
 
 
-class _Echo(BaseHTTPRequestHandler):
+_NAMES: dict[int, str] = {}
+"""Of backends, by the ports of their servers."""
+
+
+class Named(BaseRequestHandler):
+    """Whatever a client says first: the backend's name."""
+
+    def handle(self) -> None:
+        if self.request.recv(1):
+            self.request.sendall(_NAMES[self.server.server_address[1]].encode())  # type: ignore[index]
+
+
+class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    names: ClassVar[dict[int, str]] = {}
 
     def do_GET(self) -> None:
-        name = self.names[self.server.server_address[1]]  # type: ignore[index]
+        name = _NAMES[self.server.server_address[1]]  # type: ignore[index]
         said = {"backend": name, "path": self.path, "headers": list(self.headers.items())}
         body = json.dumps(said).encode()
         self.send_response(200)
@@ -61,6 +73,11 @@ class _Echo(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
+
+
+class _Server(ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,16 @@ class Serving:
         with socket.create_connection(("127.0.0.1", port or self.port), 10, (source, 0)) as client:
             client.sendall(request)
             return b"".join(iter(lambda: client.recv(65536), b""))
+
+    def raw_or_cut(self, request: bytes, *, source: str = "127.0.0.1") -> bytes:
+        """The same; nothing where the connection is cut off."""
+        try:
+            return self.raw(request, source=source)
+        except (ConnectionResetError, BrokenPipeError):
+            return b""
+
+    def connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 10)
 
     def ask(
         self,
@@ -146,14 +173,18 @@ def put(config: Config, folder: Path) -> str:
 
 
 @contextmanager
-def serving(config: Config, folder: Path, program: str = "haproxy") -> Iterator[Serving]:
+def serving(
+    config: Config,
+    folder: Path,
+    program: str = "haproxy",
+    server_of: type[Echo | Named] = Echo,
+) -> Iterator[Serving]:
     text = put(config, folder)
-    _Echo.names.clear()
     servers = []
     for backend in config.backends:
         for server in backend.servers:
-            _Echo.names[server.port] = backend.name
-            servers.append(ThreadingHTTPServer(("127.0.0.1", server.port), _Echo))
+            _NAMES[server.port] = backend.name
+            servers.append(_Server(("127.0.0.1", server.port), server_of))
             threading.Thread(target=servers[-1].serve_forever, args=(0.02,), daemon=True).start()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "-db", "-f", "haproxy.cfg"], cwd=folder, stdout=log, stderr=log)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from tests.haproxy.serving import Serving, frontend_config, parsed, serving
+from lbkit.haproxy.routing import entries
+from lbkit.haproxy.spec.routes import Route
+from tests.haproxy.routing_model import meant
+from tests.haproxy.serving import Named, Serving, frontend_config, parsed, serving
+from tests.haproxy.versions import VERSIONS, program
 
 pytestmark = pytest.mark.sandbox
 
@@ -31,10 +41,10 @@ ROUTES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+@pytest.fixture(scope="module", params=VERSIONS)
+def routed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     config = frontend_config({"backend": "web", "routes": ROUTES}, BACKENDS)
-    with serving(config, tmp_path_factory.mktemp("routed")) as served:
+    with serving(config, tmp_path_factory.mktemp("routed"), str(program(request.param))) as served:
         yield served
 
 
@@ -136,11 +146,11 @@ BY_HEADER = [
 ]
 
 
-@pytest.fixture(scope="module")
-def by_header(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+@pytest.fixture(scope="module", params=VERSIONS)
+def by_header(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     names = ("web", "api", "exact", "canary", "apicanary", "exactcanary", "numbers", "both", "tenant")
     config = frontend_config({"backend": "web", "routes": BY_HEADER}, names)
-    with serving(config, tmp_path_factory.mktemp("by-header")) as served:
+    with serving(config, tmp_path_factory.mktemp("by-header"), str(program(request.param))) as served:
         yield served
 
 
@@ -174,3 +184,98 @@ def test_headers_decide_between_routes_of_one_host_and_path(
 
 def test_a_host_cannot_pass_for_a_condition_on_a_header(by_header: Serving) -> None:
     assert by_header.ask("x-canary=1;shop.test").short == "400"
+
+
+def hello(name: str | None) -> bytes:
+    """What a TLS client says first."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    written = ssl.MemoryBIO()
+    client = context.wrap_bio(ssl.MemoryBIO(), written, server_hostname=name)
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return written.read()
+
+
+SNI = [
+    {"sni": ["shop.test", "api.test"], "backend": "shop"},
+    {"sni": "*.shop.test", "backend": "tenant"},
+]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("default", ["web", None])
+def test_connections_go_by_the_name_that_tls_asks_for(
+    version: str, tmp_path: Path, default: str | None
+) -> None:
+    config = frontend_config({"backend": default, "routes": SNI}, ("web", "shop", "tenant"), mode="tcp")
+    with serving(config, tmp_path, str(program(version)), Named) as served:
+        asked = [hello(name) for name in ("shop.test", "API.test", "a.shop.test", "a.b.shop.test", None)]
+        heard = [served.raw_or_cut(each) for each in (*asked, b"no TLS at all\n")]
+        other = (default or "").encode()
+        assert heard == [b"shop", b"shop", b"tenant", other, other, other]
+        with served.connected() as slow:  # a hello that comes in pieces is waited for
+            slow.sendall(asked[0][:20])
+            slow.sendall(asked[0][20:])
+            assert slow.recv(100) == b"shop"
+
+
+HOSTS = ["a.test", "b.a.test", "c.test"]
+PATHS = ["/", "/a", "/a/b", "/a/b/c", "/ab", "/\u00e9", "/a/12"]
+
+
+@st.composite
+def some_routes(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Each with an answer of its own, and no two for the same."""
+    condition = st.fixed_dictionaries(
+        {},
+        optional={
+            "host": st.lists(
+                st.sampled_from([*HOSTS, "*.a.test", "*.test"]), min_size=1, max_size=2, unique=True
+            ),
+            "headers": st.dictionaries(st.sampled_from(["X-A", "X-B"]), st.sampled_from(["1", "a b"])),
+        },
+    )
+    where = st.one_of(
+        st.just({}),
+        st.fixed_dictionaries({"path": st.sampled_from(PATHS)}),
+        st.fixed_dictionaries({"path_prefix": st.sampled_from(PATHS)}),
+        st.fixed_dictionaries({"path_regex": st.sampled_from(["/a/[0-9]+", "/a.*", "/(?:a|ab)", "/.*b"])}),
+    )
+    found: list[dict[str, Any]] = []
+    keys: set[tuple[str, str]] = set()
+    for said in draw(st.lists(st.builds(lambda left, right: left | right, condition, where), max_size=12)):
+        written = said | {"redirect": {"to": f"/{len(found)}"}}
+        try:
+            route = Route.model_validate(written)
+        except ValueError:
+            continue
+        new = {(entry.table, entry.key) for entry in entries([route])}
+        if not new & keys:
+            keys |= new
+            found.append(written)
+    return found
+
+
+requests = st.tuples(
+    st.sampled_from([*HOSTS, "x.a.test", "x.test", "a.b.a.test"]),
+    st.sampled_from([*PATHS, "/b", "/a/1/2"]),
+    st.sampled_from([{}, {"X-A": "1"}, {"X-B": "a b"}, {"X-A": "1", "X-B": "a b"}, {"X-A": "2"}]),
+)
+
+
+@settings(
+    max_examples=20,
+    phases=[Phase.explicit, Phase.generate],  # each example starts HAProxy: too slow to shrink
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(written=some_routes(), asked=st.lists(requests, min_size=10, max_size=40))
+def test_haproxy_takes_the_route_that_is_meant(
+    written: list[dict[str, Any]], asked: list[tuple[str, str, dict[str, str]]], tmp_path: Path
+) -> None:
+    routes = [Route.model_validate(each) for each in written]
+    with serving(frontend_config({"routes": written}), tmp_path) as served:
+        for host, path, headers in asked:
+            number = meant(routes, host, path, headers)
+            wanted = "404" if number is None else f"302 /{number}"
+            assert served.ask(host, quote(path), headers=headers).short == wanted, (host, path, headers)

@@ -65,6 +65,13 @@ class LogTarget(Model):
     )
 
 
+def _target(value: object) -> object:
+    return {"address": value} if isinstance(value, str) else value
+
+
+OneLogTarget = Annotated[LogTarget, BeforeValidator(_target, json_schema_input_type=LogTarget | str)]
+"""`log: 10.0.0.5` is written for `log: {address: 10.0.0.5}`."""
+
 PRESETS = ("standard", "clf", "json")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from lbkit.base.model import Model, OneOrMany
 from lbkit.base.names import Form, Label
-from lbkit.haproxy.spec.bind import OneBind
-from lbkit.haproxy.spec.logs import LogTarget
+from lbkit.haproxy.spec.bind import Bind, OneBind
+from lbkit.haproxy.spec.logs import OneLogTarget
 from lbkit.haproxy.spec.names import Resolvers
 from lbkit.haproxy.spec.raw import RawDefaults, RawGlobal
 from lbkit.haproxy.spec.words import Port
@@ -38,6 +38,13 @@ class Metrics(Model):
     path: Annotated[
         str, Form(r"/[A-Za-z0-9._~/-]{0,200}", "a path of letters, digits, '.', '_', '~', '-' and '/'")
     ] = "/metrics"
+
+    @field_validator("bind")
+    @classmethod
+    def _plain(cls, binds: tuple[Bind, ...]) -> tuple[Bind, ...]:
+        if any(bind.tls is not None for bind in binds):
+            raise ValueError("binds without `tls`: a frontend of your own may stand before them")
+        return binds
 
 
 class Tuning(Model):
@@ -69,7 +76,7 @@ Executable = Annotated[
 class Process(Model):
     """The part of a load balancer in which nothing has to be looked up."""
 
-    log: Annotated[tuple[LogTarget, ...], Field(max_length=16), OneOrMany()] = Field(
+    log: Annotated[tuple[OneLogTarget, ...], Field(max_length=16), OneOrMany()] = Field(
         (), description="Syslog servers that get the log too"
     )
     resolvers: Resolvers | None = Field(None, description="Who is asked for servers that have a name")

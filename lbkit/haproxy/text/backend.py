@@ -91,7 +91,7 @@ def server_line(server: Server, *, cookie: bool) -> Words:
         words += ["cookie", server.name]
     if named:
         # it is not asked for while HAProxy starts, so that a name server that is away keeps nothing from starting
-        words += ["resolvers", RESOLVERS, "init-addr", "last,none"]
+        words += ["resolvers", RESOLVERS, "resolve-prefer", server.prefer, "init-addr", "last,none"]
     if server.state == "maintenance":
         words += ["disabled"]
     return tuple(words)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from lbkit.base.errors import Bug
 
@@ -21,10 +21,10 @@ LIMIT = 16383
 WORDS = 64
 """HAProxy drops the words after these without a word of its own."""
 
-SILENT = re.compile(r"\Z")
+SILENT = r"\Z"
 """Done where HAProxy says nothing."""
 
-ANSWER = re.compile(r"(?!Unknown command|Permission denied|This command is restricted to )")
+ANSWER = r"(?!Unknown command|Permission denied|This command is restricted to )"
 """Any answer but those that HAProxy gives to what it does not know or allow."""
 
 _PLAIN = re.compile(r"[!-:=-\[\]-~](?:[ !-:=-\[\]-~]*[!-:=-\[\]-~])?")  # no `<`, `;` and backslash at all
@@ -37,12 +37,13 @@ _NEEDS_ESCAPE = re.compile(r"([\\; ])")
 class Command:
     """`line` without its end, every word escaped; `payload` without the empty line that ends it.
 
+    `says`: a pattern of the replies that mean success, from their first character.
     `str()` is the command as a plan and a journal show it. `quoted`: the reply is CSV, whose quoted fields may
     have line feeds in them, and so what looks like a prompt.
     """
 
     line: str
-    says: re.Pattern[str] = SILENT
+    says: str = SILENT
     payload: bytes | None = field(default=None, repr=False)
     quoted: bool = False
 
@@ -82,7 +83,10 @@ class Command:
         return 0 if self.payload is None else self.payload.count(b"\n") + 2
 
     def done(self, reply: str) -> bool:
-        return self.says.match(reply) is not None
+        return _compiled(self.says).match(reply) is not None
+
+
+_compiled = cache(re.compile)  # when first asked: most commands are never given in a run
 
 
 @lru_cache(maxsize=8192)

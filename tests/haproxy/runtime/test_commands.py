@@ -22,6 +22,7 @@ from lbkit.haproxy.runtime.commands import (
     add_to_crt_list,
     commit_map,
     del_map,
+    fits,
     prepare_map,
     set_addr,
     set_cert,
@@ -159,6 +160,18 @@ def test_a_command_fits_the_buffer() -> None:
         set_cert("a.pem", b"secret\n" * 3000)
     assert "secret" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@given(st.integers(LIMIT - 60, LIMIT + 5))
+def test_whether_a_certificate_fits_is_known_before(size: int) -> None:
+    pem = b"k" * size
+    try:
+        made = set_cert("certs/a b.pem", pem)
+    except Bug:
+        assert not fits("certs/a b.pem", pem)
+    else:
+        assert fits("certs/a b.pem", pem)
+        assert made.size <= LIMIT
 
 
 def test_no_word_is_lost_unheard() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from lbkit.base.errors import Bug
 from lbkit.haproxy.runtime.command import LIMIT, Command, file, whole, word
 
-_CREATED = re.compile(r"New version created: (\d+)\Z")
+_CREATED = r"New version created: (\d+)\Z"
 _MOST_VERSION = 2**32 - 1
 
 
@@ -84,7 +84,7 @@ def commit_acl(acl_file: str, version: int) -> Command:
 
 def version_created(reply: str) -> int:
     """The version that `prepare_map` or `prepare_acl` made, from its reply."""
-    match = _CREATED.match(reply)
+    match = re.match(_CREATED, reply)
     if match is None:
         raise Bug("a reply to `prepare` was to tell the version", found=ascii(reply))
     return int(match[1])

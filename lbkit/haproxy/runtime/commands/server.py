@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address
@@ -12,10 +11,10 @@ from lbkit.base.errors import Bug
 from lbkit.haproxy.runtime.command import Command, name, whole, word
 
 _CHANGED = r"(?:IP|port) changed from '[^'\n]*' to '[^'\n]*'|no need to change the (?:addr|port)"
-_READDRESSED = re.compile(rf"(?:(?:{_CHANGED})(?:, (?:{_CHANGED}))?(?: by '[^'\n]*')?|nothing changed)\Z")
-_ADDED = re.compile(r"(?s:.*\n)?New server registered\.\Z")  # warnings may come first
-_DELETED = re.compile(r"Server deleted\.\Z")
-_TLS_SET = re.compile(r"server ssl setting updated\.\Z")
+_READDRESSED = rf"(?:(?:{_CHANGED})(?:, (?:{_CHANGED}))?(?: by '[^'\n]*')?|nothing changed)\Z"
+_ADDED = r"(?s:.*\n)?New server registered\.\Z"  # warnings may come first
+_DELETED = r"Server deleted\.\Z"
+_TLS_SET = r"server ssl setting updated\.\Z"
 _MOST = 2**31 - 1
 
 State = Literal["ready", "drain", "maint"]
@@ -69,7 +68,7 @@ def set_agent_send(backend: str, server: str, text: str) -> Command:
 
 def set_fqdn(backend: str, server: str, fqdn: str) -> Command:
     """Of a server with `resolvers` alone."""
-    says = re.compile(r"(?:.* changed its FQDN from .* to .*|no need to change the FDQN.*)?\Z")
+    says = r"(?:.* changed its FQDN from .* to .*|no need to change the FDQN.*)?\Z"
     return Command(f"set server {_server(backend, server)} fqdn {word(fqdn)}", says)
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 from lbkit.haproxy.runtime.command import Command, file, name, whole
 
-_INFO = re.compile("Name: ")
-_STAT = re.compile("# pxname,")
-_STATE = re.compile("1\n# ")
-_LISTS = re.compile(r"# id \(file\) ")
-_ENTRIES = re.compile(r"0x|\Z")
-_CERTS = re.compile(r"# (?:filename|transaction)(?:\n|\Z)|\Z")
-_CERT = re.compile("Filename: ")
-_CRT_LIST = re.compile("# ")
-_TABLE = re.compile("# table: ")
-_VERSION = re.compile(r"\d+\.\d")
-_ANY_PATHS = re.compile(r"(?!Unknown|Permission|This command|Can't|Operations)")
+_INFO = "Name: "
+_STAT = "# pxname,"
+_STATE = "1\n# "
+_LISTS = r"# id \(file\) "
+_ENTRIES = r"0x|\Z"
+_CERTS = r"# (?:filename|transaction)(?:\n|\Z)|\Z"
+_CERT = "Filename: "
+_CRT_LIST = "# "
+_TABLE = "# table: "
+_VERSION = r"\d+\.\d"
+_ANY_PATHS = r"(?!Unknown|Permission|This command|Can't|Operations)"
 
 
 def info() -> Command:

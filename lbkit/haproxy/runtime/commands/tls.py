@@ -6,21 +6,19 @@ transaction at a time is open in a process, whoever began it.
 
 from __future__ import annotations
 
-import re
-
 from lbkit.base.secrets import Secret
-from lbkit.haproxy.runtime.command import Command, file, whole, word
+from lbkit.haproxy.runtime.command import LIMIT, Command, file, whole, word
 
-_NEW = re.compile(r"New empty certificate store '[^\n]*'!\Z")
-_SET = re.compile(r"(?s:.*\n)?Transaction (?:created|updated) for certificate [^\n]*!\Z")
-_COMMITTED = re.compile(r"Committing (?s:.*)\nSuccess!\Z")
-_ABORTED = re.compile(r"Transaction aborted for certificate '[^\n]*'!\Z")
-_DELETED = re.compile(r"Certificate '[^\n]*' deleted!\Z")
-_LISTED = re.compile(r"Inserting certificate '(?s:.*)\nSuccess!\Z")
-_UNLISTED = re.compile(r"Entry '[^\n]*' deleted in crtlist '[^\n]*'!\Z")
-_CA_NEW = re.compile(r"New CA file created '[^\n]*'!\Z")
-_CA_SET = re.compile(r"(?s:.*\n)?transaction (?:created|updated) for CA [^\n]*!\Z")
-_CA_DELETED = re.compile(r"CA file '[^\n]*' deleted!\Z")
+_NEW = r"New empty certificate store '[^\n]*'!\Z"
+_SET = r"(?s:.*\n)?Transaction (?:created|updated) for certificate [^\n]*!\Z"
+_COMMITTED = r"Committing (?s:.*)\nSuccess!\Z"
+_ABORTED = r"Transaction aborted for certificate '[^\n]*'!\Z"
+_DELETED = r"Certificate '[^\n]*' deleted!\Z"
+_LISTED = r"Inserting certificate '(?s:.*)\nSuccess!\Z"
+_UNLISTED = r"Entry '[^\n]*' deleted in crtlist '[^\n]*'!\Z"
+_CA_NEW = r"New CA file created '[^\n]*'!\Z"
+_CA_SET = r"(?s:.*\n)?transaction (?:created|updated) for CA [^\n]*!\Z"
+_CA_DELETED = r"CA file '[^\n]*' deleted!\Z"
 
 
 def new_cert(path: str) -> Command:
@@ -30,6 +28,11 @@ def new_cert(path: str) -> Command:
 def set_cert(path: str, pem: Secret | bytes) -> Command:
     """`pem`: certificate, chain and key in one. Empty lines and carriage returns are left out of it."""
     return Command(f"set ssl cert {file(path)}", _SET, payload=lines_of(pem))
+
+
+def fits(path: str, pem: Secret | bytes) -> bool:
+    """Whether `set_cert` can carry it: HAProxy takes a command as large as its buffer. Else only a reload can."""
+    return len(f"set ssl cert {file(path)} <<\n".encode()) + len(lines_of(pem)) + len("\n\n") <= LIMIT
 
 
 def commit_cert(path: str) -> Command:

@@ -19,6 +19,7 @@ from lbkit.engine.journal import read_journal
 from lbkit.engine.proof import Proof, ProofFailed
 from lbkit.haproxy.config.paths import RUNTIME_SOCKET
 from tests.haproxy.world import World, left_behind, until
+from tests.prove.servers import make_pem
 
 pytestmark = pytest.mark.sandbox
 
@@ -210,3 +211,16 @@ def test_tcp_mode_and_the_proxy_protocol_are_spoken_as_declared(world: World) ->
         "shop/behind 10.80.0.10:81": 0.0,
     }
     assert all(target.sent > 5 for target in proof.targets)
+
+
+def test_tls_is_spoken_by_the_certificates_name(world: World, tmp_path: Path) -> None:
+    world.shop["certificates"] = {"shop": {"file": str(make_pem(tmp_path))}}
+    tls = {"certificates": "shop", "strict_sni": True}
+    world.shop["frontends"] = {"https": {"bind": {"port": 443, "tls": tls}, "backend": "web"}}
+    world.apply()
+    world.shop["maxconn"] = 500
+    proof = proof_of(prove(world))
+    assert proof.failures == ()
+    (target,) = proof.targets
+    assert (target.target, target.since) == ("shop/https 10.80.0.10:443", 0.0)
+    assert target.sent > 10

@@ -93,6 +93,41 @@ def test_ten_thousand_servers_fit_a_terminal_the_worst_of_them() -> None:
     assert lines[-1].startswith("9,981 more servers")
 
 
+@given(st.integers(60, 200), st.integers(5, 60))
+def test_a_narrow_screen_leaves_columns_out_and_cuts_no_number(width: int, height: int) -> None:
+    counters = Counters(*[12_345_678] * 7)
+    one = Sample(
+        "server",
+        "shop/web/192-0-2-17-in-a-far-room",
+        "lb-1",
+        "7",
+        1.0,
+        True,
+        "UP",
+        "L7OK 200",
+        100,
+        9,
+        9,
+        counters,
+    )
+    now = Traffic(tuple(one._replace(path=f"{one.path}-{number}") for number in range(30)))
+    rates = flows(Traffic(tuple(each._replace(at=0.0, counters=Counters()) for each in now.samples)), now)
+    console = Console(width=width, height=height, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with console.file:
+        console.print(
+            view("shop", datetime(2030, 1, 1, tzinfo=UTC), rates, now, lines=height - 1, width=width)
+        )
+    lines = console.export_text().splitlines()
+    assert len(lines) <= height - 1
+    assert max(len(line) for line in lines) <= width
+    first = lines[2].split()
+    assert first[1].endswith("far-room-0")
+    assert first[2] == "12.3M"
+    assert "err/s" in lines[1]
+    assert "req/s" in lines[1]
+    assert (" weight" in lines[1]) is ("100" in first)
+
+
 @given(st.floats(0, 1e14))
 def test_numbers_are_short(rate: float) -> None:
     assert len(_number(rate)) <= 9

@@ -176,7 +176,9 @@ def test_a_destroy_takes_the_holds_along_and_a_broken_file_keeps_it_from_nothing
 def test_the_plan_tells_of_holds_and_an_apply_lets_go_of_expired_ones(world: World) -> None:
     world.apply()
     hold(world, until=datetime.now(UTC) + timedelta(hours=1))
-    (note,) = world.plan().notes
+    plan = world.plan()
+    assert plan.changes == (), "what was done by hand is what is wanted now"
+    (note,) = plan.notes
     assert note.startswith(f"{PATH} is held by ada until ")
     world.host = replace(world.host, clock=Later())
     assert lbkit.holds(world.scope, world.host) == []

@@ -107,10 +107,11 @@ class _Watch:
             self.look()
             yield
 
-    def view(self, *, lines: int | None = None) -> RenderableType:
+    def view(self, *, lines: int | None = None, width: int | None = None) -> RenderableType:
         from lbkit.faces.render.top import view  # noqa: PLC0415 - brings rich
 
-        return view(self.scope.name, self.time, self.flows, self.now, each=self.each, lines=lines)
+        name = self.scope.name
+        return view(name, self.time, self.flows, self.now, each=self.each, lines=lines, width=width)
 
     def as_data(self) -> dict[str, object]:
         return {
@@ -135,7 +136,8 @@ def _live(watch: _Watch, count: int | None, out: Out) -> None:
         Live(console=out.console, screen=True, auto_refresh=False) as live,
     ):
         for _ in chain([None], watch.views(count, partial(_rest, key))):
-            live.update(watch.view(lines=out.console.size.height - 1), refresh=True)
+            screen = out.console.size
+            live.update(watch.view(lines=screen.height - 1, width=screen.width), refresh=True)
 
 
 def _rest(key: Wait, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -14,7 +14,11 @@ from lbkit.faces.render.harmless import one_line
 from lbkit.faces.render.words import word
 
 _NUMBERS = ("req/s", "in/s", "out/s", "sess", "queue", "err/s", "5xx/s")
+_WORDS = ("state", "check", "weight")
+_LEFT_OUT_FIRST = ("weight", "in/s", "check", "out/s", "5xx/s", "sess")
 _AROUND = 3  # lines beside those of the flows: all of it, the columns' names, what does not fit
+_GAP = 2
+_NAME = 28  # columns that a name gets before others are left out for it
 
 
 def view(
@@ -25,23 +29,49 @@ def view(
     *,
     each: bool = False,
     lines: int | None = None,
+    width: int | None = None,
 ) -> RenderableType:
-    """`each`: of every machine by itself. `lines`: the height to keep to; None: whatever it takes."""
-    silent = [word(text, "bold red") for text in now.silent]
+    """`each`: of every machine by itself. `lines` and `width`: the screen to keep to; None: whatever it takes."""
+    silent = [_cut(text, "bold red") for text in now.silent]
     if lines is not None:
         silent = silent[: max(0, lines // 4)]
     shown = fitting(flows, None if lines is None else lines - _AROUND - len(silent))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("", no_wrap=True, overflow="ellipsis")
-    for name in _NUMBERS:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("state", "check", "weight"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for flow in shown.flows:
-        table.add_row(*_cells(flow, each=each))
+    names = [(f"{flow.kind} ", _name(flow, each=each)) for flow in shown.flows]
+    cells = [dict(zip((*_NUMBERS, *_WORDS), _cells(flow), strict=True)) for flow in shown.flows]
+    wide = {
+        column: max([len(column), *(len(row[column]) for row in cells)]) for column in (*_NUMBERS, *_WORDS)
+    }
+    room = max((len(kind) + len(name) for kind, name in names), default=0)
+    if width is not None:
+        for column in _LEFT_OUT_FIRST:
+            if min(room, _NAME) + _taken(wide) > width:
+                del wide[column]
+        room = max(min(room, width - _taken(wide)), 1)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table.add_column("", no_wrap=True, width=room)
+    for column, size in wide.items():
+        table.add_column(
+            column, justify="right" if column in _NUMBERS else "left", no_wrap=True, min_width=size
+        )
+    for (kind, name), row in zip(names, cells, strict=True):
+        short = name if len(kind) + len(name) <= room else f"…{name[len(kind) + len(name) - room + 1 :]}"
+        table.add_row(Text.assemble((kind, "dim"), short), *(row[column] for column in wide))
     hidden = ", ".join(f"{number:,} more {kind}s" for kind, number in shown.hidden.items())
-    below = [word(f"{hidden}: those that fare worst are shown", "dim")] if hidden else []
+    below = [_cut(f"{hidden}: those that fare worst are shown", "dim")] if hidden else []
     return Group(_all(topology, time, flows), *silent, table, *below)
+
+
+def _taken(wide: Mapping[str, int]) -> int:
+    return sum(size + _GAP for size in wide.values())
+
+
+def _cut(text: str, style: str) -> Text:
+    """One line, and no second where the screen is narrow."""
+    return Text(one_line(text), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _name(flow: Flow, *, each: bool) -> str:
+    return one_line(f"{flow.path} at {flow.places[0]}" if each else flow.path)
 
 
 def _all(topology: str, time: datetime, flows: Sequence[Flow]) -> Text:
@@ -60,7 +90,7 @@ def _all(topology: str, time: datetime, flows: Sequence[Flow]) -> Text:
         f"{_number(errors.errors if errors else None)} errors/s",
         f"{len(servers) - len(ailing):,} of {len(servers):,} servers up",
     ]
-    return word("  ".join(parts), "bold")
+    return _cut("  ".join(parts), "bold")
 
 
 def _total(flows: Sequence[Flow]) -> Counters | None:
@@ -68,11 +98,8 @@ def _total(flows: Sequence[Flow]) -> Counters | None:
     return Counters(*map(sum, zip(*rates, strict=True))) if rates else None
 
 
-def _cells(flow: Flow, *, each: bool) -> list[Text]:
+def _cells(flow: Flow) -> list[Text]:
     rates = flow.rates
-    name = Text.assemble((f"{flow.kind} ", "dim"), one_line(flow.path))
-    if each:
-        name.append(f" at {one_line(flow.places[0])}", style="dim")
     numbers = [
         _number(rates.requests if rates else None),
         _bytes(rates.bytes_in if rates else None),
@@ -88,7 +115,6 @@ def _cells(flow: Flow, *, each: bool) -> list[Text]:
     )
     state = "green" if flow.good else "yellow" if flow.up else "bold red"
     return [
-        name,
         *(word(text, style) for text, style in zip(numbers, styles, strict=True)),
         word(flow.state if flow.kind != "frontend" else "", state),
         word(flow.check),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lbkit.base.errors import Bug
 from lbkit.base.secrets import Secret
-from lbkit.haproxy.runtime import Command, commands
+from lbkit.haproxy.runtime import Command, commands, show
 from lbkit.haproxy.runtime.command import LIMIT, word
 from lbkit.haproxy.runtime.commands import (
     add_map,
@@ -31,7 +31,6 @@ from lbkit.haproxy.runtime.commands import (
     set_server_maxconn,
     set_state,
     set_weight,
-    show,
     version_created,
 )
 from tests.haproxy.runtime.peer import as_haproxy_reads

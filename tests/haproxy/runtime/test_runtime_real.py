@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from lbkit.base.clock import SystemClock
 from lbkit.base.errors import Bug
-from lbkit.haproxy.runtime import Command, RuntimeFailure, ServerState, questions
+from lbkit.haproxy.runtime import Command, RuntimeFailure, ServerState, questions, show
 from lbkit.haproxy.runtime import commands as give
 from lbkit.haproxy.runtime.aio import AsyncRuntime
 from lbkit.haproxy.runtime.command import ANSWER, LIMIT
-from lbkit.haproxy.runtime.commands import show
 from lbkit.haproxy.runtime.servers_state import Admin, Check
 from tests.haproxy.runtime.daemon import SERVERS, Daemon, certificate, haproxy
 from tests.haproxy.versions import VERSIONS

@@ -66,11 +66,11 @@ def entries(routes: Sequence[Route]) -> Iterator[Entry]:
     ranked = any(route.headers for route in routes)
     for index, route in enumerate(routes):
         value = action(route)
-        for name in route.sni:
+        for name in dict.fromkeys(route.sni):
             yield Entry(Table.SNI, name, value, index)
         if not route.is_http:
             continue
-        for host in route.host or (ANY,):
+        for host in dict.fromkeys(route.host or (ANY,)):
             about = _said(route) + host
             if route.path is not None:
                 yield Entry(Table.EXACT, about + route.path, value, index)

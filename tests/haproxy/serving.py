@@ -172,6 +172,14 @@ def put(config: Config, folder: Path) -> str:
     return text
 
 
+def check(folder: Path) -> str:
+    """What HAProxy finds wrong with the configuration in the folder, warnings too."""
+    done = subprocess.run(
+        ["haproxy", "-c", "-f", "haproxy.cfg"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return "" if done.returncode == 0 and "[WARNING]" not in done.stderr else done.stderr
+
+
 @contextmanager
 def serving(
     config: Config,

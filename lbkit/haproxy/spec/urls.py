@@ -59,7 +59,7 @@ UrlPrefix = Annotated[UrlPath, AfterValidator(_prefix)]
 
 _SET = r"\[\^?(?:\\[^\s\x7f]|[^\]\[\\\s])+\]"
 _REGEX_PART = re.compile(
-    r"(?:\\(?:[dDwWsSbB]|[^A-Za-z0-9\s])|" + _SET + r"|\((?:\?[:=!])?|[^\\\[(\s^$#])*\Z", re.ASCII
+    r"(?:\\(?:[dDwWsSbB]|[^A-Za-z0-9\s])|" + _SET + r"|\((?:\?[:=!]|(?!\?))|[^\\\[(\s^$#])*\Z", re.ASCII
 )
 
 

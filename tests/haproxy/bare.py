@@ -72,10 +72,16 @@ class Bare:
 
 @contextmanager
 def running(program: Path, folder: Path, config: str) -> Iterator[Bare]:
-    """`folder` must be short: it is in a socket's address (unix(7))."""
-    (folder / "haproxy.cfg").write_text(GLOBAL + config)
+    with standing(program, folder, GLOBAL + config) as made:
+        yield made
+
+
+@contextmanager
+def standing(program: Path, folder: Path, text: str) -> Iterator[Bare]:
+    """By a whole configuration, with a runtime.sock. `folder` must be short: it is in a socket's address (unix(7))."""
+    (folder / "haproxy.cfg").write_text(text)
     (folder / "servers.state").touch()  # a test may have written it
-    argv = [program, "-W", "-S", "unix@master.sock,mode,600", "-f", "haproxy.cfg"]
+    argv: list[str | Path] = [program, "-W", "-S", "unix@master.sock,mode,600", "-f", "haproxy.cfg"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(argv, cwd=folder, stdout=log, stderr=log)
     made = Bare(folder)

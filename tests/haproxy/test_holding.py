@@ -11,7 +11,8 @@ import pytest
 import lbkit
 from lbkit.base.clock import SystemClock
 from lbkit.base.errors import Failure, Mistake
-from lbkit.engine.holds import FILE
+from lbkit.engine.change import Impact
+from lbkit.engine.holds import FILE, Hold, Holds, write_holds
 from lbkit.engine.journal import read_journal
 from lbkit.engine.view import Health
 from lbkit.haproxy import holding
@@ -182,10 +183,33 @@ def test_the_plan_tells_of_holds_and_an_apply_lets_go_of_expired_ones(world: Wor
     assert note.startswith(f"{PATH} is held by ada until ")
     world.host = replace(world.host, clock=Later())
     assert lbkit.holds(world.scope, world.host) == []
-    (note,) = world.plan().notes
+    plan = world.plan()
+    (note,) = plan.notes
     assert note.startswith(f"{PATH} was held until ")
+    assert {str(change.key) for change in plan.changes} == {"haproxy lb-1/shop", "haproxy lb-2/shop"}
+    assert {change.impact for change in plan.changes} == {Impact.HITLESS}
     world.apply()
-    assert world.plan().notes == ()
+    assert drained(world) == []
+    plan = world.plan()
+    assert (plan.notes, plan.changes) == ((), ())
+
+
+@pytest.mark.sandbox
+def test_applies_respect_a_hold_after_a_crash_a_reload_and_a_kill_in_between(world: World) -> None:
+    world.apply()
+    hold(world)
+    world.kill_haproxy("lb-1")
+    world.shop["timeouts"] = {"connect": "3s"}  # lb-2 reloads
+    world.apply()
+    assert drained(world) == ["lb-1", "lb-2"]
+    world.machine("lb-1").stop("haproxy-shop")
+    lbkit.release(world.scope, PATH, host=world.host)
+    # killed when the file was written, and HAProxy not told yet
+    folder = world.host.folder(world.name)
+    write_holds(folder, Holds({PATH: Hold(PATH, "disk", "ada", "2030-01-31T12:00:00+00:00")}))
+    world.apply()
+    assert drained(world) == ["lb-1", "lb-2"]
+    assert not world.plan()
 
 
 def test_servers_can_be_held_and_nothing_else() -> None:

@@ -54,9 +54,11 @@ class HaproxyRoom(Room[LoadBalancers]):
         apply.apply(changes, scope, host, done)
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
-        from lbkit.haproxy.expiry import notes  # noqa: PLC0415 - and so nothing of certificates is slow to import
+        from lbkit.haproxy import expiry  # noqa: PLC0415 - and so nothing of certificates is slow to import
+        from lbkit.haproxy.seen import by_hand  # noqa: PLC0415
 
-        return notes(scope, host.clock.now())
+        yield from expiry.notes(scope, host.clock.now())
+        yield from by_hand(scope, host)
 
     def status(self, scope: Scope, host: Host) -> Iterable[Status]:
         from lbkit.haproxy.view import status  # noqa: PLC0415 - a plan needs no view

@@ -12,7 +12,7 @@ from lbkit.engine.scope import Scope
 from lbkit.haproxy.instance import Instance
 from lbkit.haproxy.looking import look
 from lbkit.haproxy.observe import keeps
-from lbkit.haproxy.resolved import ResolvedLoadBalancer
+from lbkit.haproxy.resolved import LoadBalancers, ResolvedLoadBalancer
 from lbkit.haproxy.runtime import Info, Row
 from lbkit.haproxy.transition.planner import Transition, Way, transition
 from lbkit.haproxy.wanted import wanted_of, wanted_state
@@ -55,6 +55,14 @@ def see(balancer: ResolvedLoadBalancer, scope: Scope, host: Host) -> Iterator[Se
         running = look(instance, by_hand=keeps(scope, balancer.name))
         info, rows = _ask(instance) if running.answers else (None, ())
         yield Seen(instance, transition(running, wanted), info, rows)
+
+
+def by_hand(scope: Scope, host: Host) -> Iterator[str]:
+    """What somebody set at a runtime socket and stays, as `by_hand: keep` declares."""
+    for balancer in scope.of("haproxy", LoadBalancers).by_name.values():
+        if balancer.by_hand == "keep":
+            for seen in see(balancer, scope, host):
+                yield from (f"{seen.member}: {words}, and stays so" for words in seen.way.kept)
 
 
 def _ask(instance: Instance) -> tuple[Info | None, tuple[Row, ...]]:

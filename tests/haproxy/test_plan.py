@@ -9,8 +9,10 @@ from lbkit.engine.change import Action, Impact
 from lbkit.engine.diff import diff
 from lbkit.engine.order import in_waves
 from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.haproxy.looking import state_of
 from lbkit.haproxy.room import ROOM
 from lbkit.haproxy.runtime.master import alerts
+from lbkit.haproxy.transition.state import Running
 from tests.haproxy.topologies import Document, balancer, document, load, with_
 
 HOST = Host(run_dir=Path("/nowhere"))
@@ -23,7 +25,23 @@ def desired(data: Document | None = None) -> dict[Key, Desired]:
 
 
 def standing(wants: dict[Key, Desired]) -> list[Actual]:
-    return [Actual(key, want.state, "web", want.requires, want.claims) for key, want in wants.items()]
+    return [standing_as(want) for want in wants.values()]
+
+
+def standing_as(want: Desired) -> Actual:
+    """As if HAProxy had just been started with it."""
+    state = dict(want.state)
+    if want.key.kind == "haproxy":
+        running = Running(
+            state["config"],
+            alive=True,
+            answers=True,
+            loaded=state["loaded"],
+            version="2.6.12",
+            servers=state["servers"],
+        )
+        state = state_of(running)
+    return Actual(want.key, state, "web", want.requires, want.claims)
 
 
 def test_what_stands_as_wanted_is_no_change() -> None:
@@ -67,19 +85,34 @@ def test_a_port_is_given_up_before_it_is_taken() -> None:
 
 def test_a_dead_haproxy_is_to_be_started_again() -> None:
     wants = desired()
-    have = Actual(LB, dict(wants[LB].state) | {"alive": False, "answers": False, "loaded": None}, "web")
+    have = Actual(LB, state_of(Running(wants[LB].state["config"], alive=False)), "web")
     verdict = ROOM.judge_update(wants[LB], have)
     assert verdict is not None
     assert (verdict.action, verdict.impact) == (Action.RESTART, Impact.DISRUPTIVE)
 
 
-def test_another_text_is_a_reload_with_its_reason() -> None:
+def test_what_can_be_changed_at_run_time_is_hitless_and_says_its_steps() -> None:
     wants = desired()
     other = desired(with_("load_balancers.shop.backends.web.servers.1.weight", 3))
-    verdict = ROOM.judge_update(other[LB], Actual(LB, wants[LB].state, "web"))
+    verdict = ROOM.judge_update(other[LB], standing_as(wants[LB]))
+    assert verdict is not None
+    assert (verdict.action, verdict.impact) == (Action.UPDATE, Impact.HITLESS)
+    assert verdict.reason == "backend web: server old weight: 10 -> 3"
+    assert verdict.steps == (
+        "check the new configuration (haproxy -c)",
+        "write haproxy.cfg",
+        "set server web/old weight 3",
+        "write servers.state",
+    )
+
+
+def test_what_only_a_reload_takes_up_is_one_with_its_reason() -> None:
+    wants = desired()
+    other = desired(with_("load_balancers.shop.timeouts", {"client": "1m"}))
+    verdict = ROOM.judge_update(other[LB], standing_as(wants[LB]))
     assert verdict is not None
     assert (verdict.action, verdict.impact) == (Action.UPDATE, Impact.RELOAD)
-    assert verdict.reason == "backend web: server old: weight 10 -> 3"
+    assert verdict.reason == "defaults: timeout client 30000 -> 60000"
 
 
 IN_USE = """[NOTICE]   (9) : haproxy version is 2.6.12

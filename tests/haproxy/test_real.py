@@ -18,8 +18,8 @@ from lbkit.engine.applying import ApplyFailed
 from lbkit.engine.change import Action, Impact
 from lbkit.engine.view import Health
 from lbkit.haproxy import plan as haproxy_plan
-from lbkit.haproxy.runtime import parse_proc
-from lbkit.haproxy.text.render import digest_in
+from lbkit.haproxy import wanted
+from lbkit.haproxy.text.digest import digest_in
 from lbkit.network.namespace import entered
 from tests.haproxy.world import VIP, World, get, steady_clients, until
 
@@ -71,31 +71,40 @@ def test_status_and_explanations_come_from_what_runs(world: World) -> None:
     assert any(finding.good is False for finding in lbkit.explain(world.scope, "shop/web", world.host))
 
 
-def test_reloads_under_steady_requests_lose_none(world: World) -> None:
-    """Servers come and go with their machines, and everything else changes too: 2,000 requests at least."""
+@pytest.mark.parametrize("impact", [Impact.HITLESS, Impact.RELOAD])
+def test_changes_under_steady_requests_lose_none(world: World, impact: Impact) -> None:
+    """Servers come and go with their machines, and where it is a reload something else changes too: 2,000 requests."""
     world.apply()
+    workers = {name: worker(world, name) for name in ("lb-1", "lb-2")}
     with steady_clients() as clients:
         for round_ in range(4):
             servers = world.shop["backends"]["web"]["servers"][0]
             servers["weight"] = 1 + round_
             world.data["machines"]["web"]["count"] = 2 + round_ % 2
+            if impact is Impact.RELOAD:
+                world.shop["maxconn"] = 500 + round_
             planned = world.plan()
-            assert {change.impact for change in planned.changes if change.key.kind == "haproxy"} == {
-                Impact.RELOAD
-            }
+            assert {change.impact for change in planned.changes if change.key.kind == "haproxy"} == {impact}
             world.apply()
             assert not world.plan()
         until(lambda: clients.requests >= 2000, "2,000 requests")
     assert clients.failed == []
     assert clients.served["web-3"] > 0
+    stayed = {name: worker(world, name) for name in workers} == workers
+    assert stayed is (impact is Impact.HITLESS)
+
+
+def worker(world: World, member: str) -> int:
+    with world.haproxy(member).runtime() as runtime:
+        return runtime.info().pid
 
 
 def test_a_change_says_what_differs(world: World) -> None:
     world.apply()
     world.data["machines"]["web"]["count"] = 2
     change = next(change for change in world.plan().changes if change.key.kind == "haproxy")
-    assert (change.action, change.impact) == (Action.UPDATE, Impact.RELOAD)
-    assert change.reason == "backend web: server web-3 removed"
+    assert (change.action, change.impact) == (Action.UPDATE, Impact.HITLESS)
+    assert change.reason == "backend web: server web-3 is removed"
 
 
 def test_machines_go_after_haproxy_has_let_go_of_them(world: World) -> None:
@@ -112,26 +121,49 @@ def test_the_listening_sockets_and_the_master_stay_over_a_reload(world: World) -
     world.shop["maxconn"] = 500
     world.apply()
     assert world.pid("lb-1", "haproxy-shop") == before
-    workers = parse_proc(instance.master("show proc"))
+    workers = instance.master().workers()
+    assert workers is not None
     assert (workers.reloads, workers.failed) == (1, 0)
 
 
-def test_runtime_drain_survives_a_reload(world: World) -> None:
+def test_what_was_set_by_hand_is_drift_and_undone(world: World) -> None:
     world.apply()
     with world.haproxy("lb-1").runtime() as runtime:
         runtime.do("set server web/web-1 state drain")
+        runtime.do("set server web/web-2 weight 7")
+    (change,) = world.plan().changes
+    assert change.impact is Impact.HITLESS
+    assert change.reason == (
+        "backend web: server web-1 state: drain -> ready; backend web: server web-2 weight: 7 -> 1"
+    )
+    world.apply()
+    assert not world.plan()
+    with world.haproxy("lb-1").runtime() as runtime:
+        assert {row.server: (row.up, row.weight) for row in runtime.stat()}["web-1"] == (True, 1)
+
+
+def test_what_was_set_by_hand_stays_over_a_reload_where_that_is_declared(world: World) -> None:
+    world.shop["by_hand"] = "keep"
+    world.apply()
+    with world.haproxy("lb-1").runtime() as runtime:
+        runtime.do("set server web/web-1 state drain")
+        runtime.do("set server web/web-2 weight 7")
+    plan = world.plan()
+    assert not plan
+    assert [note for note in plan.notes if "by hand" in note and "web-1" in note]
     world.shop["maxconn"] = 500
     world.apply()
     with world.haproxy("lb-1").runtime() as runtime:
-        states = {row.server: row.status for row in runtime.stat()}
-    assert states["web-1"] == "DRAIN"
+        states = {row.server: (row.status, row.weight) for row in runtime.stat()}
+    assert states["web-1"][0] == "DRAIN"
+    assert states["web-2"][1] == 7
 
 
 def test_what_haproxy_refuses_never_replaces_what_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.apply()
     good = world.haproxy("lb-1").config()
-    real = haproxy_plan.render
-    monkeypatch.setattr(haproxy_plan, "render", lambda config: real(config) + "    bogus word\n")
+    real = wanted.render
+    monkeypatch.setattr(wanted, "render", lambda config: real(config) + "    bogus word\n")
     with pytest.raises(ApplyFailed) as caught:
         world.apply()
     assert "unknown keyword 'bogus' in 'backend' section" in caught.value.found
@@ -206,12 +238,12 @@ def test_a_file_that_was_written_but_not_loaded_is_noticed(world: World) -> None
     world.apply()
     world.shop["maxconn"] = 500
     scope = world.scope
-    wanted = {
+    texts = {
         str(each.key): each.state["config"]
         for each in haproxy_plan.desired(scope, world.host)
         if each.key.kind == "haproxy"
     }
-    world.haproxy("lb-1").put("haproxy.cfg", wanted["haproxy lb-1/shop"])
+    world.haproxy("lb-1").put("haproxy.cfg", texts["haproxy lb-1/shop"].encode())
     reasons = {str(change.key): change.reason for change in world.plan().changes}
     assert reasons["haproxy lb-1/shop"] == "the running HAProxy has not loaded its file"
     world.apply()
@@ -221,13 +253,15 @@ def test_a_file_that_was_written_but_not_loaded_is_noticed(world: World) -> None
 def test_a_file_that_somebody_changed_is_written_again_without_a_reload(world: World) -> None:
     world.apply()
     instance = world.haproxy("lb-1")
-    wanted = instance.config()
-    instance.put("haproxy.cfg", f"{wanted}# mine\n")
+    text = instance.config() or ""
+    instance.put("haproxy.cfg", f"{text}# mine\n".encode())
     (change,) = world.plan().changes
     assert change.impact is Impact.NONE
     world.apply()
-    assert instance.config() == wanted
-    assert parse_proc(instance.master("show proc")).reloads == 0
+    assert instance.config() == text
+    workers = instance.master().workers()
+    assert workers is not None
+    assert workers.reloads == 0
 
 
 def test_ports_change_hands_between_load_balancers(world: World) -> None:

@@ -14,7 +14,7 @@ from lbkit.haproxy.instance import Instance
 from lbkit.haproxy.picture import picture
 from lbkit.haproxy.runtime import Info, Row, parse_stat
 from lbkit.haproxy.seen import Seen
-from lbkit.haproxy.transition import Step, Transition
+from lbkit.haproxy.transition.planner import Transition, Way
 from tests.haproxy.topologies import document, load, resolved, with_
 
 INFO = Info("2.6.12", 42, 10, 3, 2000, stopping=False, description="")
@@ -40,13 +40,17 @@ class Machine:
 
 def seen(member: str, *rows: Row, info: Info | None = INFO, way: Transition | None = None) -> Seen:
     instance = Instance(cast("Any", Machine(member)), "shop")
-    return Seen(instance, way or Transition(Step.NOTHING), info, rows)
+    return Seen(instance, way or Transition(Way.NOTHING), info, rows)
 
 
 def server_row(*each: Seen, name: str = "web-1", hold: Hold | None = None) -> Status:
     shop = resolved(document())
     backend, server = next(pair for pair in shop.servers if pair[1].name == name)
     return view._server_row(shop, backend, server, each, hold)
+
+
+def haproxy_row(each: Seen) -> Status:
+    return view._haproxy_row(each, resolved(document()))
 
 
 UP, DOWN = ROWS["web-1"], replace(ROWS["web-2"], server="web-1")
@@ -77,7 +81,7 @@ def test_the_numbers_behind_a_row() -> None:
     assert (facts["rate"], facts["requests"], facts["errors"]["connect"], facts["weight"]) == (7, 99, 2, 3)
     front = replace(UP, proxy="http", server="FRONTEND", rate=120)
     backend = replace(ROWS["BACKEND"], queue=4)
-    row = view._haproxy_row(seen("lb-1", front, UP, backend))
+    row = haproxy_row(seen("lb-1", front, UP, backend))
     assert row.detail == "1/1 servers up, 3 sessions, 120 requests/s, 4 queued, HAProxy 2.6.12"
     assert row.facts["frontends"]["http"]["rate"] == 120
     assert row.facts["backends"]["web"]["queue"] == 4
@@ -88,22 +92,22 @@ def test_a_server_that_nobody_can_be_asked_about_is_unknown() -> None:
 
 
 def test_a_haproxy_that_does_not_answer_is_down() -> None:
-    way = Transition(Step.START, "HAProxy does not run")
-    row = view._haproxy_row(seen("lb-1", info=None, way=way))
+    way = Transition(Way.START, "HAProxy does not run")
+    row = haproxy_row(seen("lb-1", info=None, way=way))
     assert (row.present, row.health, row.detail) == (False, Health.DOWN, "HAProxy does not run")
 
 
 def test_a_haproxy_without_a_server_is_down_with_one_degraded() -> None:
     backend = ROWS["BACKEND"]
-    assert view._haproxy_row(seen("lb-1", UP, backend)).health is Health.UP
-    assert view._haproxy_row(seen("lb-1", UP, DOWN, backend)).health is Health.DEGRADED
-    nothing = view._haproxy_row(seen("lb-1", DOWN, replace(backend, status="DOWN")))
+    assert haproxy_row(seen("lb-1", UP, backend)).health is Health.UP
+    assert haproxy_row(seen("lb-1", UP, DOWN, backend)).health is Health.DEGRADED
+    nothing = haproxy_row(seen("lb-1", DOWN, replace(backend, status="DOWN")))
     assert nothing.health is Health.DOWN
 
 
 def test_one_that_runs_but_not_as_declared_says_so() -> None:
-    way = Transition(Step.RELOAD, "backend web: server web-3 removed")
-    row = view._haproxy_row(seen("lb-1", UP, way=way))
+    way = Transition(Way.RELOAD, "backend web: server web-3 removed")
+    row = haproxy_row(seen("lb-1", UP, way=way))
     assert not row.present
     assert row.health is Health.DEGRADED
     assert "server web-3 removed" in row.detail

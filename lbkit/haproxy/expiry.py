@@ -43,7 +43,7 @@ def terms(balancer: ResolvedLoadBalancer) -> Iterator[Term]:
         root = balancer.authorities[name]
         yield Term(
             f"authority {name}",
-            f"{root.count} in its file",
+            f"{len(root.fingerprints)} in its file",
             datetime.min.replace(tzinfo=root.not_after.tzinfo),
             root.not_after,
         )

@@ -31,9 +31,9 @@ class ResolvedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedAuthority:
-    """`not_after`: when the first of them expires."""
+    """`fingerprints` of its certificates, as of a certificate; `not_after`: when the first of them expires."""
 
     name: str
     pem: bytes
-    count: int
+    fingerprints: tuple[str, ...]
     not_after: datetime

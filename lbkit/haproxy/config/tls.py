@@ -14,6 +14,8 @@ from lbkit.haproxy.resolved_tls import ResolvedCertificate
 from lbkit.haproxy.spec.tls import SYSTEM, BindTls
 
 FOLDER = "certs"
+MOST_PAYLOAD = 15_000
+"""Bytes: a command with its payload must fit HAProxy's buffer (tune.bufsize, 16,384 by default)."""
 
 
 def certificate_path(name: str) -> str:
@@ -55,18 +57,37 @@ def tls_files(balancer: ResolvedLoadBalancer) -> tuple[File, ...]:
             for index, bind in enumerate(frontend.binds)
             if bind.tls is not None
         ),
-        *(
-            File(authority_path(name), FileKind.AUTHORITY, balancer.authorities[name].pem)
-            for name in authorities
-        ),
+        *(_authority(name, balancer) for name in authorities),
     )
 
 
+def _authority(name: str, balancer: ResolvedLoadBalancer) -> File:
+    """`commit ssl ca-file` reaches binds alone: to servers it says that it succeeded, and does nothing."""
+    authority = balancer.authorities[name]
+    of_servers = any(
+        backend.tls.verify and backend.tls.ca == name
+        for backend in balancer.backends
+        if backend.tls is not None
+    )
+    return File(
+        authority_path(name),
+        FileKind.PLAIN if of_servers else _kind(FileKind.AUTHORITY, authority.pem),
+        authority.pem,
+        identity=" ".join(authority.fingerprints),
+    )
+
+
+def _kind(kind: FileKind, content: bytes) -> FileKind:
+    """`kind`, unless HAProxy could not be given the content at run time."""
+    return kind if len(content) <= MOST_PAYLOAD else FileKind.PLAIN
+
+
 def _certificate(certificate: ResolvedCertificate) -> File:
+    content = certificate.pem.reveal()
     return File(
         certificate_path(certificate.name),
-        FileKind.CERTIFICATE,
-        certificate.pem.reveal(),
+        _kind(FileKind.CERTIFICATE, content),
+        content,
         identity=certificate.fingerprint,
         secret=True,
     )

@@ -63,7 +63,7 @@ def authorities_of(balancer: str, spec: LoadBalancer, draft: Draft) -> dict[str,
         except Mistake as error:
             _say(draft, (*place, "file"), error)
             continue
-        found[name] = ResolvedAuthority(name, whole.pem, whole.count, whole.not_after)
+        found[name] = ResolvedAuthority(name, whole.pem, whole.fingerprints, whole.not_after)
     return found
 
 

@@ -39,13 +39,12 @@ class Roots:
     """`not_after`: when the first of them expires."""
 
     pem: bytes = field(repr=False)
-    count: int
+    fingerprints: tuple[str, ...]
     not_after: datetime
 
 
 def bundle(content: bytes) -> Bundle:
     """All that was read of one certificate, its files one after the other. Mistake where they are not of one."""
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
         Encoding,
         NoEncryption,
@@ -60,7 +59,7 @@ def bundle(content: bytes) -> Bundle:
     pem += key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Bundle(
         pem=pem,
-        fingerprint=leaf.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 - as HAProxy names it
+        fingerprint=_fingerprint(leaf),
         names=_names(leaf),
         kind=_kind(key),
         not_before=leaf.not_valid_before_utc,
@@ -76,33 +75,33 @@ def roots(content: bytes) -> Roots:
     certificates = list(dict.fromkeys(_certificates(content)))
     return Roots(
         pem=b"".join(each.public_bytes(Encoding.PEM) for each in certificates),
-        count=len(certificates),
+        fingerprints=tuple(map(_fingerprint, certificates)),
         not_after=min(each.not_valid_after_utc for each in certificates),
     )
 
 
 def _certificates(content: bytes) -> list[x509.Certificate]:
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.utils import CryptographyDeprecationWarning  # noqa: PLC0415
     from cryptography.x509 import (  # noqa: PLC0415
         DuplicateExtension,
+        InvalidVersion,
         UnsupportedGeneralNameType,
         load_pem_x509_certificates,
     )
 
-    unreadable = (ValueError, UnsupportedAlgorithm, DuplicateExtension, UnsupportedGeneralNameType)
+    # of the extensions and the version, which are no ValueErrors
+    others = (UnsupportedAlgorithm, DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType)
 
     if _CERTIFICATE not in content:
         raise Mistake("a certificate in PEM", found=_instead(content))
     try:
         with warnings.catch_warnings():
-            # of a certificate that is odd, but that OpenSSL takes: a serial number of 0
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            warnings.simplefilter("ignore")  # of what is odd, but what OpenSSL takes: a serial number of 0
             found = load_pem_x509_certificates(content)
             for each in found:  # they are read as they are asked
                 _ = (each.subject, each.issuer, each.extensions, each.not_valid_before_utc)
                 _ = (each.not_valid_after_utc, each.public_key())
-    except unreadable as error:
+    except (ValueError, *others) as error:
         raise Mistake(
             "certificates in PEM", found=f"one that cannot be read ({_first_line(error)})"
         ) from error
@@ -129,7 +128,8 @@ def _key(content: bytes) -> PrivateKeyTypes:
             remedy="" if found else "name its file as `key`",
         )
     try:
-        return load_pem_private_key(found[0], None)
+        # a whole check of an RSA key takes 60 ms, at each plan; that it fits its certificate is seen below
+        return load_pem_private_key(found[0], None, unsafe_skip_rsa_key_validation=True)
     except TypeError as error:
         raise Mistake(
             "a private key without a passphrase: HAProxy starts with nobody there to type it",
@@ -198,6 +198,12 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
             found += extension.value.get_values_for_type(x509.DNSName)
     found += [str(each.value) for each in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     return tuple(dict.fromkeys(name.lower() for name in found if name.isprintable()))
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - as HAProxy names it
 
 
 def _kind(key: PrivateKeyTypes) -> str:

@@ -116,8 +116,15 @@ class Haproxy:
 
     def reload(self) -> None:
         before = self.pid()
-        self.ask("reload", at="master.sock")
+        until(self._asked_to_reload, "the master process answers: not while it executes itself anew")
         until(lambda: self.answers() and self.pid() != before, "a new worker")
+
+    def _asked_to_reload(self) -> bool:
+        try:
+            self.ask("reload", at="master.sock")
+        except OSError:
+            return False
+        return True
 
 
 @contextmanager

@@ -77,6 +77,19 @@ def test_with_strict_sni_all_stand_in_the_list_with_the_names_they_answer_for(fo
     assert listed.content == b"certs/a.pem *.a.example.org a.example.org\ncerts/b.pem\n"
 
 
+def test_authorities_change_at_run_time_only_where_haproxy_takes_them_up(folder: Path) -> None:
+    def kinds(data: dict[str, Any]) -> dict[str, FileKind]:
+        return {each.path: each.kind for each in config_in(data, folder).files if each.path.endswith(".ca")}
+
+    clients = {"certificates": "a", "client": {"ca": "internal"}}
+    of_servers = {"ca": "internal", "server_name": "a.b"}
+    assert kinds(shop(clients)) == {"certs/internal.ca": FileKind.AUTHORITY}
+    assert kinds(shop(clients, servers=of_servers)) == {"certs/internal.ca": FileKind.PLAIN}
+    assert kinds(shop("a", servers={"server_name": "a.b"})) == {}
+    (folder / "ca.pem").write_bytes(b"".join(Authority(f"{number}").pem for number in range(40)))
+    assert kinds(shop(clients)) == {"certs/internal.ca": FileKind.PLAIN}
+
+
 def test_what_is_not_used_is_put_nowhere(folder: Path) -> None:
     data = shop("a")
     data["load_balancers"]["shop"]["frontends"]["https"]["bind"] = 8080

@@ -159,6 +159,21 @@ def test_clients_must_show_a_certificate_that_the_authority_vouches_for(folder: 
         assert [answer(may, shown) for shown in ("user.pem", None, "stranger.pem")] == [200, 200, 0]
 
 
+def test_an_authority_that_comes_is_believed_by_the_running_process(folder: Path, server: int) -> None:
+    port = free_port()
+    ROOT.issue("other").write(folder / "other.pem")
+    context = trusting(ROOT)
+    context.load_cert_chain(folder / "other.pem")
+    data = shop(port, server, {"certificates": "a", "client": {"ca": "clients"}})
+    with running(folder / "haproxy", config_in(data, folder)) as haproxy:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            get(port, "a.example.org", context)
+        both = (CLIENTS.pem + ROOT.pem).decode()
+        assert "transaction created" in haproxy.ask(f"set ssl ca-file certs/clients.ca <<\n{both}")
+        assert "Committing certs/clients.ca.\n" in haproxy.ask("commit ssl ca-file certs/clients.ca")
+        assert get(port, "a.example.org", context)[0] == 200
+
+
 def put(haproxy: Haproxy, path: str, issued: Issued) -> None:
     """Replace a certificate in the running process, and its file."""
     pem = (issued.pem + issued.key_pem).decode()

@@ -228,3 +228,26 @@ def ask(case: Case, port: int, certificates: dict[str, Path]) -> Outcome:
 
 def sockets(family: socket.AddressFamily, count: int) -> list[socket.socket]:
     return [socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for _ in range(count)]
+
+
+def test_an_agent_takes_its_server_out_and_back(haproxy_program: Path, folder: Path) -> None:
+    """It gets its line, and what it answers is done."""
+    heard: list[bytes] = []
+    answers = ["drain", "up ready"]
+
+    def agent(connection: socket.socket) -> None:
+        heard.append(connection.makefile("rb").readline())
+        connection.sendall(answers[0].encode() + b"\n")
+
+    with servers.serving(servers.silent) as port, servers.serving(agent) as agent_port:
+        asked = {"port": agent_port, "interval": "100ms", "send": "how are you, 's'?"}
+        case = Case("L4OK", {"agent": asked}, servers.silent)
+        (folder / "haproxy.cfg").write_text(text({"web": (case, port)}))
+        with haproxy(haproxy_program, folder) as runtime:
+            for wanted in ("DRAIN", "UP"):
+                deadline = time.monotonic() + 20
+                while not {row.server: row.status for row in runtime.stat()}["s"].startswith(wanted):
+                    assert time.monotonic() < deadline, wanted
+                    time.sleep(0.02)
+                answers[:] = answers[1:] or answers
+    assert set(heard) == {b"how are you, 's'?\n"}

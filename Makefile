@@ -1,9 +1,9 @@
-# make demo [KEEP=1] | make test [ARGS=...] | make check | make bench | make setup | make clean
+# make demo [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make bench | make setup | make clean
 
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check bench setup clean
+.PHONY: demo test fuzz check bench setup clean
 
 demo:
 	@tools/setup demo
@@ -12,6 +12,10 @@ demo:
 # All in one sandbox; each of the workers is a host of its own in it (tests/conftest.py).
 test: setup
 	@$(BIN)/lbkit sandbox -- $(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+
+# Thousands of load balancers and raw lines by chance, each shown to every HAProxy: minutes.
+fuzz: setup
+	@FUZZ_EXAMPLES=2000 $(BIN)/lbkit sandbox -- $(BIN)/pytest -q tests/haproxy/test_backends.py -k "accepted or raw_line"
 
 check: setup
 	$(BIN)/ruff check .

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from tests.haproxy.topologies import Document, balancer, document, refused, reso
 from tests.haproxy.versions import VERSIONS, program
 
 SHOP = "load_balancers.shop"
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "30"))
+"""Of each version. `make fuzz` asks for more."""
 WEB = f"{SHOP}.backends.web"
 SHARED = "check inter 2000 rise 2 fall 3 slowstart 10000 send-proxy-v2 observe layer7 on-error mark-down"
 
@@ -53,7 +57,7 @@ def shop(**fields: Any) -> Document:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @settings(
-    max_examples=30,
+    max_examples=EXAMPLES,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # each example starts HAProxy: too slow to shrink
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -282,6 +286,12 @@ RAW = st.one_of(
 )
 
 
+@cache
+def plain_lines() -> dict[str, list[str]]:
+    return lines_of(text_of(document()))
+
+
+@settings(max_examples=2 * EXAMPLES, deadline=None)
 @given(line=RAW, section=st.sampled_from(["backend", "frontend", "global", "defaults"]))
 def test_a_raw_line_is_one_line_of_its_section_or_refused(line: str, section: str) -> None:
     place = {
@@ -290,7 +300,7 @@ def test_a_raw_line_is_one_line_of_its_section_or_refused(line: str, section: st
         "global": f"{SHOP}.raw",
         "defaults": f"{SHOP}.raw_defaults",
     }[section]
-    plain = lines_of(text_of(document()))
+    plain = plain_lines()
     try:
         said = lines_of(text_of(with_(place, [line])))
     except InvalidDocument:

@@ -166,7 +166,7 @@ def test_growing_the_group_touches_no_standing_machine(standing: Scope, host: Ho
     before, grown = pids(host), lbkit.load(file)
     plan = lbkit.plan(grown, host)
     assert plan.summary() == {"create": 4, "update": 2}
-    assert {str(c.impact) for c in plan.changes if str(c.action) == "update"} == {"reload"}
+    assert {str(c.impact) for c in plan.changes if str(c.action) == "update"} == {"hitless"}
     lbkit.apply(grown, host)
     assert {name: pid for name, pid in pids(host).items() if name in before} == before
     file.write_text(file.read_text().replace("count: 5", "count: 3"))

@@ -14,27 +14,46 @@ from lbkit.haproxy.transition.server import Server
 
 _BACKEND, _SERVER, _STATUS = 1, 3, 10  # columns of a line
 _NEVER_CHECKED = "1"
+_FEWEST = 20  # columns of a line
+_WANTED = "# wanted "
 
 
 def state_file(dump: str, servers: Mapping[str, Server], new: Collection[str], up: Collection[str]) -> str:
     """`dump` is what `show servers state` said, or "". Of `new` ones it is not asked: those not in `up` begin down."""
     kept = [line for line in dump.splitlines()[2:] if _name(line) in servers and _name(line) not in new]
-    lines = [_sound(line) for line in kept]
+    lines = [*_by_hand(kept, servers), *(_sound(line) for line in kept)]
     lines += _lines({name: servers[name] for name in new if name in servers}, up)
     return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
 
 
 def remembered(text: str) -> dict[str, str]:
-    """Weight and admin state of each server of such a file, as "WEIGHT ADMIN"."""
-    found = {}
+    """Weight and admin state that lbkit wanted of each server when it wrote the file, as "WEIGHT ADMIN"."""
+    found: dict[str, str] = {}
+    wanted: dict[str, str] = {}
     for line in text.splitlines():
         words = line.split(" ")
-        if len(words) >= 20 and words[0].isdigit():
-            flags = int(words[6])
-            found[_name(line)] = (
-                f"{words[7]} {'maint' if flags & 0x05 else 'drain' if flags & 0x08 else 'ready'}"
-            )
-    return found
+        if line.startswith(_WANTED):
+            wanted[words[2]] = " ".join(words[3:])
+        elif (said := _said(words)) is not None:
+            found[_name(line)] = said
+    return found | wanted
+
+
+def _said(words: list[str]) -> str | None:
+    """Weight and admin state that a line tells; None: it is none of a server."""
+    if len(words) < _FEWEST or not words[0].isdigit():
+        return None
+    flags = int(words[6])
+    return f"{words[7]} {'maint' if flags & 0x05 else 'drain' if flags & 0x08 else 'ready'}"
+
+
+def _by_hand(lines: list[str], servers: Mapping[str, Server]) -> Iterator[str]:
+    """What was wanted of those that somebody set otherwise, and that stay so: a comment to HAProxy."""
+    for line in lines:
+        server = servers[_name(line)]
+        wanted = f"{server.weight} {server.admin}"
+        if server.weight is not None and _said(line.split(" ")) != wanted:
+            yield f"{_WANTED}{_name(line)} {wanted}"
 
 
 def _lines(servers: Mapping[str, Server], up: Collection[str]) -> Iterator[str]:

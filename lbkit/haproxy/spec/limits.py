@@ -29,7 +29,7 @@ class RateLimit(Model):
     )
     status: Literal[403, 429, 503] = 429
     clients: TableSize = Field(
-        100_000, description="How many are remembered, some 100 bytes each; then the oldest is forgotten"
+        100_000, description="How many are remembered; then the oldest is forgotten"
     )
 
 

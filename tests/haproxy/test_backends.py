@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from lbkit.base.problems import InvalidDocument
 from lbkit.haproxy.config.make import config_of
-from lbkit.haproxy.spec.raw import OF_BACKEND, OF_GLOBAL, SECTIONS
+from lbkit.haproxy.config.sections import Config
+from lbkit.haproxy.spec.raw import (
+    OF_BACKEND,
+    OF_GLOBAL,
+    SECTIONS,
+    RawBackend,
+    RawDefaults,
+    RawFrontend,
+    RawGlobal,
+)
 from lbkit.haproxy.text.render import render
 from tests.haproxy.drawing import balancers
 from tests.haproxy.topologies import Document, balancer, document, refused, resolved, with_
@@ -286,33 +296,45 @@ RAW = st.one_of(
 )
 
 
+RAW_OF = {"global": RawGlobal, "defaults": RawDefaults, "frontend": RawFrontend, "backend": RawBackend}
+
+
 @cache
-def plain_lines() -> dict[str, list[str]]:
-    return lines_of(text_of(document()))
+def plain() -> Config:
+    return config_of(resolved(document()), mark="lbkit:web:haproxy/lb-1/shop", user=None)
 
 
-@settings(max_examples=2 * EXAMPLES, deadline=None)
-@given(line=RAW, section=st.sampled_from(["backend", "frontend", "global", "defaults"]))
+def with_raw(section: str, raw: tuple[str, ...]) -> Config:
+    config = plain()
+    match section:
+        case "global":
+            return replace(config, global_=replace(config.global_, raw=raw))
+        case "defaults":
+            return replace(config, defaults=replace(config.defaults, raw=raw))
+        case "frontend":
+            return replace(config, frontends=(replace(config.frontends[0], raw=raw),))
+        case _:
+            backend = config.backends[0]
+            traffic = backend.traffic.model_copy(update={"raw": raw})
+            return replace(config, backends=(replace(backend, traffic=traffic),))
+
+
+@settings(max_examples=20 * EXAMPLES, deadline=None)
+@given(line=RAW, section=st.sampled_from(sorted(RAW_OF)))
 def test_a_raw_line_is_one_line_of_its_section_or_refused(line: str, section: str) -> None:
-    place = {
-        "backend": f"{WEB}.raw",
-        "frontend": f"{SHOP}.frontends.http.raw",
-        "global": f"{SHOP}.raw",
-        "defaults": f"{SHOP}.raw_defaults",
-    }[section]
-    plain = plain_lines()
     try:
-        said = lines_of(text_of(with_(place, [line])))
-    except InvalidDocument:
+        raw = TypeAdapter(RAW_OF[section]).validate_python([line])
+    except ValidationError:
         return
-    assert list(said) == list(plain)
-    more = [
-        (head, each)
-        for head, lines in said.items()
+    before, after = lines_of(render(plain())), lines_of(render(with_raw(section, raw)))
+    assert list(after) == list(before)
+    added = [
+        (head.split()[0], each)
+        for head, lines in after.items()
         for each in lines
-        if each not in plain[head] and not each.startswith("description ")
+        if each not in before[head] and not each.startswith("description ")
     ]
-    assert more in ([], [(next(head for head in said if head.startswith(section)), line.strip())])
+    assert added in ([], [(section, line.strip())])
     assert line.split(maxsplit=1)[0] not in SECTIONS
 
 

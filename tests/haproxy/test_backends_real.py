@@ -17,16 +17,53 @@ from typing import Any
 
 import pytest
 
+from lbkit.engine.applying import ApplyFailed
 from lbkit.haproxy.config.make import config_of
 from lbkit.haproxy.config.sections import Config, Peers
 from lbkit.haproxy.text.render import render
 from tests.haproxy.bare import Bare, eventually, standing
 from tests.haproxy.topologies import balancer, document, resolved
 from tests.haproxy.versions import VERSIONS, program
+from tests.haproxy.world import World, until
+from tests.haproxy.world import get as fetch
 
 pytestmark = pytest.mark.sandbox
 
 PORT = 18080
+
+
+def test_a_topology_with_all_of_it_stands(world: World) -> None:
+    world.shop.update(
+        peers=True,
+        metrics={"bind": 8405},
+        tuning={"threads": 1, "spread_checks": 5},
+        log="192.0.2.5",
+        program="/usr/sbin/haproxy",
+        raw=["tune.h2.max-concurrent-streams 50"],
+    )
+    backend = world.shop["backends"]["web"]
+    backend.update(persist="source", source="back", raw=["option http-pretend-keepalive"])
+    backend["servers"][0].update(maxconn=100, minconn=10, maxqueue=1000)
+    world.apply()
+    assert not world.plan()
+    assert len({fetch().split("/")[1] for _ in range(6)}) == 1
+    holder = world.holders()[0]
+    for member in ("lb-1", "lb-2"):
+        with world.haproxy(member).runtime() as runtime:
+            until(lambda: "used:1" in runtime.ask("show table web"), f"{member} knows the client")
+    [address] = world.scope.book.entries["machines.lb"][int(holder[-1]) - 1].addresses["front"]
+    assert "haproxy_process_nbthread 1" in fetch(str(address), 8405, "/metrics")
+
+
+def test_a_raw_line_that_haproxy_does_not_take_changes_nothing(world: World) -> None:
+    world.apply()
+    world.shop["backends"]["web"]["raw"] = ["bogus word"]
+    with pytest.raises(ApplyFailed) as caught:
+        world.apply()
+    assert "unknown keyword 'bogus' in 'backend' section" in caught.value.found
+    fetch()
+    del world.shop["backends"]["web"]["raw"]
+    assert not world.plan()
 
 
 class Named(http.server.BaseHTTPRequestHandler):

@@ -26,6 +26,13 @@ def state_file(dump: str, servers: Mapping[str, Server], new: Collection[str], u
     return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
 
 
+def state_file_after(before: str, dump: str, changed: str) -> str:
+    """The file anew after lbkit has changed one server alone; of the others it says what it said `before`."""
+    said = [line for line in before.splitlines() if line.startswith(_WANTED) and line.split(" ")[2] != changed]
+    lines = [*said, *(_sound(line) for line in dump.splitlines()[2:])]
+    return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
+
+
 def remembered(text: str) -> dict[str, str]:
     """Weight and admin state that lbkit wanted of each server when it wrote the file, as "WEIGHT ADMIN"."""
     found: dict[str, str] = {}

@@ -121,7 +121,7 @@ def test_who_comes_is_down_until_its_checks_pass_and_who_goes_drains_first() -> 
     servers["web/gone"] = servers.pop("web/web-3")
     way = transition(runs_with(runs(WANTED), servers), WANTED)
     assert way.way is Way.RUNTIME
-    assert kinds(way) == [Do, UntilUp, Guard, Do, UntilIdle, Do, Do, Do, Remember]
+    assert kinds(way) == [Do, UntilUp, Guard, Do, UntilIdle, Do, UntilIdle, Do, Do, Remember]
     text = "\n".join(way.lines)
     comes = text.index("add server web/web-3 10.80.1.23:8080 check")
     assert comes < text.index("enable health web/web-3") < text.index("set server web/web-3 state drain")

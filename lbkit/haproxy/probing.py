@@ -50,7 +50,7 @@ class Prober:
                 targets.values(),
                 self.machine.tcp_sockets,
                 host=self.balancer.name,
-                traffic=_traffic(backend, self.balancer),
+                traffic=traffic_of(backend, self.balancer),
                 within=seconds,
             )
             for name, target in targets.items():
@@ -62,14 +62,16 @@ class Prober:
         return Passed(frozenset(up), words)
 
 
-def _traffic(backend: ResolvedBackend, balancer: ResolvedLoadBalancer) -> Traffic:
+def traffic_of(backend: ResolvedBackend, balancer: ResolvedLoadBalancer) -> Traffic:
+    """How requests go to its servers, for the probe. Whom their certificates are from HAProxy's own checks judge, with
+    the same authorities.
+    """
     from lbkit.health.conversation import ServerTls, Traffic  # noqa: PLC0415
 
+    tls = None if backend.tls is None else ServerTls(None, backend.tls.server_name)
+    version = {None: 0, "v1": 1, "v2": 2}[backend.traffic.send_proxy]
     connect = backend.timeouts.get("connect", balancer.timeouts.connect)
-    if backend.tls is None:
-        return Traffic(connect_timeout=connect)
-    # whom the server's certificate is from HAProxy's own checks judge, with the same authorities
-    return Traffic(tls=ServerTls(None, backend.tls.server_name), connect_timeout=connect)
+    return Traffic(tls, version, connect)  # type: ignore[arg-type]
 
 
 def _is_address(text: str) -> bool:

@@ -74,8 +74,8 @@ DOWN = row(status="DOWN", check="L4TOUT")
         ({"admin": Admin.CONFIG_MAINT | Admin.FORCED_MAINT, **row(status="MAINT")}, "by the configuration"),
         ({"admin": Admin.INHERITED_MAINT, **row(status="MAINT (via a/b)")}, "whose state it follows"),
         (
-            {"admin": Admin.FORCED_MAINT, "server": replace(BACKEND.servers[0], state="maint"), **row(status="MAINT")},
-            "it is in maintenance, as declared (state: maint)",
+            {"admin": Admin.FORCED_MAINT, "server": replace(BACKEND.servers[0], state="maintenance"), **row(status="MAINT")},
+            "it is in maintenance, as declared (state: maintenance)",
         ),
         (
             {"hold": Hold("shop/web/web-1", "disk", "ada", "2026-01-01T00:00:00+00:00"), "admin": Admin.FORCED_DRAIN},

@@ -151,7 +151,7 @@ def test_by_hand(standing: World) -> None:
     words = causes(standing)
     assert "it is in maintenance, set so by hand at the runtime socket" in words
     assert "`set server web/web-2 state ready`" in words
-    assert "admin state maint, wanted ready" in said(standing)
+    assert "admin state maintenance, wanted ready" in said(standing)
     runtime(standing, "set server web/web-2 state ready")
     runtime(standing, "set weight web/web-2 0")
     until(lambda: "weight" in causes(standing), "its weight is seen")

@@ -19,7 +19,7 @@ def cause(seen: Evidence) -> str:
     if seen.hold is not None and (seen.admin.drain or seen.admin.maint):
         return f"it is {seen.hold}"
     if seen.admin.maint or seen.row.status.startswith("MAINT"):
-        return _out_of_use(seen, "maint", "in maintenance")
+        return _out_of_use(seen, "maintenance", "in maintenance")
     if seen.admin.drain or seen.row.status.startswith("DRAIN"):
         return _out_of_use(seen, "drain", "drained: it keeps its sessions and gets no new ones")
     return _of_one_that_is_up(seen, seen.row) if seen.row.up else _of_one_that_is_down(seen, seen.row)

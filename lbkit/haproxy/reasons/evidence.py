@@ -11,6 +11,7 @@ from lbkit.base.host import Host
 from lbkit.engine.book import IPAddress
 from lbkit.engine.holds import Hold
 from lbkit.engine.scope import Scope
+from lbkit.haproxy.probing import traffic_of
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedLoadBalancer, ResolvedServer
 from lbkit.haproxy.runtime import Row
 from lbkit.haproxy.runtime.servers_state import Admin
@@ -44,7 +45,7 @@ class Evidence:
     backups left out.
 
     `tcp` and `asked` are tries from HAProxy's machine right now: a connection, and what the health check asks;
-    None where the server is known by a name, or has no check. `path` is looked at after them.
+    None where the server is known by a name, or has no check. Whom a certificate is from only HAProxy's own check judges. `path` is looked at after them.
     """
 
     member: str
@@ -99,9 +100,8 @@ def _tries(
     backend: ResolvedBackend,
     server: ResolvedServer,
 ) -> tuple[Outcome | None, Outcome | None]:
-    from lbkit.health.conversation import ServerTls, Traffic  # noqa: PLC0415 - ssl: for who asks
     from lbkit.health.outcome import Target  # noqa: PLC0415
-    from lbkit.health.probe import probe  # noqa: PLC0415
+    from lbkit.health.probe import probe  # noqa: PLC0415 - ssl: for who asks
     from lbkit.health.spec import HealthCheck  # noqa: PLC0415
 
     target = Target(str(address), server.port)
@@ -111,14 +111,12 @@ def _tries(
         ]
         if backend.health_check is None:
             return tcp, None
-        # who signed the certificate is left out here: HAProxy's own check tells, and the difference is the cause
-        traffic = Traffic(None if backend.tls is None else ServerTls(None, backend.tls.server_name))
         asked = probe(
             backend.health_check,
             [target],
             here.tcp_sockets,
             host=balancer.name,
-            traffic=traffic,
+            traffic=traffic_of(backend, balancer),
             within=ASKED_WITHIN,
         )[target]
     except Failure:  # HAProxy's own machine is gone

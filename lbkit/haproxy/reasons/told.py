@@ -59,7 +59,7 @@ def _findings(evidence: Evidence, seen: Seen) -> Iterator[Finding]:
 
 def _admin(evidence: Evidence) -> Finding:
     wanted = "drain" if evidence.hold is not None else evidence.server.state
-    state = "maint" if evidence.admin.maint else "drain" if evidence.admin.drain else "ready"
+    state = "maintenance" if evidence.admin.maint else "drain" if evidence.admin.drain else "ready"
     return Finding(
         state == wanted, f"{evidence.member}: admin state {state}, wanted {wanted}", who_set(evidence)
     )

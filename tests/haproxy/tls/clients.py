@@ -34,9 +34,9 @@ def trusting(*authorities: Authority, alpn: tuple[str, ...] = (), check_name: bo
     return context
 
 
-def handshake(port: int, name: str | None, context: ssl.SSLContext) -> Seen:
+def handshake(port: int, name: str | None, context: ssl.SSLContext, *, at: str = "127.0.0.1") -> Seen:
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        socket.create_connection((at, port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname=name) as spoken,
     ):
         shown = spoken.getpeercert(binary_form=True)

@@ -285,6 +285,40 @@ def test_raw_lines_stay_in_their_place(line: str, words: str) -> None:
     refused(web(raw=[line]), words)
 
 
+def test_sections_that_have_no_key_stand_as_they_are(tmp_path: Path) -> None:
+    sections = {
+        "userlist people": ["user anna insecure-password a#b"],
+        "cache pages": ["total-max-size 4", "max-age 60"],
+        "ring events": ["size 32768"],
+    }
+    raw = ["http-request auth realm shop unless { http_auth(people) }", "http-request cache-use pages"]
+    data = with_(f"{SHOP}.raw_sections", sections, web(raw=raw))
+    found = lines_of(text_of(data))
+    assert {head: found[head] for head in sections} == sections
+    assert (
+        complaints(
+            text_of(with_(f"{SHOP}.raw_sections.userlist people", ["user anna password x"], data)),
+            "2.6",
+            tmp_path,
+        )
+        == ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "words"),
+    [
+        ("backend evil", [], "a kind of section"),
+        ("userlist a\nbackend b", [], "a kind of section"),
+        ("userlist", [], "a kind of section"),
+        ("peers members", [], "lbkit's own section"),
+        ("userlist people", ["backend evil"], "would begin another one"),
+    ],
+)
+def test_such_sections_are_of_other_kinds(head: str, lines: list[str], words: str) -> None:
+    refused(shop(raw_sections={head: lines}), words)
+
+
 RAW = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40),
     st.builds(

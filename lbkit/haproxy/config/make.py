@@ -63,6 +63,7 @@ def config_of(
         peers=_peers(balancer, member),
         resolvers=process.resolvers,
         metrics=_metrics(balancer),
+        raw_sections=process.raw_sections,
     )
 
 

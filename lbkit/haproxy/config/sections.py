@@ -24,10 +24,6 @@ from lbkit.haproxy.spec.traffic import Keepalive, Traffic
 from lbkit.haproxy.spec.words import Mode, State
 from lbkit.health.spec import HealthCheck
 
-PEERS = "members"
-"""Name of the section `peers`."""
-RESOLVERS = "names"
-"""Name of the section `resolvers`."""
 METRICS = "lbkit.metrics"
 """Name of the frontend that answers Prometheus. No label has a dot: none of a person's is named so."""
 
@@ -161,3 +157,4 @@ class Config:
     peers: Peers | None = None
     resolvers: Resolvers | None = None
     metrics: Metrics | None = None
+    raw_sections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from lbkit.base.names import Form, Label
 from lbkit.haproxy.spec.bind import Bind, OneBind
 from lbkit.haproxy.spec.logs import OneLogTarget
 from lbkit.haproxy.spec.names import Resolvers
-from lbkit.haproxy.spec.raw import RawDefaults, RawGlobal
+from lbkit.haproxy.spec.raw import RawDefaults, RawGlobal, RawHead, RawSection
 from lbkit.haproxy.spec.words import Port
 
 
@@ -86,6 +86,10 @@ class Process(Model):
     )
     program: Executable = Field("haproxy", description="HAProxy's executable: a name, or its whole path")
     raw: RawGlobal = Field((), description="Lines of the section `global` as they are, for what has no key")
+    raw_sections: Annotated[dict[RawHead, RawSection], Field(max_length=100)] = Field(
+        default_factory=dict,
+        description="Whole sections of kinds that have no key, by their heads: `userlist NAME`, `cache NAME`, ...",
+    )
     raw_defaults: RawDefaults = Field((), description="The same of the section `defaults`")
 
 

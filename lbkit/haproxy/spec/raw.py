@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
+from lbkit.base.names import Form
+from lbkit.haproxy.spec.words import PEERS, RESOLVERS
 from lbkit.health.values import OneLine
 
 SECTIONS = frozenset(
@@ -60,12 +62,15 @@ OF_GLOBAL = frozenset(
     }
 )
 OF_DEFAULTS = frozenset({"load-server-state-from-file", "mode", "default-server", "default_backend"})
-OF_FRONTEND = frozenset({"bind", "default_backend", "id", "mode", "use_backend", "disabled", "guid"})
+OF_FRONTEND = frozenset(
+    {"bind", "default_backend", "description", "id", "mode", "use_backend", "disabled", "guid"}
+)
 OF_BACKEND = frozenset(
     {
         "balance",
         "cookie",
         "default-server",
+        "description",
         "disabled",
         "dispatch",
         "dynamic-cookie-key",
@@ -108,6 +113,22 @@ def _line(kind: str, taken: frozenset[str]) -> AfterValidator:
 
 _MANY = Field(max_length=1000)
 
+_OTHERS = ("cache", "fcgi-app", "http-errors", "mailers", "peers", "resolvers", "ring", "userlist")
+
+
+def _not_ours(head: str) -> str:
+    if head in {f"peers {PEERS}", f"resolvers {RESOLVERS}"}:
+        raise ValueError(f"another name than that of lbkit's own section: {head}")
+    return head
+
+
+RawHead = Annotated[
+    str,
+    StringConstraints(max_length=100),
+    Form(rf"({'|'.join(_OTHERS)}) [A-Za-z0-9_.:-]+", f"a kind of section ({', '.join(_OTHERS)}) and a name"),
+    AfterValidator(_not_ours),
+]
+RawSection = Annotated[tuple[Annotated[OneLine, _line("section", frozenset({"description"}))], ...], _MANY]
 RawGlobal = Annotated[tuple[Annotated[OneLine, _line("global", OF_GLOBAL)], ...], _MANY]
 RawDefaults = Annotated[tuple[Annotated[OneLine, _line("defaults", OF_DEFAULTS)], ...], _MANY]
 RawFrontend = Annotated[tuple[Annotated[OneLine, _line("frontend", OF_FRONTEND)], ...], _MANY]

@@ -6,6 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+PEERS = "members"
+"""Name of the section `peers`."""
+RESOLVERS = "names"
+"""Name of the section `resolvers`."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Mode = Literal["http", "tcp"]
 State = Literal["ready", "drain", "maintenance"]

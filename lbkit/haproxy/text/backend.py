@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lbkit.haproxy.config.sections import RESOLVERS, Backend, Server
+from lbkit.haproxy.config.sections import Backend, Server
 from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.spec.balance import HASHING, Hash, algorithm_of
+from lbkit.haproxy.spec.words import RESOLVERS
 from lbkit.haproxy.text.check import check, check_words
 from lbkit.haproxy.text.keepalive import keepalive
 from lbkit.haproxy.text.persistence import persistence

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lbkit.haproxy.config.sections import PEERS, Frontend
+from lbkit.haproxy.config.sections import Frontend
 from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.spec.limits import ByHeader, RateLimit
+from lbkit.haproxy.spec.words import PEERS
 from lbkit.haproxy.text.words import Words
 
 CONNECTIONS = 0

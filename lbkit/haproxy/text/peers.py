@@ -1,5 +1,6 @@
 """The section `peers`: members of the load balancer, how a process hands its tables on to the next, and the
-tables of frontends (a backend has its own)."""
+tables of frontends (a backend has its own).
+"""
 
 from __future__ import annotations
 

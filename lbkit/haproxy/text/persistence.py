@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from lbkit.haproxy.config.sections import PEERS, Backend
+from lbkit.haproxy.config.sections import Backend
 from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.spec.persistence import Cookie, Persist
+from lbkit.haproxy.spec.words import PEERS
 from lbkit.haproxy.text.words import Words
 
 

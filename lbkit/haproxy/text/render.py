@@ -7,14 +7,15 @@ what a process has loaded, whatever has become of the file since. It is of what 
 
 from __future__ import annotations
 
-from lbkit.haproxy.config.sections import METRICS, PEERS, RESOLVERS, Config
+from lbkit.haproxy.config.sections import METRICS, Config
+from lbkit.haproxy.spec.words import PEERS, RESOLVERS
 from lbkit.haproxy.text.backend import backend
 from lbkit.haproxy.text.frontend import frontend
 from lbkit.haproxy.text.metrics import metrics
 from lbkit.haproxy.text.peers import peers
 from lbkit.haproxy.text.process import defaults, process
 from lbkit.haproxy.text.resolvers import resolvers
-from lbkit.haproxy.text.words import word
+from lbkit.haproxy.text.words import Raw, word
 from lbkit.haproxy.transition.written import FILE_MARK, static_digest
 
 _NO_DIGEST = " sha256:\n"
@@ -31,6 +32,7 @@ def _text(config: Config) -> str:
         ("defaults", defaults(config.defaults)),
         *([(f"peers {PEERS}", peers(config.peers, config.frontends))] if config.peers else []),
         *([(f"resolvers {RESOLVERS}", resolvers(config.resolvers))] if config.resolvers else []),
+        *((head, ((Raw(line),) for line in lines)) for head, lines in config.raw_sections.items()),
         *((f"frontend {word(each.name)}", frontend(each)) for each in config.frontends),
         *([(f"frontend {METRICS}", metrics(config.metrics))] if config.metrics else []),
         *((f"backend {word(each.name)}", backend(each)) for each in config.backends),

@@ -21,7 +21,7 @@ from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.haproxy.transition.planner import transition
 from lbkit.haproxy.vip import apply as vip_apply
 from lbkit.haproxy.vip.config import KIND as VIP
-from lbkit.haproxy.wanted import contents_of, wanted_of
+from lbkit.haproxy.wanted import DesiredHaproxy
 
 
 def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
@@ -37,10 +37,10 @@ def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> No
 def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
     """One HAProxy as wanted, or gone. What was done, for the journal."""
     instance = Instance.of(change.key, scope, host)
-    if change.want is None:
+    if not isinstance(change.want, DesiredHaproxy):
         process.remove(instance, host.clock)
         return "stopped HAProxy, removed its files"
-    wanted = wanted_of(change.want.state)
+    wanted = change.want.wanted
     running = look(instance, by_hand=wanted.by_hand == "keep")
     way = transition(running, wanted)
     balancer = scope.of("haproxy", LoadBalancers).by_name[instance.balancer]
@@ -48,7 +48,6 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
         instance,
         running,
         wanted,
-        contents_of(change.want.state),
         Prober(balancer, instance.machine),
         partial(done.step, change),
         host.clock,

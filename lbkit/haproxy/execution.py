@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
-from lbkit.base.secrets import Secret
 from lbkit.haproxy import process
 from lbkit.haproxy.config.paths import CONFIG, STATE_FILE
 from lbkit.haproxy.instance import Instance
@@ -48,12 +47,11 @@ Ask = Callable[[Names, float], Passed]
 
 @dataclass(slots=True)
 class Execution:
-    """One transition of one HAProxy. `contents` of all files that are wanted beside haproxy.cfg, by path."""
+    """One transition of one HAProxy."""
 
     instance: Instance
     running: Running
     wanted: Wanted
-    contents: Mapping[str, Secret | str]
     ask: Ask
     tell: Callable[[Sequence[str]], None]
     clock: Clock
@@ -128,11 +126,8 @@ class Execution:
             if path == CONFIG:
                 found[path] = (self.wanted.text.encode(), 0o640)
                 continue
-            content = self.contents[path]
-            if isinstance(content, Secret):
-                found[path] = (content.reveal(), 0o600)
-            else:
-                found[path] = (content.encode(), 0o640)
+            file = self.wanted.files[path]
+            found[path] = (file.content, 0o600 if file.secret else 0o640)
         return found
 
     def _insist(self, command: Any, seconds: float) -> None:
@@ -162,10 +157,9 @@ class Execution:
             self.runtime.do(patterns.commit_acl(step.path, version))
 
     def _certify(self, step: Certify) -> None:
-        content = self.contents[step.path]
+        content = self.wanted.files[step.path].content
         if step.authority:
-            plain = content.reveal() if isinstance(content, Secret) else content.encode()
-            self.runtime.run([tls.set_ca_file(step.path, plain), tls.commit_ca_file(step.path)])
+            self.runtime.run([tls.set_ca_file(step.path, content), tls.commit_ca_file(step.path)], window=1)
         else:
             pending = self.runtime.read(CERTIFICATES).pending
             if pending:  # what somebody began and left would refuse every other
@@ -174,8 +168,7 @@ class Execution:
             if step.new:
                 self.runtime.do(tls.new_cert(step.path))
             try:
-                secret = content if isinstance(content, Secret) else content.encode()
-                self.runtime.run([tls.set_cert(step.path, secret), tls.commit_cert(step.path)], window=1)
+                self.runtime.run([tls.set_cert(step.path, content), tls.commit_cert(step.path)], window=1)
             except RuntimeFailure:
                 self.runtime.ask(str(tls.abort_cert(step.path)))
                 raise

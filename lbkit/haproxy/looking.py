@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from lbkit.base.errors import Failure
-from lbkit.engine.resource import State
+from lbkit.engine.resource import Actual
 from lbkit.haproxy.config.files import FileKind
 from lbkit.haproxy.config.paths import STATE_FILE
 from lbkit.haproxy.instance import Instance
@@ -17,6 +18,13 @@ from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running
 from lbkit.haproxy.transition.statefile import remembered
+
+
+@dataclass(frozen=True, slots=True)
+class ActualHaproxy(Actual):
+    """`state` is what a person sees of it, `running` what the planner does."""
+
+    running: Running = field(default_factory=lambda: Running(None, alive=False))
 
 
 def look(instance: Instance, *, alive: bool | None = None, by_hand: bool = False) -> Running:
@@ -49,7 +57,7 @@ def look(instance: Instance, *, alive: bool | None = None, by_hand: bool = False
 
 
 def state_of(running: Running) -> dict[str, Any]:
-    """As plain data: `running_of` has it back."""
+    """What a person sees of it."""
     return {
         "config": running.text,
         "alive": running.alive,
@@ -60,23 +68,7 @@ def state_of(running: Running) -> dict[str, Any]:
         "files": running.files,
         "tables": running.tables,
         "certificates": running.certificates,
-        "remembered": running.remembered,
     }
-
-
-def running_of(state: State) -> Running:
-    return Running(
-        state["config"],
-        state["alive"],
-        state["answers"],
-        state["loaded"],
-        state["version"],
-        state["servers"],
-        state["files"],
-        state["tables"],
-        state["certificates"],
-        state["remembered"],
-    )
 
 
 def _servers(runtime: Runtime, text: str) -> dict[str, str]:

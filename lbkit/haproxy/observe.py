@@ -8,7 +8,7 @@ from lbkit.base.host import Host
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.instance import KIND, Instance, key_of, processes
-from lbkit.haproxy.looking import look, state_of
+from lbkit.haproxy.looking import ActualHaproxy, look, state_of
 from lbkit.haproxy.resolved import LoadBalancers, program_name
 from lbkit.haproxy.transition.written import bound_ports, server_names
 from lbkit.haproxy.vip import observe as vip_observe
@@ -29,12 +29,13 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
         )
         if running.text is None and process is None:
             continue
-        yield Actual(
+        yield ActualHaproxy(
             key,
             state_of(running),
             scope.name,  # by its place: the folder is the topology's own
             requires=_requires(instance.machine.name, running.text or "", started),
             claims=claims(instance.machine.name, running.text or ""),
+            running=running,
         )
     yield from vip_observe.observe(scope, host, started)
 

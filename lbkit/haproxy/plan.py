@@ -9,13 +9,13 @@ from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.instance import KIND, key_of
-from lbkit.haproxy.looking import running_of
+from lbkit.haproxy.looking import ActualHaproxy
 from lbkit.haproxy.observe import claims
 from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.haproxy.transition.planner import Way, starting, transition
 from lbkit.haproxy.transition.steps import lines
 from lbkit.haproxy.vip import plan as vip_plan
-from lbkit.haproxy.wanted import wanted_of, wanted_state
+from lbkit.haproxy.wanted import DesiredHaproxy, state_of, wanted_on
 
 _IMPACTS = {
     Way.WRITE: (Action.UPDATE, Impact.NONE),
@@ -29,12 +29,13 @@ _IMPACTS = {
 def desired(scope: Scope, host: Host) -> Iterator[Desired]:
     for balancer in scope.of("haproxy", LoadBalancers).by_name.values():
         for member in balancer.members:
-            state = wanted_state(balancer, member, scope, host)
-            yield Desired(
+            wanted = wanted_on(balancer, member, scope, host)
+            yield DesiredHaproxy(
                 key_of(KIND, member, balancer.name),
-                state,
+                state_of(wanted),
                 requires=balancer.requires | {Key("machine", member)},
-                claims=claims(member, state["config"]),
+                claims=claims(member, wanted.text),
+                wanted=wanted,
             )
         if balancer.vip is not None:
             yield from vip_plan.desired(balancer.name, balancer.vip, scope.name)
@@ -53,14 +54,14 @@ def summary(want: Desired) -> str:
 
 def judge_create(want: Desired) -> Verdict:
     words = summary(want)
-    steps = () if want.key.kind == vip_plan.KIND else lines(starting(wanted_of(want.state)))
+    steps = lines(starting(want.wanted)) if isinstance(want, DesiredHaproxy) else ()
     return Verdict(Action.CREATE, Impact.NONE, f"new: {words}" if words else "new", steps)
 
 
 def judge_update(want: Desired, have: Actual) -> Verdict | None:
-    if want.key.kind == vip_plan.KIND:
+    if not isinstance(want, DesiredHaproxy) or not isinstance(have, ActualHaproxy):
         return vip_plan.judge_update(want, have)
-    way = transition(running_of(have.state), wanted_of(want.state))
+    way = transition(have.running, want.wanted)
     if way.way is Way.NOTHING:
         return None
     return Verdict(*_IMPACTS[way.way], way.reason, way.lines)

@@ -15,7 +15,7 @@ from lbkit.haproxy.observe import keeps
 from lbkit.haproxy.resolved import LoadBalancers, ResolvedLoadBalancer
 from lbkit.haproxy.runtime import Info, Row
 from lbkit.haproxy.transition.planner import Transition, Way, transition
-from lbkit.haproxy.wanted import wanted_of, wanted_state
+from lbkit.haproxy.wanted import wanted_on
 from lbkit.machine.handle import machine
 
 
@@ -51,7 +51,7 @@ class Seen:
 def see(balancer: ResolvedLoadBalancer, scope: Scope, host: Host) -> Iterator[Seen]:
     for member in balancer.members:
         instance = Instance(machine(scope, host, member), balancer.name)
-        wanted = wanted_of(wanted_state(balancer, member, scope, host))
+        wanted = wanted_on(balancer, member, scope, host)
         running = look(instance, by_hand=keeps(scope, balancer.name))
         info, rows = _ask(instance) if running.answers else (None, ())
         yield Seen(instance, transition(running, wanted), info, rows)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from typing import Any
 
 from lbkit.base.host import Host
 from lbkit.base.mark import mark
-from lbkit.base.secrets import Secret
-from lbkit.engine.resource import State
+from lbkit.engine.resource import Desired
 from lbkit.engine.scope import Scope
-from lbkit.haproxy.config.files import File as ConfigFile
 from lbkit.haproxy.config.files import FileKind
 from lbkit.haproxy.config.make import USER, config_of
 from lbkit.haproxy.config.sections import Config
@@ -22,49 +20,46 @@ from lbkit.haproxy.text.render import render
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.files import TABLES
 from lbkit.haproxy.transition.server import Admin
-from lbkit.haproxy.transition.state import File, Timing, Wanted
+from lbkit.haproxy.transition.state import Timing, Wanted
 
-Contents = Mapping[str, Secret | str]
 _ADMIN: Mapping[str, Admin] = {"ready": "ready", "drain": "drain", "maintenance": "maint"}
 
 
-def config_on(balancer: ResolvedLoadBalancer, member: str, scope: Scope, host: Host) -> Config:
+@dataclass(frozen=True, slots=True)
+class DesiredHaproxy(Desired):
+    """`state` is what a person sees of it, `wanted` what the planner does."""
+
+    wanted: Wanted = field(default_factory=lambda: Wanted(""))
+
+
+def wanted_on(balancer: ResolvedLoadBalancer, member: str, scope: Scope, host: Host) -> Wanted:
     owner = mark(scope.name, KIND, member, balancer.name)
-    return config_of(balancer, mark=owner, user=USER if host.can_switch_user else None, member=member)
-
-
-def wanted_state(balancer: ResolvedLoadBalancer, member: str, scope: Scope, host: Host) -> dict[str, Any]:
-    """As plain data: `wanted_of` and `contents_of` have it back."""
-    config = config_on(balancer, member, scope, host)
+    user = USER if host.can_switch_user else None
+    config = config_of(balancer, mark=owner, user=user, member=member)
     text = render(config)
-    return {
-        "config": text,
-        "alive": True,
-        "answers": True,
-        "loaded": digest_in(text),
-        "servers": _servers(config, text, balancer.name, scope),
-        "files": {file.path: _file(file) for file in config.files},
-        "contents": {
-            file.path: Secret(file.content) if file.secret else file.content.decode() for file in config.files
-        },
-        "timing": {each.name: [each.drain_timeout, each.up_timeout] for each in config.backends},
-        "by_hand": balancer.by_hand,
-    }
-
-
-def wanted_of(state: State) -> Wanted:
     return Wanted(
-        state["config"],
-        state["servers"],
-        {path: File(**file) for path, file in state["files"].items()},
-        {backend: Timing(*timing) for backend, timing in state["timing"].items()},
-        state["by_hand"],
+        text,
+        _servers(config, text, balancer.name, scope),
+        {file.path: file for file in config.files},
+        {each.name: Timing(each.drain_timeout, each.up_timeout) for each in config.backends},
+        balancer.by_hand,
     )
 
 
-def contents_of(state: State) -> Contents:
-    contents: Contents = state["contents"]
-    return contents
+def state_of(wanted: Wanted) -> dict[str, Any]:
+    """The same fields as `looking.state_of` gives of what runs. Of files with keys no more than digests."""
+    return {
+        "config": wanted.text,
+        "alive": True,
+        "answers": True,
+        "loaded": digest_in(wanted.text),
+        "servers": wanted.servers,
+        "files": {path: file.digest for path, file in wanted.files.items()},
+        "tables": {path: file.entries for path, file in wanted.files.items() if file.kind in TABLES},
+        "certificates": {
+            path: file.identity for path, file in wanted.files.items() if file.kind is FileKind.CERTIFICATE
+        },
+    }
 
 
 def _servers(config: Config, text: str, balancer: str, scope: Scope) -> dict[str, str]:
@@ -78,12 +73,3 @@ def _servers(config: Config, text: str, balancer: str, scope: Scope) -> dict[str
             if admin == "drain":
                 found[name] = str(written.servers(text)[name].with_(admin=admin))
     return found
-
-
-def _file(file: ConfigFile) -> dict[str, Any]:
-    entries: tuple[str, ...] = ()
-    if file.kind in TABLES or file.kind is FileKind.CERTIFICATE_LIST:
-        entries = tuple(
-            line for line in file.content.decode().splitlines() if line and not line.startswith("#")
-        )
-    return asdict(File(str(file.kind), file.digest, file.identity, entries))

@@ -9,10 +9,11 @@ from lbkit.engine.change import Action, Impact
 from lbkit.engine.diff import diff
 from lbkit.engine.order import in_waves
 from lbkit.engine.resource import Actual, Desired, Key
-from lbkit.haproxy.looking import state_of
+from lbkit.haproxy.looking import ActualHaproxy, state_of
 from lbkit.haproxy.room import ROOM
 from lbkit.haproxy.runtime.master import alerts
 from lbkit.haproxy.transition.state import Running
+from lbkit.haproxy.wanted import DesiredHaproxy
 from tests.haproxy.topologies import Document, balancer, document, load, with_
 
 HOST = Host(run_dir=Path("/nowhere"))
@@ -30,18 +31,21 @@ def standing(wants: dict[Key, Desired]) -> list[Actual]:
 
 def standing_as(want: Desired) -> Actual:
     """As if HAProxy had just been started with it."""
-    state = dict(want.state)
-    if want.key.kind == "haproxy":
-        running = Running(
-            state["config"],
-            alive=True,
-            answers=True,
-            loaded=state["loaded"],
-            version="2.6.12",
-            servers=state["servers"],
-        )
-        state = state_of(running)
-    return Actual(want.key, state, "web", want.requires, want.claims)
+    if not isinstance(want, DesiredHaproxy):
+        return Actual(want.key, want.state, "web", want.requires, want.claims)
+    running = Running(
+        want.wanted.text,
+        alive=True,
+        answers=True,
+        loaded=want.state["loaded"],
+        version="2.6.12",
+        servers=want.wanted.servers,
+    )
+    return actual(want.key, running, want)
+
+
+def actual(key: Key, running: Running, want: Desired) -> ActualHaproxy:
+    return ActualHaproxy(key, state_of(running), "web", want.requires, want.claims, running=running)
 
 
 def test_what_stands_as_wanted_is_no_change() -> None:
@@ -85,7 +89,7 @@ def test_a_port_is_given_up_before_it_is_taken() -> None:
 
 def test_a_dead_haproxy_is_to_be_started_again() -> None:
     wants = desired()
-    have = Actual(LB, state_of(Running(wants[LB].state["config"], alive=False)), "web")
+    have = actual(LB, Running(wants[LB].state["config"], alive=False), wants[LB])
     verdict = ROOM.judge_update(wants[LB], have)
     assert verdict is not None
     assert (verdict.action, verdict.impact) == (Action.RESTART, Impact.DISRUPTIVE)

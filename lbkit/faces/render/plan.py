@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.table import Table
 from rich.text import Text
 
@@ -13,12 +15,17 @@ from lbkit.faces.render.difference import difference
 from lbkit.faces.render.harmless import harmless, one_line
 from lbkit.faces.render.words import ACTION_STYLES, IMPACT_STYLES, SYMBOLS, word
 
+MOST_STEPS = 20
+"""Of one change, shown without --diff."""
+
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show_plan(out: Out, plan: Plan, *, detail: bool = False) -> None:
     """The changes of a plan that has some; `telling.tell_plan` has a word for one that has none."""
     out.show(_headline(plan), "", _table(plan))
+    for title, lines in _steps(plan, most=None if detail else MOST_STEPS):
+        out.show("", title, *lines)
     if detail:
         for change in plan.changes:
             out.show("", _title(change), *map(_diff_line, difference(change)))
@@ -62,6 +69,27 @@ def _table(plan: Plan) -> Table:
                 word(change.reason),
             )
     return table
+
+
+def _steps(plan: Plan, *, most: int | None) -> Iterator[tuple[Text, list[Text]]]:
+    """What is done to things that stand, step by step; once for those to which the same is done."""
+    alike: dict[tuple[str, ...], list[Change]] = {}
+    for change in plan.changes:
+        if change.steps and change.have is not None:
+            alike.setdefault(change.steps, []).append(change)
+    for steps, changes in alike.items():
+        first, *others = changes
+        title = _title(first)
+        if others:
+            title.append(f", {', '.join(one_line(change.key.name) for change in others)}")
+        width = len(str(len(steps)))
+        lines = [
+            Text(f"    {number:{width}}  {one_line(step)}", overflow="fold")
+            for number, step in enumerate(steps[:most], 1)
+        ]
+        if most is not None and len(steps) > most:
+            lines.append(Text(f"    … and {len(steps) - most} more: --diff or --json has all", style="dim"))
+        yield title, lines
 
 
 def _title(change: Change) -> Text:

@@ -31,5 +31,11 @@ class File:
     secret: bool = False
 
     @property
+    def entries(self) -> tuple[str, ...]:
+        """Its lines, of a map or a list; comments apart."""
+        lines = self.content.decode().splitlines()
+        return tuple(line for line in lines if line and not line.startswith("#"))
+
+    @property
     def digest(self) -> str:
         return hashlib.sha256(self.content).hexdigest()[:32]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lbkit.haproxy.capabilities import Capabilities
-from lbkit.haproxy.config.files import FileKind
+from lbkit.haproxy.config.files import File, FileKind
 from lbkit.haproxy.runtime.command import Command
 from lbkit.haproxy.runtime.commands import tls
 from lbkit.haproxy.transition import written
-from lbkit.haproxy.transition.state import File, Running, Wanted
+from lbkit.haproxy.transition.state import Running, Wanted
 from lbkit.haproxy.transition.steps import Certify, Discard, Do, Replace, Step
 
 TABLES: Mapping[FileKind, Literal["map", "acl"]] = {FileKind.MAP: "map", FileKind.LIST: "acl"}
@@ -37,7 +37,7 @@ def plan_files(running: Running, wanted: Wanted, can: Capabilities) -> FileMoves
         on_disk = running.files.get(path) == file.digest
         if not on_disk:
             moves.put.append(path)
-        kind = FileKind(file.kind)
+        kind = file.kind
         if kind in TABLES:
             _table(path, file, TABLES[kind], running, moves)
         elif kind is FileKind.CERTIFICATE:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lbkit.haproxy.config.files import File
 from lbkit.haproxy.transition.server import Server
-
-NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +16,6 @@ class Timing:
 
     drain: float = 30.0
     up: float = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file beside haproxy.cfg that is wanted: as `config.files.File`. `content` is a Secret where it is secret."""
-
-    kind: str
-    digest: str
-    identity: str = ""
-    entries: tuple[str, ...] = ()  # of a map, a list of patterns, a list of certificates: its lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running, Wanted
 from lbkit.haproxy.transition.steps import Check, Do, Guard, Probe, Put, Reload, Remember, UntilIdle, UntilUp
 from lbkit.haproxy.transition.words import differences
-from lbkit.haproxy.wanted import wanted_of, wanted_state
+from lbkit.haproxy.wanted import wanted_on
 from tests.haproxy.topologies import Document, document, load, with_
 
 SHOP = "load_balancers.shop"
@@ -30,7 +30,7 @@ HOST = Host(run_dir=Path("/nowhere"))
 def wanted(data: Document | None = None) -> Wanted:
     scope = load(data or document())
     balancer = scope.of("haproxy", LoadBalancers).by_name["shop"]
-    return wanted_of(wanted_state(balancer, "lb-1", scope, HOST))
+    return wanted_on(balancer, "lb-1", scope, HOST)
 
 
 def runs(want: Wanted, version: str = "2.6.12", **changes: Any) -> Running:

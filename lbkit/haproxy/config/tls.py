@@ -14,8 +14,11 @@ from lbkit.haproxy.resolved_tls import ResolvedCertificate
 from lbkit.haproxy.spec.tls import SYSTEM, BindTls
 
 FOLDER = "certs"
-MOST_PAYLOAD = 15_000
-"""Bytes: a command with its payload must fit HAProxy's buffer (tune.bufsize, 16,384 by default)."""
+BUFFER = 16_384
+"""Bytes: `tune.bufsize` where it is not written. A command with its payload must fit into it."""
+
+MOST_COMMAND = 1_384
+"""Bytes of a command beside its payload, with some to spare: its longest word is a path below `certs/`."""
 
 
 def certificate_path(name: str) -> str:
@@ -46,7 +49,7 @@ def tls_files(balancer: ResolvedLoadBalancer) -> tuple[File, ...]:
     """Those that are used. Of what is declared besides, nothing is put on any machine."""
     certificates, authorities = used(balancer)
     return (
-        *(_certificate(balancer.certificates[name]) for name in certificates),
+        *(_certificate(balancer.certificates[name], balancer) for name in certificates),
         *(
             File(
                 list_path(frontend.name, index),
@@ -71,22 +74,23 @@ def _authority(name: str, balancer: ResolvedLoadBalancer) -> File:
     )
     return File(
         authority_path(name),
-        FileKind.PLAIN if of_servers else _kind(FileKind.AUTHORITY, authority.pem),
+        FileKind.PLAIN if of_servers else _kind(FileKind.AUTHORITY, authority.pem, balancer),
         authority.pem,
         identity=" ".join(authority.fingerprints),
     )
 
 
-def _kind(kind: FileKind, content: bytes) -> FileKind:
+def _kind(kind: FileKind, content: bytes, balancer: ResolvedLoadBalancer) -> FileKind:
     """`kind`, unless HAProxy could not be given the content at run time."""
-    return kind if len(content) <= MOST_PAYLOAD else FileKind.PLAIN
+    most = (balancer.process.tuning.buffer_size or BUFFER) - MOST_COMMAND
+    return kind if len(content) <= most else FileKind.PLAIN
 
 
-def _certificate(certificate: ResolvedCertificate) -> File:
+def _certificate(certificate: ResolvedCertificate, balancer: ResolvedLoadBalancer) -> File:
     content = certificate.pem.reveal()
     return File(
         certificate_path(certificate.name),
-        _kind(FileKind.CERTIFICATE, content),
+        _kind(FileKind.CERTIFICATE, content, balancer),
         content,
         identity=certificate.fingerprint,
         secret=True,

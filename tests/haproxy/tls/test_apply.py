@@ -65,7 +65,10 @@ def test_certificates_come_go_and_are_renewed_in_the_running_process(secured: Wo
     planned = changes(secured)
     assert {change.impact for change in planned} <= {Impact.NONE, Impact.HITLESS}, planned[0].reason
     told = json.dumps(secured.plan().as_data())
-    secured.apply()
+    proof = lbkit.apply(secured.scope, secured.host, prove=True).proof
+    assert proof is not None
+    assert {each.target.split()[-1] for each in proof.targets if each.sent} == {f"{VIP}:80", f"{VIP}:443"}
+    assert (proof.failed, proof.cut) == (0, 0)
     assert not secured.plan()
     assert [served("a.example.org"), served("b.example.org")] == [renewed.serial, b.serial]
     assert [pid(secured, member) for member in ("lb-1", "lb-2")] == before

@@ -88,6 +88,8 @@ def test_authorities_change_at_run_time_only_where_haproxy_takes_them_up(folder:
     assert kinds(shop("a", servers={"server_name": "a.b"})) == {}
     (folder / "ca.pem").write_bytes(b"".join(Authority(f"{number}").pem for number in range(40)))
     assert kinds(shop(clients)) == {"certs/internal.ca": FileKind.PLAIN}
+    roomy = shop(clients, tuning={"buffer_size": 65536})
+    assert kinds(roomy) == {"certs/internal.ca": FileKind.AUTHORITY}
 
 
 def test_what_is_not_used_is_put_nowhere(folder: Path) -> None:

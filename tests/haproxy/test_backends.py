@@ -231,6 +231,8 @@ def test_a_process_says() -> None:
             ("`resolvers` of the load balancer", "db.example.test"),
         ),
         (f"{WEB}.servers.1.state", "gone", ("state",)),
+        (f"{SHOP}.peers", "yes", ("true, false, or its keys",)),
+        (f"{WEB}.keepalive", 5, ("true, false, or its keys",)),
         (f"{SHOP}.peers", {"network": "store"}, ("all machines of the load balancer", "store")),
         (f"{SHOP}.metrics", {"bind": 80}, ("nobody else has", "frontends.http")),
         (f"{SHOP}.metrics", {"bind": 81, "path": "/m }\n"}, ("path",)),

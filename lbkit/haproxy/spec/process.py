@@ -25,7 +25,11 @@ class Peers(Model):
 
 
 def _peers(value: object) -> object:
-    return {} if value is True else None if value is False else value
+    if isinstance(value, bool):
+        return {} if value else None
+    if value is not None and not isinstance(value, dict | Model):
+        raise ValueError("true, false, or its keys")
+    return value
 
 
 OnePeers = Annotated[Peers | None, BeforeValidator(_peers, json_schema_input_type=Peers | bool | None)]

@@ -48,7 +48,11 @@ class Keepalive(Model):
 
 
 def _keepalive(value: object) -> object:
-    return {} if value is True else None if value is False else value
+    if isinstance(value, bool):
+        return {} if value else None
+    if value is not None and not isinstance(value, dict | Model):
+        raise ValueError("true, false, or its keys")
+    return value
 
 
 OneKeepalive = Annotated[

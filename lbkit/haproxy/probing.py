@@ -8,11 +8,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedLoadBalancer
+from lbkit.haproxy.spec.tls import SYSTEM, ServerTls
 from lbkit.haproxy.transition.steps import Names
 from lbkit.health.outcome import Target
 from lbkit.machine.contract import Machine
 
 if TYPE_CHECKING:
+    from lbkit.health.conversation import ServerTls as ProbeTls
     from lbkit.health.conversation import Traffic
 
 
@@ -63,15 +65,33 @@ class Prober:
 
 
 def traffic_of(backend: ResolvedBackend, balancer: ResolvedLoadBalancer) -> Traffic:
-    """How requests go to its servers, for the probe. Whom their certificates are from HAProxy's own checks judge, with
-    the same authorities.
-    """
-    from lbkit.health.conversation import ServerTls, Traffic  # noqa: PLC0415
+    """How requests go to its servers, for the probe; by whom their certificates must be vouched for, too."""
+    from lbkit.health.conversation import Traffic  # noqa: PLC0415
 
-    tls = None if backend.tls is None else ServerTls(None, backend.tls.server_name)
+    tls = None if backend.tls is None else _tls(backend.tls, balancer)
     version = {None: 0, "v1": 1, "v2": 2}[backend.traffic.send_proxy]
     connect = backend.timeouts.get("connect", balancer.timeouts.connect)
     return Traffic(tls, version, connect)  # type: ignore[arg-type]
+
+
+def _tls(declared: ServerTls, balancer: ResolvedLoadBalancer) -> ProbeTls:
+    from lbkit.health.conversation import ServerTls as ProbeTls  # noqa: PLC0415
+
+    name = declared.verify_name if isinstance(declared.verify_name, str) else declared.server_name
+    if not declared.verify:
+        return ProbeTls(None, declared.server_name)
+    return ProbeTls(_authority(declared.ca, balancer), name if declared.verify_name else None)
+
+
+def _authority(name: str, balancer: ResolvedLoadBalancer) -> str | None:
+    """Its PEM; of those that the host trusts, as Python's TLS finds them."""
+    import ssl  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    if name != SYSTEM:
+        return balancer.authorities[name].pem.decode()
+    file = ssl.get_default_verify_paths().cafile
+    return Path(file).read_text(encoding="utf-8") if file else None
 
 
 def _is_address(text: str) -> bool:

@@ -134,31 +134,6 @@ def test_a_virtual_address_has_one_holder(
     assert words in row.detail
 
 
-@pytest.mark.parametrize(
-    ("row", "refused", "words"),
-    [
-        (ROWS["web-2"], "Connection refused", "nothing listens on its port"),
-        (ROWS["web-2"], "", "it listens again"),
-        (ROWS["web-3"], "", "the application says that it is not well"),
-        (ROWS["web-4"], "", "drained"),
-        (replace(UP, status="MAINT"), "", "maintenance"),
-        (replace(UP, weight=0), "", "its weight is 0"),
-        (UP, "Connection refused", "stopped listening just now"),
-        (UP, "", ""),
-    ],
-)
-def test_the_likely_cause(row: Row, refused: str, words: str) -> None:
-    server = resolved(document()).backends[0].servers[0]
-    cause = explain._cause(row, server, refused)
-    assert words in cause
-    assert bool(cause) == bool(words)
-
-
-def test_a_backup_that_is_up_waits_for_its_turn() -> None:
-    backup = resolved(document()).backends[0].servers[3]
-    assert "only while no other server is up" in explain._cause(UP, backup, "")
-
-
 def test_what_can_be_explained() -> None:
     assert list(explainable(load(document()))) == [
         "shop",

@@ -304,20 +304,28 @@ def one_by_one(
     changes: Sequence[Change], act: Callable[[Change], str], done: Done, *, workers: int = 8
 ) -> None:
     """For rooms whose changes do not go in bulk: `act` on each, in parallel; the first failure stops what has not begun."""
+    in_turn([[change] for change in changes], act, done, workers=workers)
+
+
+def in_turn(
+    rows: Sequence[Sequence[Change]], act: Callable[[Change], str], done: Done, *, workers: int = 8
+) -> None:
+    """`act` on the changes of each row one after the other, on rows in parallel; the first failure stops the rest."""
     stop = threading.Event()
 
-    def step(change: Change) -> LbkitError | None:
-        if stop.is_set():
-            return None
-        try:
-            detail = act(change)
-        except LbkitError as error:
-            stop.set()
-            return error
-        done(change, detail)
+    def carry(row: Sequence[Change]) -> LbkitError | None:
+        for change in row:
+            if stop.is_set():
+                return None
+            try:
+                detail = act(change)
+            except LbkitError as error:
+                stop.set()
+                return error
+            done(change, detail)
         return None
 
-    with ThreadPoolExecutor(max(1, min(workers, len(changes))), thread_name_prefix="lbkit") as pool:
-        errors = [error for error in pool.map(step, changes) if error]
+    with ThreadPoolExecutor(max(1, min(workers, len(rows))), thread_name_prefix="lbkit") as pool:
+        errors = [error for error in pool.map(carry, rows) if error]
     if errors:
         raise together(errors)

@@ -1,21 +1,21 @@
-"""Bring HAProxys to what is wanted. One load balancer's HAProxys one after the other: where the first fails, the
-others serve on as they are.
+"""Bring HAProxys to what is wanted. Those of one load balancer that serve go one after the other: where the first
+fails, the others serve on as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from lbkit.base.host import Host
-from lbkit.engine.applying import one_by_one
+from lbkit.engine.applying import in_turn, one_by_one
 from lbkit.engine.change import Change
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.haproxy import process
 from lbkit.haproxy.execution import Execution
 from lbkit.haproxy.instance import KIND, Instance
-from lbkit.haproxy.looking import look
+from lbkit.haproxy.looking import ActualHaproxy, look
 from lbkit.haproxy.probing import Prober
 from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.haproxy.transition.planner import transition
@@ -28,10 +28,20 @@ def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> No
     ours = [change for change in changes if change.key.kind == KIND]
     vips = [change for change in changes if change.key.kind == VIP]
     if ours:
-        one_by_one(ours, partial(carry_out, scope=scope, host=host, done=done), done)
+        in_turn(list(_rows(ours)), partial(carry_out, scope=scope, host=host, done=done), done)
     if vips:
         one_by_one(vips, partial(vip_apply.carry_out, scope=scope, host=host), done)
         vip_apply.wait_until_held(vips, scope, host)
+
+
+def _rows(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    serving: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.want is not None and isinstance(change.have, ActualHaproxy) and change.have.running.answers:
+            serving.setdefault(change.key.name.partition("/")[2], []).append(change)
+        else:
+            yield [change]
+    yield from serving.values()
 
 
 def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:

@@ -9,7 +9,7 @@ from lbkit.base.errors import Failure
 from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
-from lbkit.engine.applying import ApplyFailed, Event, NotAsPlanned, Several, carry_out, one_by_one
+from lbkit.engine.applying import ApplyFailed, Event, NotAsPlanned, Several, carry_out, in_turn, one_by_one
 from lbkit.engine.change import plain
 from lbkit.engine.journal import Journal, read_journal
 from lbkit.engine.planning import make_plan
@@ -218,3 +218,23 @@ def test_whatever_ends_an_apply_is_on_record(journal, error: BaseException) -> N
         run(Broken(wanted={A.key: A}), journal)
     last = list(read_journal(journal.path))[-1]
     assert (last["event"], last["error"]["error"]) == ("stopped", type(error).__name__)
+
+
+def test_a_row_goes_one_after_the_other_and_stops_at_a_failure() -> None:
+    def change(name: str) -> Change:
+        return Change(Key("thing", name), Action.UPDATE, Impact.NONE, "", None, None)
+
+    begun: list[str] = []
+    told: list[str] = []
+
+    def act(each: Change) -> str:
+        begun.append(each.key.name)
+        if each.key.name == "b2":
+            raise Failure("b2 was to work")
+        return ""
+
+    rows = [[change("a1"), change("a2")], [change("b1"), change("b2"), change("b3")]]
+    with pytest.raises(Failure, match="b2"):
+        in_turn(rows, act, lambda each, _detail: told.append(each.key.name), workers=1)
+    assert begun == ["a1", "a2", "b1", "b2"]
+    assert told == ["a1", "a2", "b1"]

@@ -10,7 +10,7 @@ from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
 from lbkit.engine.applying import ApplyFailed, Event, NotAsPlanned, Several, carry_out, in_turn, one_by_one
-from lbkit.engine.change import plain
+from lbkit.engine.change import Action, Change, Impact, plain
 from lbkit.engine.journal import Journal, read_journal
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Key

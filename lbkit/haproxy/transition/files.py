@@ -81,9 +81,6 @@ def _list(path: str, file: File, running: Running, can: Capabilities, moves: Fil
         return
     had = [_entry(line) for line, _ in map(_numbered, have)]
     wants = {_entry(line): line for line in file.entries}
-    if had[:1] != list(wants)[:1] and set(had) | set(wants):
-        moves.reload.append(f"{path}: its first certificate, for clients that name no host, is another")
-        return
     if set(had) == set(wants):
         return
     if not can.crt_list:

@@ -125,7 +125,7 @@ class _Backend:
                 arriving += self._ready(name, self.running.server(name))
         if arriving:
             change.append(Do(tuple(arriving)))
-        awaited = self._checked(name for name in [*came, *again] if name not in moved)
+        awaited = self._awaited(name for name in [*came, *again] if name not in moved)
         if awaited:
             change.append(UntilUp(awaited, self._timing.up))
         change += self._readdress(moved)
@@ -306,7 +306,7 @@ class _Backend:
             if ready:
                 commands.append(to.set_state(*_names(name), "ready"))
         yield Do(tuple(commands))
-        awaited = tuple(name for name in checked if self.wanted.server(name).admin == "ready")
+        awaited = self._awaited(names)
         if awaited and not proven:
             yield UntilUp(awaited, self._timing.up)
 
@@ -363,6 +363,10 @@ class _Backend:
 
     def _mine(self, servers: Mapping[str, str]) -> Iterator[str]:
         return (name for name in servers if name.startswith(f"{self.name}/"))
+
+    def _awaited(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Of those that are checked: who is to get requests."""
+        return tuple(name for name in self._checked(names) if self.wanted.server(name).admin == "ready")
 
     def _checked(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if self.wanted.server(name).checked)

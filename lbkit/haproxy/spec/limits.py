@@ -28,9 +28,7 @@ class RateLimit(Model):
         "without that header are not counted",
     )
     status: Literal[403, 429, 503] = 429
-    clients: TableSize = Field(
-        100_000, description="How many are remembered; then the oldest is forgotten"
-    )
+    clients: TableSize = Field(100_000, description="How many are remembered; then the oldest is forgotten")
 
 
 class ConnectionLimit(Model):

@@ -79,9 +79,16 @@ def _servers(runtime: Runtime, text: str) -> dict[str, str]:
         for (kind, name), section in written.sections(text).items()
         if kind == "backend" and "agent-check" in section.defaults
     }
+    numbered = {
+        name
+        for (kind, name), section in written.sections(text).items()
+        if kind == "backend" and any(" id " in f" {line}" for line in section.servers.values())
+    }
     return {
         f"{state.backend}/{state.server}": str(
-            Server.running(state, rows.get(state.key), agent=state.backend in agents)
+            Server.running(
+                state, rows.get(state.key), agent=state.backend in agents, numbered=state.backend in numbered
+            )
         )
         for state in runtime.servers()
     }

@@ -378,3 +378,20 @@ def test_ten_thousand_servers_are_as_many_lines() -> None:
     servers = [{"name": f"s{n}", "address": f"10.1.{n >> 8}.{n & 255}", "port": 80} for n in range(1, 10_001)]
     text = text_of(web(servers=servers, cookie="SRV"))
     assert text.count("\n    server ") == 10_000
+
+
+def test_servers_that_are_placed_by_hash_have_numbers_of_their_names_alone() -> None:
+    """Else a server that comes at run time would be placed otherwise on each member, and after a restart."""
+    data = with_("load_balancers.shop.backends.web.balance", "source")
+    numbers = _numbers_in(data)
+    assert len(set(numbers.values())) == len(numbers) == 4
+    assert all(0 < number < 2**31 for number in numbers.values())
+    fewer = with_("load_balancers.shop.backends.web.servers.0.port", 81, data)
+    assert _numbers_in(fewer) == numbers
+    assert _numbers_in(document()) == {}
+
+
+def _numbers_in(data: Document) -> dict[str, int]:
+    text = render(config_of(resolved(data), mark="lbkit:web:haproxy/lb-1/shop", user=None))
+    words = [line.split() for line in text.splitlines() if line.strip().startswith("server ")]
+    return {line[1]: int(line[line.index("id") + 1]) for line in words if "id" in line}

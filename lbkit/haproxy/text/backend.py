@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from lbkit.haproxy.config.sections import Backend, Server
@@ -46,8 +47,10 @@ def backend(section: Backend) -> Iterator[Words]:
     if shared:
         yield "default-server", *shared
     named = traffic.cookie is not None and not traffic.cookie.dynamic
+    # consistent hashing places a server by its number: one that is its name's is alike on all members, and after a restart
+    numbers = _numbers(section) if _is_consistent(section) else {}
     for server in section.servers:
-        yield server_line(server, cookie=named)
+        yield server_line(server, cookie=named, number=numbers.get(server.name))
 
 
 def server_defaults(backend: Backend) -> Words:
@@ -75,8 +78,8 @@ def server_defaults(backend: Backend) -> Words:
     return tuple(words)
 
 
-def server_line(server: Server, *, cookie: bool) -> Words:
-    """What is this server's own. `cookie`: clients are kept at it by its name."""
+def server_line(server: Server, *, cookie: bool, number: int | None = None) -> Words:
+    """What is this server's own. `cookie`: clients are kept at it by its name. `number`: its `id`."""
     named = isinstance(server.address, str)
     address = server.address if isinstance(server.address, str) else server.address.compressed
     words: list[str | int] = ["server", server.name, endpoint(address, server.port), "weight", server.weight]
@@ -89,13 +92,39 @@ def server_line(server: Server, *, cookie: bool) -> Words:
     if server.maxqueue is not None:
         words += ["maxqueue", server.maxqueue]
     if cookie:
-        words += ["cookie", server.name]
+        words += ["cookie", server.cookie or server.name]
     if named:
         # it is not asked for while HAProxy starts, so that a name server that is away keeps nothing from starting
         words += ["resolvers", RESOLVERS, "resolve-prefer", server.prefer, "init-addr", "last,none"]
+    if not server.check:
+        words += ["no-check"]
+    if server.raw is not None:
+        words += server.raw.split(" ")
+    if number is not None:
+        words += ["id", number]
     if server.state == "maintenance":
         words += ["disabled"]
     return tuple(words)
+
+
+def _is_consistent(section: Backend) -> bool:
+    algorithm, _ = algorithm_of(section.balance)
+    return algorithm in HASHING and section.traffic.hash.type == "consistent"
+
+
+def _numbers(section: Backend) -> dict[str, int]:
+    """A number from 1 to 2^31 - 1 for each server, by its name; of two names with one number, the later gets another."""
+    taken: dict[int, str] = {}
+    for server in section.servers:
+        salt = 0
+        while (number := _number(f"{server.name}{salt or ''}")) in taken:
+            salt += 1
+        taken[number] = server.name
+    return {name: number for number, name in taken.items()}
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % (2**31 - 1) + 1
 
 
 def _balance(balance: str, hashed: Hash) -> Iterator[Words]:

@@ -11,7 +11,16 @@ from lbkit.haproxy.runtime.stat import Row
 
 Admin = Literal["ready", "drain", "maint"]
 
-_READABLE = {"weight": 1, "maxconn": 1, "cookie": 1, "backup": 0, "disabled": 0, "check": 0, "no-check": 0}
+_READABLE = {
+    "weight": 1,
+    "maxconn": 1,
+    "cookie": 1,
+    "backup": 0,
+    "disabled": 0,
+    "check": 0,
+    "no-check": 0,
+    "id": 1,
+}
 """Words of a `server` line that `show servers state` and `show stat` tell again, and how many values each takes."""
 
 
@@ -19,7 +28,8 @@ _READABLE = {"weight": 1, "maxconn": 1, "cookie": 1, "backup": 0, "disabled": 0,
 class Server:
     """`address` and `port` as HAProxy has them, the name of one that a resolver looks up.
 
-    `weight` None: an agent sets it. `maxconn` 0: none. `checked`: its health check runs.
+    `weight` None: an agent sets it. `maxconn` 0: none. `checked`: its health check runs. `ident`: its number, where
+    the configuration gives it one (consistent hashing places servers by it), else 0.
     """
 
     address: str
@@ -30,6 +40,7 @@ class Server:
     cookie: str = ""
     admin: Admin = "ready"
     checked: bool = False
+    ident: int = 0
 
     def __str__(self) -> str:
         said = [self.place, f"weight {'by agent' if self.weight is None else self.weight}"]
@@ -39,6 +50,8 @@ class Server:
             said.append(f"maxconn {self.maxconn}")
         if self.cookie:
             said.append(f"cookie {self.cookie}")
+        if self.ident:
+            said.append(f"id {self.ident}")
         said.append(self.admin)
         if self.checked:
             said.append("checked")
@@ -58,7 +71,7 @@ class Server:
         address, _, port = place.rpartition(":")
         rest = iter(words)
         weight: int | None = 1
-        backup, maxconn, cookie, checked = False, 0, "", False
+        backup, maxconn, cookie, checked, ident = False, 0, "", False, 0
         admin: Admin = "ready"
         for word in rest:
             if word == "weight":
@@ -70,11 +83,13 @@ class Server:
                 maxconn = int(next(rest))
             elif word == "cookie":
                 cookie = next(rest)
+            elif word == "id":
+                ident = int(next(rest))
             elif word == "checked":
                 checked = True
             elif word in {"ready", "drain", "maint"}:
                 admin = word  # type: ignore[assignment]
-        return cls(address.strip("[]"), int(port), weight, backup, maxconn, cookie, admin, checked)
+        return cls(address.strip("[]"), int(port), weight, backup, maxconn, cookie, admin, checked, ident)
 
     @classmethod
     def of_line(cls, words: Sequence[str], defaults: Sequence[str]) -> Server:
@@ -92,11 +107,12 @@ class Server:
             own.get("cookie", ""),
             "maint" if "disabled" in own else "ready",
             ("check" in own or "check" in defaults) and "no-check" not in own,
+            int(own.get("id", "0")),
         )
 
     @classmethod
-    def running(cls, state: ServerState, row: Row | None, *, agent: bool) -> Server:
-        """What the process says. `agent`: whether one sets its weight, and may drain it."""
+    def running(cls, state: ServerState, row: Row | None, *, agent: bool, numbered: bool = False) -> Server:
+        """What the process says. `agent`: whether one sets its weight, and may drain it; `numbered`: by its file."""
         admin: Admin = "ready"
         if (
             state.admin.value & 0x05
@@ -113,6 +129,7 @@ class Server:
             row.cookie if row else "",
             admin,
             bool(state.check & Check.ENABLED),
+            state.server_id if numbered else 0,
         )
 
 

@@ -164,6 +164,7 @@ class _Backend:
                 ("maxconn", have.maxconn or "none", want.maxconn or "none"),
                 ("backup", _yes(have.backup), _yes(want.backup)),
                 ("cookie", have.cookie or "none", want.cookie or "none"),
+                ("id", have.ident or "none", want.ident or "none"),
                 ("state", have.admin, want.admin),
                 ("checks", _yes(have.checked), _yes(want.checked)),
             )
@@ -193,6 +194,8 @@ class _Backend:
             reload.append(f"{self._said(name)} {'becomes' if want.backup else 'is no longer'} a backup")
         if have.cookie != want.cookie:
             reload.append(f"{self._said(name)} gets the cookie {want.cookie or 'none'}")
+        if have.ident != want.ident:
+            reload.append(f"{self._said(name)} gets the number {want.ident or 'that is next'}")
         if have.checked and not want.checked:
             yield to.disable_health(*_names(name))
         elif want.checked and not have.checked and have.admin == want.admin and have.place == want.place:

@@ -22,6 +22,11 @@ def key_of(kind: str, member: str, balancer: str) -> Key:
     return Key(kind, f"{member}/{balancer}")
 
 
+def argv_of(executable: str) -> tuple[str, ...]:
+    """How an HAProxy is started, in its folder."""
+    return executable, "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIG
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """`executable`: what is started, a name or a path."""
@@ -47,7 +52,7 @@ class Instance:
     @property
     def program(self) -> Program:
         """Master and worker in the foreground. The digest is of the argv alone: the configuration says its own."""
-        argv = (self.executable, "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIG)
+        argv = argv_of(self.executable)
         return Program(self.service, argv, digest=" ".join(argv), kind=KIND)
 
     def path(self, file: str) -> PurePosixPath:

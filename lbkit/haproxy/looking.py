@@ -27,11 +27,16 @@ class ActualHaproxy(Actual):
     running: Running = field(default_factory=lambda: Running(None, alive=False))
 
 
-def look(instance: Instance, *, alive: bool | None = None, by_hand: bool = False) -> Running:
-    """What there is now. `alive`, where the caller knows it already; `by_hand`: also what lbkit left the last time."""
+def look(
+    instance: Instance, *, alive: bool | None = None, command: str = "", by_hand: bool = False
+) -> Running:
+    """What there is now. `alive`, and the `command` it was started by, where the caller knows already; `by_hand`: also
+    what lbkit left the last time.
+    """
     text = instance.config()
     if alive is None:
-        alive = instance.service in instance.machine.running()
+        process = instance.machine.running().get(instance.service)
+        alive, command = process is not None, process.digest if process else ""
     known = written.files(text or "")
     found = instance.machine.files(instance.service, known) if known else {}
     files = {path: hashlib.sha256(file.content).hexdigest()[:32] for path, file in found.items()}
@@ -51,6 +56,7 @@ def look(instance: Instance, *, alive: bool | None = None, by_hand: bool = False
                 tables=dict(_tables(runtime, known)),
                 certificates=_certificates(runtime),
                 remembered=_remembered(instance) if by_hand else {},
+                command=command,
             )
     except Failure:
         return Running(text, alive=True, files=files)

@@ -25,6 +25,7 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
         running = look(
             instance,
             alive=process is not None and not process.trouble,
+            command=process.program.digest if process is not None and process.program is not None else "",
             by_hand=keeps(scope, instance.balancer),
         )
         if running.text is None and process is None:

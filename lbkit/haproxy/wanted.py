@@ -13,7 +13,7 @@ from lbkit.engine.scope import Scope
 from lbkit.haproxy.config.files import FileKind
 from lbkit.haproxy.config.make import USER, config_of
 from lbkit.haproxy.config.sections import Config
-from lbkit.haproxy.instance import KIND
+from lbkit.haproxy.instance import KIND, argv_of
 from lbkit.haproxy.resolved import ResolvedLoadBalancer
 from lbkit.haproxy.text.digest import digest_in
 from lbkit.haproxy.text.render import render
@@ -43,6 +43,7 @@ def wanted_on(balancer: ResolvedLoadBalancer, member: str, scope: Scope, host: H
         {file.path: file for file in config.files},
         {each.name: Timing(each.drain_timeout, each.up_timeout) for each in config.backends},
         balancer.by_hand,
+        " ".join(argv_of(balancer.program)),
     )
 
 

@@ -21,6 +21,7 @@ from lbkit.haproxy import plan as haproxy_plan
 from lbkit.haproxy import wanted
 from lbkit.haproxy.text.digest import digest_in
 from lbkit.network.namespace import entered
+from tests.haproxy.versions import program
 from tests.haproxy.world import VIP, World, get, steady_clients, until
 
 pytestmark = pytest.mark.sandbox
@@ -328,3 +329,16 @@ def test_clients_virtual_address_and_servers_by_ipv6_alone(world: World) -> None
     world.kill("web-2", "app")
     until(lambda: world.status()["server shop/web/web-2"].health is Health.DOWN, "its checks fail")
     assert {get("fd00:80::10").split("/")[1] for _ in range(6)} == {"web-1", "web-3"}
+
+
+def test_another_executable_is_a_restart_and_then_runs(world: World) -> None:
+    world.apply()
+    world.shop["program"] = program("3.0")
+    changes = [change for change in world.plan().changes if change.key.kind == "haproxy"]
+    assert {change.impact for change in changes} == {Impact.DISRUPTIVE}
+    assert all("is to be" in change.reason for change in changes)
+    world.apply()
+    assert not world.plan()
+    with world.haproxy("lb-1").runtime() as runtime:
+        assert runtime.info().version.startswith("3.0")
+    get()

@@ -59,7 +59,7 @@ class Transition:
 
 
 def transition(running: Running, wanted: Wanted) -> Transition:
-    if not running.alive or not running.answers:
+    if not running.alive or not running.answers or _is_another(running, wanted):
         return _start(running, wanted)
     can = capabilities.of(running.version)
     servers = plan_servers(running, wanted, can)
@@ -124,10 +124,17 @@ def _reload(wanted: Wanted, new: list[str], write: list[Put]) -> Iterator[Step]:
         yield UntilUp(tuple(names), wanted.timing_of(backend).up)
 
 
+def _is_another(running: Running, wanted: Wanted) -> bool:
+    """Whether another executable runs than the one wanted: a reload would execute the same again."""
+    return bool(running.command and wanted.command) and running.command != wanted.command
+
+
 def _start(running: Running, wanted: Wanted) -> Transition:
     changes = differences(running.text, wanted.text) if running.text is not None else ()
     also = f"; its configuration changes: {sentence(changes)}" if changes else ""
-    if running.alive:
+    if running.answers:
+        way, reason = Way.RESTART, f"`{running.command}` runs, and is to be `{wanted.command}`{also}"
+    elif running.alive:
         way, reason = Way.RESTART, f"HAProxy runs, but does not answer at its runtime socket{also}"
     else:
         way, reason = Way.START, f"HAProxy does not run{also}"

@@ -25,7 +25,7 @@ class Running:
     `loaded` is None where it does not live, does not answer, or runs what lbkit did not write. `servers` by
     "BACKEND/SERVER", as `str(Server)`. `files`: digests of what lies on disk, by path. `tables`: the entries of
     each map and list that the process has. `certificates`: fingerprints by path, "" of one that is empty.
-    `remembered`: the servers of the server-state file, weight and admin state (as "WEIGHT ADMIN").
+    `command`: by which it was started, "" where that is not known. `remembered`: the servers of the server-state file, weight and admin state (as "WEIGHT ADMIN").
     """
 
     text: str | None
@@ -38,6 +38,7 @@ class Running:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     certificates: Mapping[str, str] = field(default_factory=dict)
     remembered: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
 
     def server(self, name: str) -> Server:
         return Server.parse(self.servers[name])
@@ -55,6 +56,7 @@ class Wanted:
     files: Mapping[str, File] = field(default_factory=dict)
     timing: Mapping[str, Timing] = field(default_factory=dict)
     by_hand: Literal["undo", "keep"] = "undo"
+    command: str = ""
 
     def server(self, name: str) -> Server:
         return Server.parse(self.servers[name])

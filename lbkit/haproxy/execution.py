@@ -275,7 +275,7 @@ def _serves(state: ServerState) -> bool:
 
 
 def _in_use(state: ServerState) -> bool:
-    return _serves(state) and not state.admin
+    return _serves(state) and not (state.admin.maint or state.admin.drain)
 
 
 def _words(row: Row | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from lbkit.haproxy.runtime.servers_state import Admin as Flag
 from lbkit.haproxy.runtime.servers_state import Check, ServerState
 from lbkit.haproxy.runtime.stat import Row
 
@@ -114,11 +115,10 @@ class Server:
     def running(cls, state: ServerState, row: Row | None, *, agent: bool, numbered: bool = False) -> Server:
         """What the process says. `agent`: whether one sets its weight, and may drain it; `numbered`: by its file."""
         admin: Admin = "ready"
-        if (
-            state.admin.value & 0x05
-        ):  # by command, or by the configuration; not inherited, and not for want of a name
+        # not inherited, and not for want of a name; that the file said `disabled` once (4) is no state
+        if Flag.FORCED_MAINT in state.admin:
             admin = "maint"
-        elif state.admin.value & 0x08 and not agent:
+        elif Flag.FORCED_DRAIN in state.admin and not agent:
             admin = "drain"
         return cls(
             state.fqdn or state.address,

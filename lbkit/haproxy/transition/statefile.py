@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from lbkit.haproxy.runtime.servers_state import EMPTY_STATE
+from lbkit.haproxy.runtime.servers_state import EMPTY_STATE, Admin
 from lbkit.haproxy.transition.server import Server
 
 _BACKEND, _SERVER, _STATUS = 1, 3, 10  # columns of a line
@@ -28,7 +28,9 @@ def state_file(dump: str, servers: Mapping[str, Server], new: Collection[str], u
 
 def state_file_after(before: str, dump: str, changed: str) -> str:
     """The file anew after lbkit has changed one server alone; of the others it says what it said `before`."""
-    said = [line for line in before.splitlines() if line.startswith(_WANTED) and line.split(" ")[2] != changed]
+    said = [
+        line for line in before.splitlines() if line.startswith(_WANTED) and line.split(" ")[2] != changed
+    ]
     lines = [*said, *(_sound(line) for line in dump.splitlines()[2:])]
     return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
 
@@ -50,8 +52,9 @@ def _said(words: list[str]) -> str | None:
     """Weight and admin state that a line tells; None: it is none of a server."""
     if len(words) < _FEWEST or not words[0].isdigit():
         return None
-    flags = int(words[6])
-    return f"{words[7]} {'maint' if flags & 0x05 else 'drain' if flags & 0x08 else 'ready'}"
+    flags = Admin(int(words[6]))
+    admin = "maint" if Admin.FORCED_MAINT in flags else "drain" if Admin.FORCED_DRAIN in flags else "ready"
+    return f"{words[7]} {admin}"
 
 
 def _by_hand(lines: list[str], servers: Mapping[str, Server]) -> Iterator[str]:

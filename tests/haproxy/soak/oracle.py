@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -30,16 +31,18 @@ class Seen:
 
 def seen(town: Town) -> Seen:
     servers, up = {}, {}
-    limits = {
-        f"{row['pxname']}/{row['svname']}": row["slim"] or "0"
-        for row in csv.DictReader(town.ask("show stat").lstrip("# ").splitlines())
+    rows = list(csv.DictReader(town.ask("show stat").lstrip("# ").splitlines()))
+    limits = {f"{row['pxname']}/{row['svname']}": row["slim"] or "0" for row in rows}
+    # a try that fails and is made again elsewhere is one that no client sees
+    tries = {
+        f"{row['pxname']}/{row['svname']}": f"{row['wretr']} {row['wredis']} {row['econ']}" for row in rows
     }
     _, head, *lines = town.ask("show servers state").strip().splitlines()
     for line in lines:
         row = dict(zip(head.removeprefix("# ").split(), line.split(), strict=True))
         name = f"{row['be_name']}/{row['srv_name']}"
         flags = int(row["srv_admin_state"])
-        admin = "maint" if flags & 0x05 else "drain" if flags & 0x08 else "ready"
+        admin = "maint" if flags & 0x01 else "drain" if flags & 0x08 else "ready"
         checks = int(row["srv_check_state"])
         checked = "checked" if checks & 4 else "not checked" if checks & 2 else "no check"
         # what is paused in maintenance is no difference
@@ -47,6 +50,7 @@ def seen(town: Town) -> Seen:
             f"{row['srv_addr']}:{row['srv_port']} weight {row['srv_uweight']} maxconn {limits[name]} {admin} {checked}"
         )
         up[name] = row["srv_op_state"] in {"1", "2"}
+        assert tries[name] == "0 0 0", f"{name}: retries, redispatches, failed connections: {tries[name]}"
     return Seen(servers, up, _tables(town), _certificates(town))
 
 
@@ -131,6 +135,21 @@ def serves_as_declared(town: Town) -> None:
         host = "shop.test" if name == "main" else f"{name}.test"
         assert load.served_certificate(host) == _pem(town, name).public_bytes(Encoding.DER), host
     assert asked_while_sick(town.app) == 0
+
+
+def leaves_nothing_behind(town: Town) -> None:
+    """In HAProxy's folder are the files that are wanted, and no other."""
+    folder = Path(str(town.instance.path("")))
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    wanted = {f"certs/{name}.pem" for name in _used(town)} | {
+        "certs/https.list",
+        "haproxy.cfg",
+        "servers.state",
+        "log",
+    }
+    wanted |= {f"maps/http.{kind}.map" for kind in ("exact", "prefix")}
+    wanted |= {f"lists/http.{which}.list" for which in ("allow", "deny")}
+    assert found == wanted
 
 
 def _used(town: Town) -> list[str]:

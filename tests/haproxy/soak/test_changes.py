@@ -36,6 +36,7 @@ def test_changes_by_chance_lose_no_request_and_replace_no_worker(town: Town, see
                 applied += 1
                 print(f"{time.monotonic() - began:6.2f}", "; ".join(said))
                 notes = town.apply() if applied % WHOLE == 0 else town.change()[1]
+                print(f"{time.monotonic() - began:6.2f} carried")
                 print("      ", notes)
                 oracle.as_declared(town)
                 assert town.worker() == worker, f"a runtime change is enough for: {said}"

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +145,11 @@ class Town:
     def release(self, path: str) -> None:
         write_holds(self.host.folder(self.name), self.holds.without(path))
 
-    @property
+    @cached_property
     def instance(self) -> Instance:
         return Instance(machine(self.scope, self.host, MEMBER), "shop", str(self.program))
 
-    @property
+    @cached_property
     def app(self) -> Machine:
         return machine(self.scope, self.host, "app-1")
 

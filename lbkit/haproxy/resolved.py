@@ -47,6 +47,9 @@ class ResolvedServer:
     minconn: int | None = None
     maxqueue: int | None = None
     state: State = "ready"
+    check: bool = True
+    cookie: str | None = None
+    raw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class ResolvedBind:
     foreign: bool = False
     tls: BindTls | None = None
     accept_proxy: bool = False
+    raw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ def _bind(bind: ResolvedBind, certificate_list: str, *, ipv6: bool) -> Bind:
         tls=bind.tls,
         accept_proxy=bind.accept_proxy,
         certificate_list=certificate_list if bind.tls is not None else "",
+        raw=bind.raw,
     )
 
 
@@ -147,6 +148,9 @@ def _server(server: ResolvedServer, prefer: Literal["ipv4", "ipv6"]) -> Server:
         server.maxqueue,
         server.state,
         prefer,
+        server.check,
+        server.cookie,
+        server.raw,
     )
 
 

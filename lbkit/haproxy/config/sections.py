@@ -80,6 +80,7 @@ class Bind:
     tls: BindTls | None = None
     certificate_list: str = ""
     accept_proxy: bool = False
+    raw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ class Frontend:
 class Server:
     """`address`: a name where the resolvers are asked. `prefer`: which of its addresses.
 
-    `state` drain is no word of the file: it is said at run time.
+    `state` drain is no word of the file: it is said at run time. `cookie` None: its name. `check` false: it is not
+    checked where others are.
     """
 
     name: str
@@ -114,6 +116,9 @@ class Server:
     maxqueue: int | None = None
     state: State = "ready"
     prefer: Literal["ipv4", "ipv6"] = "ipv4"
+    check: bool = True
+    cookie: str | None = None
+    raw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ class Backends:
             for server in backend.servers
             if isinstance(server, GroupServers)
         )
-        if not servers and not broken and not self._unknown(backend):
+        # without servers, its lines of `raw` answer, or keep a table
+        if not servers and not backend.raw and not broken and not self._unknown(backend):
             add(
                 (*path, "servers"),
                 "at least one server",
@@ -120,6 +121,9 @@ class Backends:
                     server.minconn,
                     server.maxqueue,
                     server.state,
+                    server.check,
+                    server.cookie,
+                    server.raw,
                 )
             else:
                 yield from self._of_group(server, here)

@@ -52,7 +52,7 @@ class Binds:
             for member in members:
                 self.take(member.name, bind.address, bind.port, owner, path)
             spoken = None if bind.tls is None else tls.bind(bind.tls, mode, path)
-            found.append(ResolvedBind(bind.address, bind.port, foreign, spoken, bind.accept_proxy))
+            found.append(ResolvedBind(bind.address, bind.port, foreign, spoken, bind.accept_proxy, bind.raw))
         return tuple(found)
 
     def _foreign(

@@ -22,7 +22,7 @@ class LoadBalancer(Process):
     machines: Label = Field(description="The group that HAProxy runs on")
     vip: VirtualAddress | None = None
     frontends: dict[Label, Frontend] = Field(min_length=1)
-    backends: dict[Label, Backend] = Field(min_length=1)
+    backends: dict[Label, Backend] = Field(description="None, `{}`, where frontends themselves answer")
     certificates: dict[Label, Certificate] = Field(
         default_factory=dict, description="For binds with `tls`, by name: certificates with their keys"
     )

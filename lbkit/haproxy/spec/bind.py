@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from lbkit.base.model import Model
+from lbkit.haproxy.spec.raw import RawWords
 from lbkit.haproxy.spec.tls import OneBindTls
 from lbkit.haproxy.spec.words import Port
 from lbkit.network.spec import IPAddress
@@ -24,9 +25,13 @@ class Bind(Model):
     address: IPAddress | None = None
     port: Port
     accept_proxy: bool = Field(
-        False, description="Clients come through a proxy that says who they are (PROXY protocol); no other may come"
+        False,
+        description="Clients come through a proxy that says who they are (PROXY protocol); no other may come",
     )
     tls: OneBindTls | None = Field(None, description="Speak TLS there, with these certificates")
+    raw: RawWords | None = Field(
+        None, description="More words of its line `bind`, as they are, for what has no key: `tfo name public`"
+    )
 
 
 def _bind(value: object) -> object:

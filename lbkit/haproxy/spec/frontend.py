@@ -44,8 +44,8 @@ class Frontend(Handling):
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Frontend:
-        if self.backend is None and self.routes is None:
-            raise ValueError("a backend, or routes, or both")
+        if self.backend is None and self.routes is None and not self.raw:
+            raise ValueError("a backend, or routes, or both; or lines of `raw` that answer")
         return self
 
     @property

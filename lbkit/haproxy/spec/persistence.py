@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from lbkit.base.model import Model
+from lbkit.base.names import Form
 from lbkit.base.units import Seconds
 from lbkit.haproxy.spec.words import Token
 from lbkit.health.values import DnsName
@@ -24,6 +25,11 @@ _OF_INSERT = (
     "max_idle",
     "max_life",
 )
+
+
+CookieValue = Annotated[
+    str, Form(r"[A-Za-z0-9_.:~-]{1,64}", "a cookie's value: letters, digits, '_', '.', ':', '~' and '-'")
+]
 
 
 class Cookie(Model):

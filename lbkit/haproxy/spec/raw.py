@@ -62,9 +62,7 @@ OF_GLOBAL = frozenset(
     }
 )
 OF_DEFAULTS = frozenset({"load-server-state-from-file", "mode", "default-server", "default_backend"})
-OF_FRONTEND = frozenset(
-    {"bind", "default_backend", "description", "id", "mode", "use_backend", "disabled", "guid"}
-)
+OF_FRONTEND = frozenset({"bind", "default_backend", "description", "id", "mode", "disabled", "guid"})
 OF_BACKEND = frozenset(
     {
         "balance",
@@ -82,7 +80,6 @@ OF_BACKEND = frozenset(
         "server",
         "server-state-file-name",
         "server-template",
-        "stick-table",
     }
 )
 
@@ -133,3 +130,34 @@ RawGlobal = Annotated[tuple[Annotated[OneLine, _line("global", OF_GLOBAL)], ...]
 RawDefaults = Annotated[tuple[Annotated[OneLine, _line("defaults", OF_DEFAULTS)], ...], _MANY]
 RawFrontend = Annotated[tuple[Annotated[OneLine, _line("frontend", OF_FRONTEND)], ...], _MANY]
 RawBackend = Annotated[tuple[Annotated[OneLine, _line("backend", OF_BACKEND)], ...], _MANY]
+
+OF_LINES = frozenset(
+    {
+        *(
+            "accept-proxy",
+            "agent-check",
+            "backup",
+            "cookie",
+            "disabled",
+            "enabled",
+            "id",
+            "maxconn",
+            "maxqueue",
+        ),
+        *("minconn", "no-check", "transparent", "v4v6", "v6only", "weight"),
+    }
+)
+"""Words of `server` and `bind` lines that have keys: lbkit reads back, or follows, what they say."""
+
+
+def _words(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+( [!-~]+)*", text, re.ASCII) or re.search(r"""["'\\$#]""", text):
+        raise ValueError("words of printable ASCII with one space between them, without quotes, \\, $ and #")
+    own = next((word for word in text.split() if word in OF_LINES), None)
+    if own is not None:
+        raise ValueError(f"words that no key stands for: `{own}` has one")
+    return text
+
+
+RawWords = Annotated[OneLine, AfterValidator(_words)]
+"""More words of one `server` or `bind` line."""

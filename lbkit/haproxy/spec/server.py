@@ -8,6 +8,8 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from lbkit.base.model import Model
 from lbkit.base.names import Label
+from lbkit.haproxy.spec.persistence import CookieValue
+from lbkit.haproxy.spec.raw import RawWords
 from lbkit.haproxy.spec.words import Connections, Port, State
 from lbkit.health.values import DnsName
 from lbkit.network.spec import IPAddress
@@ -52,6 +54,14 @@ class AddressServer(_ServerSettings):
         description="Or a name, which the load balancer's `resolvers` are asked for"
     )
     port: Port
+    check: bool = Field(True, description="false: this one is not checked, whatever the backend says")
+    cookie: CookieValue | None = Field(
+        None, description="What stands for it in the backend's `cookie`; by default its name"
+    )
+    raw: RawWords | None = Field(
+        None,
+        description="More words of its line `server`, as they are, for what has no key: `redir http://a`",
+    )
 
 
 def _which(value: object) -> str | None:

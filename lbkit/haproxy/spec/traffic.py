@@ -115,6 +115,8 @@ class Traffic(Model):
     def _fit(self) -> Self:
         if self.cookie is not None and self.persist is not None:
             raise ValueError("`cookie` or `persist`, not both")
+        if self.persist is not None and any(line.split()[0] == "stick-table" for line in self.raw):
+            raise ValueError("`persist`, or a `stick-table` in `raw`, not both")
         if self.observe is None and (self.error_limit is not None or self.on_error is not None):
             raise ValueError("`observe` beside `error_limit` and `on_error`")
         if self.retry_on is not None and "none" in self.retry_on and len(self.retry_on) > 1:

@@ -41,6 +41,8 @@ def bind_line(bind: Bind) -> Words:
         options += ("accept-proxy",)
     if bind.tls is not None:
         options += bind_words(bind.tls, bind.certificate_list)
+    if bind.raw is not None:
+        options += tuple(bind.raw.split(" "))
     if bind.address is not None:
         return "bind", endpoint(bind.address.compressed, bind.port), *options
     if bind.both:

@@ -15,8 +15,8 @@ from lbkit.haproxy.config.paths import STATE_FILE
 from lbkit.haproxy.instance import Instance
 from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.haproxy.runtime import Row, Runtime, ServerState
-from lbkit.haproxy.runtime.commands.server import set_state
-from lbkit.haproxy.runtime.servers_state import Admin
+from lbkit.haproxy.runtime.commands.server import disable_agent, enable_agent, set_state
+from lbkit.haproxy.runtime.servers_state import Admin, Check
 from lbkit.haproxy.transition.statefile import state_file_after
 from lbkit.haproxy.waiting import wait_for
 from lbkit.machine.handle import machine
@@ -69,6 +69,8 @@ class _Place:
                 return self._told(None, found, "the apply that adds it respects the hold")
             if before.admin.maint:  # to drain it would be to check on it again, and to let kept clients in
                 return self._told(None, f"{self.server} is in maintenance, and gets nothing: left so")
+            if Check.ENABLED in before.agent:  # else it would be asked, and its `ready` would end the hold
+                runtime.do(disable_agent(self.backend, self.server))
             command = self._set(runtime, "drain")
             row = self._row(runtime)
         sessions = row.sessions if row else 0
@@ -92,6 +94,8 @@ class _Place:
             if wait_for(self.host.clock, CHECKED_WITHIN, lambda: self._checked(runtime)) is None:
                 found = f"{self.server} stays drained: no check of it has ended yet"
                 return self._told(False, found, "the next apply puts it back")
+            if before.agent and Check.ENABLED not in before.agent:
+                runtime.do(enable_agent(self.backend, self.server))
             command = self._set(runtime, "ready")
             row = self._row(runtime)
         return self._told(

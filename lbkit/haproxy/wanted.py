@@ -72,5 +72,5 @@ def _servers(config: Config, text: str, balancer: str, scope: Scope) -> dict[str
             held = f"{balancer}/{name}" in scope.holds
             admin = "drain" if held and server.state == "ready" else _ADMIN[server.state]
             if admin == "drain":
-                found[name] = str(written.servers(text)[name].with_(admin=admin))
+                found[name] = str(written.servers(text)[name].with_(admin=admin, asked=False))
     return found

@@ -9,7 +9,7 @@ from lbkit.haproxy.config.sections import Backend, Server
 from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.spec.balance import HASHING, Hash, algorithm_of
 from lbkit.haproxy.spec.words import RESOLVERS
-from lbkit.haproxy.text.check import check, check_words
+from lbkit.haproxy.text.check import check, check_words, own_words
 from lbkit.haproxy.text.keepalive import keepalive
 from lbkit.haproxy.text.persistence import persistence
 from lbkit.haproxy.text.process import timeouts
@@ -49,8 +49,9 @@ def backend(section: Backend) -> Iterator[Words]:
     named = traffic.cookie is not None and not traffic.cookie.dynamic
     # consistent hashing places a server by its number: one that is its name's is alike on all members, and after a restart
     numbers = _numbers(section) if _is_consistent(section) else {}
+    asked_at = own_words(section.check)
     for server in section.servers:
-        yield server_line(server, cookie=named, number=numbers.get(server.name))
+        yield (*server_line(server, cookie=named, number=numbers.get(server.name)), *asked_at)
 
 
 def server_defaults(backend: Backend) -> Words:

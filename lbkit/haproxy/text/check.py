@@ -27,8 +27,6 @@ def check_words(section: HealthCheck, *, verified: bool = False) -> Words:
     if section.interval_down is not None:
         words += ["downinter", ms(section.interval_down)]
     words += ["rise", section.rise, "fall", section.fall]
-    if section.port is not None:
-        words += ["port", section.port]
     if section.forces_tls:
         words += ["check-ssl"]
         if not verified:
@@ -39,6 +37,16 @@ def check_words(section: HealthCheck, *, verified: bool = False) -> Words:
         words += ["check-send-proxy"]
     if section.agent is not None:
         words += _agent(section.agent)
+    return tuple(words)
+
+
+def own_words(section: HealthCheck | None) -> Words:
+    """What each server says itself although all say the same: of a server these can be changed as HAProxy runs."""
+    words: list[str | int] = []
+    if section is not None and section.port is not None:
+        words += ["port", section.port]
+    if section is not None and section.agent is not None:
+        words += ["agent-port", section.agent.port]
     return tuple(words)
 
 
@@ -81,7 +89,7 @@ def _text(value: str | Hex) -> str:
 
 
 def _agent(agent: Agent) -> Words:
-    words: list[str | int] = ["agent-check", "agent-port", agent.port, "agent-inter", ms(agent.interval)]
+    words: list[str | int] = ["agent-check", "agent-inter", ms(agent.interval)]
     if agent.send is not None:
         words += ["agent-send", Line(agent.send)]
     return tuple(words)

@@ -16,13 +16,18 @@ _READABLE = {
     "weight": 1,
     "maxconn": 1,
     "cookie": 1,
+    "id": 1,
+    "port": 1,
+    "agent-port": 1,
     "backup": 0,
     "disabled": 0,
     "check": 0,
     "no-check": 0,
-    "id": 1,
 }
 """Words of a `server` line that `show servers state` and `show stat` tell again, and how many values each takes."""
+
+
+_NUMBERS = {"maxconn": "maxconn", "id": "ident", "port": "check_port", "agent-port": "agent_port"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Server:
     """`address` and `port` as HAProxy has them, the name of one that a resolver looks up.
 
     `weight` None: an agent sets it. `maxconn` 0: none. `checked`: its health check runs. `ident`: its number, where
-    the configuration gives it one (consistent hashing places servers by it), else 0.
+    the configuration gives it one (consistent hashing places servers by it), else 0. `check_port` 0: its own.
+    `asked`: its agent is asked, who then may drain it too.
     """
 
     address: str
@@ -42,6 +48,9 @@ class Server:
     admin: Admin = "ready"
     checked: bool = False
     ident: int = 0
+    check_port: int = 0
+    agent_port: int = 0
+    asked: bool = False
 
     def __str__(self) -> str:
         said = [self.place, f"weight {'by agent' if self.weight is None else self.weight}"]
@@ -56,6 +65,12 @@ class Server:
         said.append(self.admin)
         if self.checked:
             said.append("checked")
+        if self.check_port:
+            said.append(f"port {self.check_port}")
+        if self.agent_port:
+            said.append(f"agent-port {self.agent_port}")
+        if self.asked:
+            said.append("asked")
         return " ".join(said)
 
     def with_(self, **changes: Any) -> Server:
@@ -70,27 +85,21 @@ class Server:
         """Back from `str()`."""
         place, *words = text.split()
         address, _, port = place.rpartition(":")
+        fields: dict[str, Any] = {}
         rest = iter(words)
-        weight: int | None = 1
-        backup, maxconn, cookie, checked, ident = False, 0, "", False, 0
-        admin: Admin = "ready"
         for word in rest:
             if word == "weight":
                 value = next(rest)
-                weight = None if value == "by" else int(value)
-            elif word == "backup":
-                backup = True
-            elif word == "maxconn":
-                maxconn = int(next(rest))
+                fields["weight"] = None if value == "by" else int(value)
+            elif word in _NUMBERS:
+                fields[_NUMBERS[word]] = int(next(rest))
             elif word == "cookie":
-                cookie = next(rest)
-            elif word == "id":
-                ident = int(next(rest))
-            elif word == "checked":
-                checked = True
+                fields["cookie"] = next(rest)
+            elif word in {"backup", "checked", "asked"}:
+                fields[word] = True
             elif word in {"ready", "drain", "maint"}:
-                admin = word  # type: ignore[assignment]
-        return cls(address.strip("[]"), int(port), weight, backup, maxconn, cookie, admin, checked, ident)
+                fields["admin"] = word
+        return cls(address.strip("[]"), int(port), **fields)
 
     @classmethod
     def of_line(cls, words: Sequence[str], defaults: Sequence[str]) -> Server:
@@ -99,26 +108,33 @@ class Server:
         address, _, port = place.rpartition(":")
         own = _values(rest)
         shared = _values(defaults)
+        admin: Admin = "maint" if "disabled" in own else "ready"
+        checked = ("check" in own or "check" in defaults) and "no-check" not in own
+        agent = "agent-check" in defaults
         return cls(
             address.strip("[]"),
             int(port),
-            None if "agent-check" in defaults else int(own.get("weight", shared.get("weight", "1"))),
+            None if agent else int(own.get("weight", shared.get("weight", "1"))),
             "backup" in own,
             int(own.get("maxconn", shared.get("maxconn", "0"))),
             own.get("cookie", ""),
-            "maint" if "disabled" in own else "ready",
-            ("check" in own or "check" in defaults) and "no-check" not in own,
+            admin,
+            checked,
             int(own.get("id", "0")),
+            int(own.get("port", "0")) if checked else 0,
+            int(own.get("agent-port", "0")) if agent else 0,
+            agent and admin == "ready",
         )
 
     @classmethod
     def running(cls, state: ServerState, row: Row | None, *, agent: bool, numbered: bool = False) -> Server:
-        """What the process says. `agent`: whether one sets its weight, and may drain it; `numbered`: by its file."""
+        """What the process says. `agent`: whether its backend has one; `numbered`: whether its file numbers it."""
+        asked = agent and bool(state.agent & Check.ENABLED)
         admin: Admin = "ready"
         # not inherited, and not for want of a name; that the file said `disabled` once (4) is no state
         if Flag.FORCED_MAINT in state.admin:
             admin = "maint"
-        elif Flag.FORCED_DRAIN in state.admin and not agent:
+        elif Flag.FORCED_DRAIN in state.admin and not asked:  # an agent's drain looks like a person's
             admin = "drain"
         return cls(
             state.fqdn or state.address,
@@ -130,6 +146,9 @@ class Server:
             admin,
             bool(state.check & Check.ENABLED),
             state.server_id if numbered else 0,
+            state.check_port if state.check else 0,
+            state.agent_port if agent else 0,
+            asked,
         )
 
 

@@ -167,6 +167,9 @@ class _Backend:
                 ("id", have.ident or "none", want.ident or "none"),
                 ("state", have.admin, want.admin),
                 ("checks", _yes(have.checked), _yes(want.checked)),
+                ("check port", have.check_port or "its own", want.check_port or "its own"),
+                ("agent port", have.agent_port or "none", want.agent_port or "none"),
+                ("agent", _yes(have.asked), _yes(want.asked)),
             )
             if was != now
         ]
@@ -196,6 +199,14 @@ class _Backend:
             reload.append(f"{self._said(name)} gets the cookie {want.cookie or 'none'}")
         if have.ident != want.ident:
             reload.append(f"{self._said(name)} gets the number {want.ident or 'that is next'}")
+        if have.check_port != want.check_port:
+            yield to.set_check_port(*_names(name), want.check_port)
+        if have.agent_port != want.agent_port and have.agent_port and want.agent_port:
+            yield to.set_agent_port(*_names(name), want.agent_port)
+        if have.asked and not want.asked:
+            yield to.disable_agent(*_names(name))
+        elif want.asked and not have.asked and have.weight is None:
+            yield to.enable_agent(*_names(name))
         if have.checked and not want.checked:
             yield to.disable_health(*_names(name))
         elif want.checked and not have.checked and have.admin == want.admin and have.place == want.place:
@@ -237,6 +248,8 @@ class _Backend:
         place, *own = written.split(self.section.servers[server])
         yield to.add_server(backend, server, place, _told([*self.section.defaults, *own]))
         want = self.wanted.server(name)
+        if want.asked:
+            yield to.enable_agent(backend, server)
         if want.admin != "maint":
             yield from self._out_of_maintenance(name, want)
         elif want.checked:

@@ -20,6 +20,7 @@ PROMISES = [
     "everything that is declared stands and works",
     "the zone names the virtual address",
     "every page comes, from every web server",
+    "a server comes and goes without a reload or a lost request",
     "traffic goes on without a dead web server",
     "the virtual address moves, and clients are served again",
     "what died runs again",

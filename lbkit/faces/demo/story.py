@@ -20,6 +20,7 @@ from lbkit.base.errors import Failure
 from lbkit.base.files import make_folder, write_atomic
 from lbkit.base.host import Host
 from lbkit.dns.keygen import write_key
+from lbkit.engine.change import Impact
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health, Status
@@ -70,6 +71,7 @@ class Story:
             if keep:
                 self.look_around()
             else:
+                self.grow_and_shrink()
                 self.lose_a_web_server()
                 self.lose_a_load_balancer()
                 self.repair()
@@ -96,6 +98,28 @@ class Story:
         self.promise(
             "every page comes, from every web server", not failed(answers) and len(_servers(answers)) == 3
         )
+
+    def grow_and_shrink(self) -> None:
+        self.chapter("A web server more, then one less, while lbkit itself asks for pages all the time")
+        grown = self.topology.with_name("grown.yml")
+        grown.write_text(self.topology.read_text().replace("count: 3", "count: 4"))
+        kept = []
+        for topology in (grown, self.topology):
+            scope = operate.load(topology)
+            plan = operate.plan(scope, self.host)
+            if topology is grown:
+                show_plan(self.out, plan)
+            self.say(f"$ lbkit apply --prove {topology.name}")
+            proof = operate.apply(scope, self.host, prove=True).proof
+            impacts = {change.impact for change in plan.changes if change.key.kind == "haproxy"}
+            kept.append(
+                proof is not None and not proof.failed and proof.sent > 0 and impacts == {Impact.HITLESS}
+            )
+            if proof is not None:
+                self.say(
+                    f"{proof.sent} requests meanwhile, {proof.failed} failed, {proof.cut} cut, no reload"
+                )
+        self.promise("a server comes and goes without a reload or a lost request", all(kept))
 
     def lose_a_web_server(self) -> None:
         self.chapter("A web server is killed, while a client goes on")

@@ -19,6 +19,7 @@ from lbkit.faces.commands import (
     explain,
     graph,
     hold,
+    import_,
     keygen,
     plan,
     sandbox,
@@ -30,7 +31,22 @@ from lbkit.faces.commands import (
 from lbkit.faces.ending import ended
 from lbkit.faces.out import Out
 
-_COMMANDS = (validate, schema, plan, apply, status, top, hold, graph, explain, doctor, sandbox, demo, keygen)
+_COMMANDS = (
+    validate,
+    schema,
+    plan,
+    apply,
+    status,
+    top,
+    hold,
+    graph,
+    explain,
+    doctor,
+    import_,
+    sandbox,
+    demo,
+    keygen,
+)
 
 
 class Usage(Mistake):

@@ -87,6 +87,10 @@ class Out:
 
         self._print(self._console(stderr=True), (error_text(error),))
 
+    def tell(self, *parts: RenderableType) -> None:
+        """For people, on stderr: stdout has what a program reads."""
+        self._print(self._console(stderr=True), parts)
+
     def warning(self, text: str) -> None:
         """What a person should know although the command goes on; on stderr."""
         from lbkit.faces.render.words import word  # noqa: PLC0415 - brings rich

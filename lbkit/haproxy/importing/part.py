@@ -1,0 +1,97 @@
+"""Lines as they can stand in `raw`, where names have become others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lbkit.haproxy.importing.cfg import Line
+from lbkit.haproxy.importing.fitting import misfit_as_raw
+from lbkit.haproxy.importing.report import Report
+from lbkit.haproxy.importing.settings import Proxy
+from lbkit.haproxy.importing.values import Names
+from lbkit.haproxy.text.words import word
+
+_FETCH = re.compile(
+    r"\b([a-z0-9_]*(?:srv|be|fe|nbsrv|queue|connslots|table|sc[0-2]?|src|in_table)[a-z0-9_]*)\(([^()]*)\)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """Names that became others, and lines that speak of them."""
+
+    backends: Names
+    frontends: Names
+    tables: Mapping[str, str]  # of peers sections that became lbkit's own
+
+    def line(self, line: Line, servers: Names | None = None) -> str:
+        """The line as it can stand in `raw`."""
+        words = list(line.words)
+        if line.variables:
+            return line.text
+        changed = self._words(words, servers)
+        if changed == words and re.fullmatch(r"[A-Za-z0-9_.-]+(?: [ -~]*)?", line.text):
+            return line.text
+        return " ".join(word(each) for each in changed)
+
+    def _words(self, words: Sequence[str], servers: Names | None) -> list[str]:
+        backends = self.backends.changed
+        found = [_FETCH.sub(lambda match: self._fetch(match, servers), each) for each in words]
+        if found[0] == "use_backend" and len(found) > 1:
+            found[1] = backends.get(found[1], found[1])
+        if found[0] == "use-server" and servers is not None and len(found) > 1:
+            found[1] = servers.changed.get(found[1], found[1])
+        for index, each in enumerate(found[:-1]):
+            if each == "table":
+                section, slash, table = found[index + 1].partition("/")
+                found[index + 1] = self._proxy(section) + slash + table
+            if each == "peers" and index and found[0] == "stick-table":
+                found[index + 1] = self.tables.get(found[index + 1], found[index + 1])
+        return found
+
+    def _proxy(self, name: str) -> str:
+        return self.backends.changed.get(name) or self.frontends.changed.get(name) or name
+
+    def _fetch(self, match: re.Match[str], servers: Names | None) -> str:
+        arguments = []
+        for argument in match[2].split(","):
+            proxy, slash, server = argument.partition("/")
+            named = servers.changed.get(server, server) if servers is not None else server
+            arguments.append(self._proxy(proxy) + slash + named)
+        return f"{match[1]}({','.join(arguments)})"
+
+
+def raw_lines(
+    proxy: Proxy, lines: Sequence[Line], renamed: Renamed, report: Report, servers: Names | None = None
+) -> Iterator[str]:
+    """Those that can stand as they are, each told."""
+    for line in lines:
+        text = renamed.line(line, servers)
+        wrong = misfit_as_raw(proxy.side, text)
+        if line.keyword in WHY:
+            report.left_out(line, proxy.title, WHY[line.keyword])
+        elif wrong:
+            report.left_out(line, proxy.title, f"`raw` takes {wrong}")
+        else:
+            report.raw(line, proxy.title, _doubts(line))
+            yield text
+
+
+def _doubts(line: Line) -> str:
+    if line.variables:
+        return f"lbkit's processes have no environment variable {', '.join(line.variables)}"
+    return ""
+
+
+WHY = {
+    "id": "numbers of proxies are HAProxy's own",
+    "guid": "numbers of proxies are HAProxy's own",
+    "bind-process": "HAProxy has one process since 2.5",
+    "server-state-file-name": "lbkit keeps servers' states in a file of its own",
+    "load-server-state-from-file": "lbkit keeps servers' states in a file of its own",
+    "dispatch": "lbkit's backends have servers, which can be checked and drained",
+    "description": "lbkit says in it what a process has loaded",
+    "enabled": "it is the default",
+}

@@ -51,7 +51,7 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
         process.remove(instance, host.clock)
         return "stopped HAProxy, removed its files"
     wanted = change.want.wanted
-    running = look(instance, by_hand=wanted.by_hand == "keep")
+    running = look(instance, host.clock, by_hand=wanted.by_hand == "keep")
     way = transition(running, wanted)
     balancer = scope.of("haproxy", LoadBalancers).by_name[instance.balancer]
     execution = Execution(

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
 from lbkit.engine.resource import Actual
+from lbkit.haproxy import process
 from lbkit.haproxy.config.files import FileKind
 from lbkit.haproxy.config.paths import STATE_FILE
 from lbkit.haproxy.instance import Instance
@@ -28,15 +30,22 @@ class ActualHaproxy(Actual):
 
 
 def look(
-    instance: Instance, *, alive: bool | None = None, command: str = "", by_hand: bool = False
+    instance: Instance,
+    clock: Clock,
+    *,
+    alive: bool | None = None,
+    command: str = "",
+    by_hand: bool = False,
 ) -> Running:
-    """What there is now. `alive`, and the `command` it was started by, where the caller knows already; `by_hand`: also
-    what lbkit left the last time.
+    """What there is now; where a reload is under way, after it. `alive`, and the `command` it was started by, where the
+    caller knows already; `by_hand`: also what lbkit left the last time.
     """
-    text = instance.config()
     if alive is None:
-        process = instance.machine.running().get(instance.service)
-        alive, command = process is not None, process.digest if process else ""
+        started = instance.machine.running().get(instance.service)
+        alive, command = started is not None, started.digest if started else ""
+    if alive:
+        process.settle(instance, clock)
+    text = instance.config()
     known = written.files(text or "")
     found = instance.machine.files(instance.service, known) if known else {}
     files = {path: hashlib.sha256(file.content).hexdigest()[:32] for path, file in found.items()}

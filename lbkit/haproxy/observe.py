@@ -24,6 +24,7 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
         process = started.get(instance.machine.name, {}).get(instance.service)
         running = look(
             instance,
+            host.clock,
             alive=process is not None and not process.trouble,
             command=process.program.digest if process is not None and process.program is not None else "",
             by_hand=keeps(scope, instance.balancer),

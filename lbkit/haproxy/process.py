@@ -16,6 +16,7 @@ from lbkit.haproxy.transition.state import Running, Wanted
 from lbkit.haproxy.waiting import wait_for
 
 STARTS_WITHIN = 15.0  # seconds, until the runtime socket answers: 5,000 servers take 0.4
+SETTLES_WITHIN = 5.0  # seconds, for a reload that somebody else began
 LEAVES_WITHIN = 5.0  # seconds that connections get when HAProxy goes for good
 
 _BEGIN = "haproxy version is"  # the first line of each start and reload in HAProxy's log
@@ -66,6 +67,24 @@ def start(instance: Instance, clock: Clock) -> None:
             where=instance.where,
             remedy=f"read {instance.path('log')}",
         )
+
+
+def settle(instance: Instance, clock: Clock) -> None:
+    """Where somebody began a reload and did not wait for its end, wait for it: what a worker that is being replaced
+    says is old, and what it is told is lost. Changes nothing.
+    """
+
+    def settled() -> bool | None:
+        info = _answer(instance)
+        if info is None:
+            return True  # who looks next says so
+        workers = instance.master().workers()
+        if workers is None:  # it executes itself anew
+            return None
+        # after a reload that failed there are none but those from before
+        return True if info.pid in (workers.current or workers.old) else None
+
+    wait_for(clock, SETTLES_WITHIN, settled)
 
 
 def reload(instance: Instance, running: Running, wanted: Wanted, clock: Clock) -> str:

@@ -52,7 +52,7 @@ def see(balancer: ResolvedLoadBalancer, scope: Scope, host: Host) -> Iterator[Se
     for member in balancer.members:
         instance = Instance(machine(scope, host, member), balancer.name)
         wanted = wanted_on(balancer, member, scope, host)
-        running = look(instance, by_hand=keeps(scope, balancer.name))
+        running = look(instance, host.clock, by_hand=keeps(scope, balancer.name))
         info, rows = _ask(instance) if running.answers else (None, ())
         yield Seen(instance, transition(running, wanted), info, rows)
 

@@ -14,8 +14,15 @@ from lbkit.haproxy import process
 from lbkit.haproxy.config.files import FileKind
 from lbkit.haproxy.config.paths import STATE_FILE
 from lbkit.haproxy.instance import Instance
-from lbkit.haproxy.runtime import Row, Runtime
-from lbkit.haproxy.runtime.questions import CERTIFICATES, acl_entries, certificate, crt_list, map_entries
+from lbkit.haproxy.runtime import Runtime
+from lbkit.haproxy.runtime.questions import (
+    CERTIFICATES,
+    SETTINGS,
+    acl_entries,
+    certificate,
+    crt_list,
+    map_entries,
+)
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running
@@ -88,7 +95,7 @@ def state_of(running: Running) -> dict[str, Any]:
 
 def _servers(runtime: Runtime, text: str) -> dict[str, str]:
     """In the order of the process."""
-    rows: dict[tuple[str, str], Row] = {(row.proxy, row.server): row for row in runtime.stat()}
+    told = runtime.read(SETTINGS)
     agents = {
         name
         for (kind, name), section in written.sections(text).items()
@@ -102,7 +109,7 @@ def _servers(runtime: Runtime, text: str) -> dict[str, str]:
     return {
         f"{state.backend}/{state.server}": str(
             Server.running(
-                state, rows.get(state.key), agent=state.backend in agents, numbered=state.backend in numbered
+                state, told.get(state.key), agent=state.backend in agents, numbered=state.backend in numbered
             )
         )
         for state in runtime.servers()

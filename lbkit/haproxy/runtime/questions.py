@@ -16,7 +16,7 @@ from lbkit.haproxy.runtime.command import Command
 from lbkit.haproxy.runtime.failure import RuntimeFailure
 from lbkit.haproxy.runtime.info import Info, parse_info
 from lbkit.haproxy.runtime.servers_state import ServerState, checked_state, parse_servers_state
-from lbkit.haproxy.runtime.stat import Row, parse_stat
+from lbkit.haproxy.runtime.stat import Row, Settings, parse_settings, parse_stat
 
 if TYPE_CHECKING:
     from lbkit.haproxy.runtime.certificates import Certificate, Certificates
@@ -92,6 +92,7 @@ def _table(text: str) -> Table:
 
 INFO: Question[Info] = Question(show.info(), parse_info)
 STAT: Question[list[Row]] = Question(show.stat(), lambda text: list(parse_stat(text)))
+SETTINGS: Question[dict[tuple[str, str], Settings]] = Question(show.stat(), parse_settings)
 SERVERS: Question[list[ServerState]] = Question(show.servers_state(), _servers)
 STATE_FILE: Question[str] = Question(show.servers_state(), checked_state)
 MAPS: Question[list[PatternList]] = Question(show.maps(), _lists)

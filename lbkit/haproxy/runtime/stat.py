@@ -8,6 +8,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from sys import intern
+from typing import NamedTuple, Protocol
+
+
+class Told(Protocol):
+    """What of a server's settings the statistics tell, as `Row` has it."""
+
+    @property
+    def backup(self) -> bool: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def cookie(self) -> str: ...
+
+
+class Settings(NamedTuple):
+    backup: bool
+    limit: int
+    cookie: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +88,8 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 def parse_stat(text: str) -> Iterator[Row]:
     """Rows of `show stat` (management guide, 9.1). Columns are found by name: versions add to them."""
-    lines = (match[0] for match in _LINE.finditer(text))
-    head = next(lines, "").rstrip("\n")
-    if not head.startswith("# pxname,"):
-        raise ValueError("a head of columns")
-    at = {name: index for index, name in enumerate(head.removeprefix("# ").split(","))}
-    pick = itemgetter(*(at[name] for name in _COLUMNS))
-    for fields in csv.reader(lines):
-        if not fields:
-            continue
-        (proxy, server, status, weight, sessions, total, queue, changed, *rest) = pick(fields)
+    for fields in _columns(text, _COLUMNS):
+        (proxy, server, status, weight, sessions, total, queue, changed, *rest) = fields
         (check, code, words, detail, backup, address, limit, cookie, *counted) = rest
         (mode, requests, came, went, client_errors, no_connection, no_answer, failed, rate, request_rate) = (
             counted
@@ -110,3 +120,29 @@ def parse_stat(text: str) -> Iterator[Row]:
             int(failed or 0),
             int((request_rate if mode == "http" and request_rate else rate) or 0),
         )
+
+
+def parse_settings(text: str) -> dict[tuple[str, str], Settings]:
+    """Of each row, by proxy and server, what a plan asks: a third of the work of all that the statistics tell."""
+    known: dict[tuple[str, ...], Settings] = {}
+    found: dict[tuple[str, str], Settings] = {}
+    for proxy, server, *told in _columns(text, ("pxname", "svname", "bck", "slim", "cookie")):
+        backup, limit, cookie = told
+        settings = known.get((backup, limit, cookie))
+        if settings is None:
+            settings = known[backup, limit, cookie] = Settings(backup == "1", int(limit or 0), cookie)
+        found[proxy, server] = settings
+    return found
+
+
+def _columns(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    lines = (match[0] for match in _LINE.finditer(text))
+    head = next(lines, "").rstrip("\n")
+    if not head.startswith("# pxname,"):
+        raise ValueError("a head of columns")
+    at = {name: index for index, name in enumerate(head.removeprefix("# ").split(","))}
+    pick = itemgetter(*(at[name] for name in names))
+    if '"' not in text:
+        most = max(at[name] for name in names) + 1
+        return (pick(line.split(",", most)) for line in lines if line != "\n")
+    return (pick(fields) for fields in csv.reader(lines) if fields)

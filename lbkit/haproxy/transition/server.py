@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from lbkit.haproxy.runtime.servers_state import Admin as Flag
 from lbkit.haproxy.runtime.servers_state import Check, ServerState
-from lbkit.haproxy.runtime.stat import Row
+from lbkit.haproxy.runtime.stat import Told
 
 Admin = Literal["ready", "drain", "maint"]
 
@@ -106,36 +107,13 @@ class Server:
         """From the words of a `server` line after its name, and those of its backend's `default-server`."""
         place, *rest = words
         address, _, port = place.rpartition(":")
-        own = _values(rest)
-        shared = _values(defaults)
-        admin: Admin = "maint" if "disabled" in own else "ready"
-        checked = ("check" in own or "check" in defaults) and "no-check" not in own
-        agent = "agent-check" in defaults
-        return cls(
-            address.strip("[]"),
-            int(port),
-            None if agent else int(own.get("weight", shared.get("weight", "1"))),
-            "backup" in own,
-            int(own.get("maxconn", shared.get("maxconn", "0"))),
-            own.get("cookie", ""),
-            admin,
-            checked,
-            int(own.get("id", "0")),
-            int(own.get("port", "0")) if checked else 0,
-            int(own.get("agent-port", "0")) if agent else 0,
-            agent and admin == "ready",
-        )
+        return cls(address.strip("[]"), int(port), *_settings(tuple(rest), tuple(defaults)))
 
     @classmethod
-    def running(cls, state: ServerState, row: Row | None, *, agent: bool, numbered: bool = False) -> Server:
+    def running(cls, state: ServerState, row: Told | None, *, agent: bool, numbered: bool = False) -> Server:
         """What the process says. `agent`: whether its backend has one; `numbered`: whether its file numbers it."""
-        asked = agent and bool(state.agent & Check.ENABLED)
-        admin: Admin = "ready"
-        # not inherited, and not for want of a name; that the file said `disabled` once (4) is no state
-        if Flag.FORCED_MAINT in state.admin:
-            admin = "maint"
-        elif Flag.FORCED_DRAIN in state.admin and not asked:  # an agent's drain looks like a person's
-            admin = "drain"
+        asked = agent and _enabled(state.agent)
+        admin = _admin(state.admin, asked=asked)
         return cls(
             state.fqdn or state.address,
             state.port,
@@ -144,7 +122,7 @@ class Server:
             (row.limit or 0) if row else 0,
             row.cookie if row else "",
             admin,
-            bool(state.check & Check.ENABLED),
+            _enabled(state.check),
             state.server_id if numbered else 0,
             state.check_port if state.check else 0,
             state.agent_port if agent else 0,
@@ -163,6 +141,47 @@ def own_words(words: Sequence[str]) -> tuple[str, ...]:
         else:
             found.append(word)
     return tuple(found)
+
+
+# Of thousands of servers most have the same settings and states: each is thought about once.
+
+
+@lru_cache(maxsize=4096)
+def _settings(
+    words: tuple[str, ...], defaults: tuple[str, ...]
+) -> tuple[int | None, bool, int, str, Admin, bool, int, int, int, bool]:
+    """All of a Server but its address and port; the words of its line after these, and of `default-server`."""
+    own = _values(words)
+    shared = _values(defaults)
+    admin: Admin = "maint" if "disabled" in own else "ready"
+    checked = ("check" in own or "check" in defaults) and "no-check" not in own
+    agent = "agent-check" in defaults
+    return (
+        None if agent else int(own.get("weight", shared.get("weight", "1"))),
+        "backup" in own,
+        int(own.get("maxconn", shared.get("maxconn", "0"))),
+        own.get("cookie", ""),
+        admin,
+        checked,
+        int(own.get("id", "0")),
+        int(own.get("port", "0")) if checked else 0,
+        int(own.get("agent-port", "0")) if agent else 0,
+        agent and admin == "ready",
+    )
+
+
+@lru_cache(maxsize=256)
+def _admin(flags: Flag, *, asked: bool) -> Admin:
+    # not inherited, and not for want of a name; that the file said `disabled` once (4) is no state
+    if Flag.FORCED_MAINT in flags:
+        return "maint"
+    # an agent's drain looks like a person's
+    return "drain" if Flag.FORCED_DRAIN in flags and not asked else "ready"
+
+
+@lru_cache(maxsize=256)
+def _enabled(check: Check) -> bool:
+    return bool(check & Check.ENABLED)
 
 
 def _values(words: Sequence[str]) -> dict[str, str]:

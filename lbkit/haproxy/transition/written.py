@@ -66,9 +66,10 @@ def sections(text: str) -> Sections:
 def servers(text: str) -> Mapping[str, Server]:
     """The servers of all backends, by "BACKEND/SERVER", as a process would have them that has just read the text."""
     return {
-        f"{name}/{server}": Server.of_line(split(line), section.defaults)
+        f"{name}/{server}": Server.of_line(split(line), defaults)
         for (kind, name), section in sections(text).items()
         if kind == "backend"
+        for defaults in [section.defaults]
         for server, line in section.servers.items()
     }
 

@@ -229,6 +229,8 @@ class Execution:
     def _guard(self, step: Guard) -> None:
         def others_up() -> bool | None:
             states = self._states([f"{step.backend}/"])
+            if self.up.intersection(step.probed):
+                return True
             if any(name in states and _in_use(states[name]) for name in step.others):
                 return True
             # of those that leave none serves either: nobody loses anything by their leaving
@@ -237,6 +239,7 @@ class Execution:
         if wait_for(self.clock, step.seconds, others_up, every=0.05) is None:
             rows = self._rows()
             said = [f"{name} is {_words(rows.get(name))}" for name in step.others[:3]]
+            said += [f"{name} did not pass a probe" for name in step.probed[:3]]
             raise Failure(
                 f"backend {step.backend} was to have another server up before {listed(step.leaving)} leave",
                 found=f"after {step.seconds:g} s {', '.join(said) or 'there is no other'}",
@@ -266,7 +269,8 @@ class Execution:
     def _remember(self, new: Names, *, all_new: bool) -> None:
         servers = {name: Server.parse(text) for name, text in self.wanted.servers.items()}
         dump = "" if all_new else self.runtime.servers_state()
-        text = state_file(dump, servers, servers if all_new else new, self.up)
+        undo = self.wanted.by_hand == "undo"
+        text = state_file(dump, servers, servers if all_new else new, self.up, undo=undo)
         self.instance.put(STATE_FILE, text.encode())
 
 

@@ -1,7 +1,8 @@
 """The shortest safe way: what runs and what is wanted in, ordered steps out. Pure.
 
-Who arrives comes before routes lead there, and who leaves goes after routes have left it. What only a reload can
-do comes last: the process that is replaced hands on what it knows of its servers.
+Who arrives comes before routes lead there, and who leaves goes after routes have left it. Where something needs a
+reload all comes with it: the process that is replaced hands on what it knows of the servers that stay as they are, and
+the next one begins with what a probe says of the others. The old one would not know a check or a file that is new.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def transition(running: Running, wanted: Wanted) -> Transition:
     servers = plan_servers(running, wanted, can)
     files = plan_files(running, wanted, can)
     reload = _why_reload(running, wanted, servers, files)
+    if reload:
+        servers = plan_servers(running, wanted, can, reloads=True)
     steps = _steps(running, wanted, servers, files, reload=bool(reload))
     if not steps:
         return Transition(Way.NOTHING, kept=tuple(servers.kept))
@@ -100,7 +103,7 @@ def _steps(
     write = [Put(tuple(put))] if put else []
     steps: list[Step] = [Check()] if put or certified or reload else []
     if reload:
-        steps += [*servers.change, *servers.leave, *_reload(wanted, servers.new, write)]
+        steps += _reload(wanted, servers, write)
     else:
         steps += [*certified, *write, *servers.change, *files.routes, *servers.leave, *files.after]
     steps += files.discard
@@ -109,11 +112,12 @@ def _steps(
     return tuple(steps)
 
 
-def _reload(wanted: Wanted, new: list[str], write: list[Put]) -> Iterator[Step]:
-    checked = [name for name in new if wanted.server(name).checked]
+def _reload(wanted: Wanted, servers: Moves, write: list[Put]) -> Iterator[Step]:
+    checked = [name for name in servers.new if wanted.server(name).checked]
     if checked:
         yield Probe(tuple(checked), PROBE_WITHIN)
-    yield Remember(tuple(new))
+    yield from servers.guards
+    yield Remember(tuple(servers.new))
     yield from write
     yield Reload()
     awaited: dict[str, list[str]] = {}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from lbkit.haproxy.runtime.servers_state import Admin as Flag
-from lbkit.haproxy.runtime.servers_state import Check, ServerState
+from lbkit.haproxy.runtime.servers_state import Admin as Flag, CheckResult, OpState
+from lbkit.haproxy.runtime.servers_state import Check, CheckResult, OpState, ServerState
 from lbkit.haproxy.runtime.stat import Told
 
 Admin = Literal["ready", "drain", "maint"]
@@ -37,7 +37,8 @@ class Server:
 
     `weight` None: an agent sets it. `maxconn` 0: none. `checked`: its health check runs. `ident`: its number, where
     the configuration gives it one (consistent hashing places servers by it), else 0. `check_port` 0: its own.
-    `asked`: its agent is asked, who then may drain it too.
+    `asked`: its agent is asked, who then may drain it too. `unproven`: in drain, and up without a check that has passed,
+    as it comes out of maintenance: out of drain it would serve at once.
     """
 
     address: str
@@ -52,6 +53,7 @@ class Server:
     check_port: int = 0
     agent_port: int = 0
     asked: bool = False
+    unproven: bool = False
 
     def __str__(self) -> str:
         said = [self.place, f"weight {'by agent' if self.weight is None else self.weight}"]
@@ -72,6 +74,8 @@ class Server:
             said.append(f"agent-port {self.agent_port}")
         if self.asked:
             said.append("asked")
+        if self.unproven:
+            said.append("unproven")
         return " ".join(said)
 
     def with_(self, **changes: Any) -> Server:
@@ -96,7 +100,7 @@ class Server:
                 fields[_NUMBERS[word]] = int(next(rest))
             elif word == "cookie":
                 fields["cookie"] = next(rest)
-            elif word in {"backup", "checked", "asked"}:
+            elif word in {"backup", "checked", "asked", "unproven"}:
                 fields[word] = True
             elif word in {"ready", "drain", "maint"}:
                 fields["admin"] = word
@@ -127,6 +131,10 @@ class Server:
             state.check_port if state.check else 0,
             state.agent_port if agent else 0,
             asked,
+            admin == "drain"
+            and Check.ENABLED in state.check
+            and state.op_state is not OpState.STOPPED
+            and state.check_result is not CheckResult.PASSED,
         )
 
 

@@ -48,12 +48,16 @@ class Moves:
     change: list[Step] = field(default_factory=list)  # weights, limits, who is new, who moves
     leave: list[Step] = field(default_factory=list)  # who drains, who goes
     reload: list[str] = field(default_factory=list)  # why, in words
-    new: list[str] = field(default_factory=list)  # who comes with the reload alone, by "BACKEND/SERVER"
+    new: list[str] = field(
+        default_factory=list
+    )  # who comes, or changes, with the reload, by "BACKEND/SERVER"
+    guards: list[Guard] = field(default_factory=list)  # that the next process has servers where this one has
     said: list[str] = field(default_factory=list)  # what changes at run time, in words
     kept: list[str] = field(default_factory=list)  # what was set by hand and stays
 
 
-def plan_servers(running: Running, wanted: Wanted, can: Capabilities) -> Moves:
+def plan_servers(running: Running, wanted: Wanted, can: Capabilities, *, reloads: bool = False) -> Moves:
+    """`reloads`: the process is replaced in any case, and what changes comes with the next one."""
     moves = Moves()
     names: dict[str, list[str]] = {}
     for name in dict.fromkeys([*wanted.servers, *running.servers]):
@@ -74,8 +78,21 @@ def plan_servers(running: Running, wanted: Wanted, can: Capabilities) -> Moves:
             moves.reload.append(f"backend {backend} is new")
             continue
         was = loaded.get(("backend", backend), section)
-        _Backend(backend, section, was, running, wanted, can, moves).plan(changed)
+        _Backend(backend, section, was, running, wanted, can, moves).plan(changed, reloads=reloads)
     return moves
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What becomes of servers, by "BACKEND/SERVER": one may stand in several."""
+
+    came: list[str] = field(default_factory=list)
+    went: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)  # out of drain or maintenance, or from this into drain
+    rests: list[str] = field(default_factory=list)  # into drain or maintenance
+    emptied: list[str] = field(default_factory=list)  # weight 0
+    settings: list[Command] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -87,50 +104,93 @@ class _Backend:
     wanted: Wanted
     can: Capabilities
     moves: Moves
+    kept: dict[str, Server] = field(
+        default_factory=dict
+    )  # how servers are to be, where that is not as declared
 
-    def plan(self, changed: Iterable[str]) -> None:
-        came: list[str] = []
-        went: list[str] = []
-        moved: list[str] = []
-        again: list[str] = []
-        drained: list[str] = []
-        settings: list[Command] = []
+    def plan(self, changed: Iterable[str], *, reloads: bool) -> None:
+        found = self._changes(changed)
+        if reloads:
+            self._with_reload(found)
+        else:
+            self._at_once(found)
+
+    def _changes(self, changed: Iterable[str]) -> _Changes:
+        found = _Changes()
         for name in changed:
             if name not in self.wanted.servers:
-                went.append(name)
+                found.went.append(name)
+                self.moves.said.append(f"{self._said(name)} is removed")
+                if not self.can.delete_server:
+                    self.moves.reload.append(
+                        f"backend {self.name}: HAProxy {self.running.version} removes servers at a reload alone"
+                    )
                 continue
             if name not in self.running.servers:
+                found.came.append(name)
                 if why := self._why_not_added(name):
-                    self.moves.new.append(name)
                     self.moves.reload.append(f"{self._said(name)} is added, and {why}")
                 else:
-                    came.append(name)
                     self.moves.said.append(f"{self._said(name)} is added")
                 continue
-            have, want = self.running.server(name), self._kept(name)
-            if have == want:
-                continue
-            self._say(name, have, want)
-            if (have.address, have.port) != (want.address, want.port):
-                moved.append(name)
-            settings += self._settings(name, have, want)
-            if have.admin != want.admin:
-                (again if want.admin == "ready" else drained).append(name)
+            self._changed(name, found)
+        return found
+
+    def _changed(self, name: str, found: _Changes) -> None:
+        have, want = self.running.server(name), self._kept(name)
+        if have.with_(unproven=False) == want:
+            return
+        self._say(name, have, want)
+        if (have.address, have.port) != (want.address, want.port):
+            found.moved.append(name)
+            if not _is_address(have.address) or not _is_address(want.address):
+                self.moves.reload.append(
+                    f"{self._said(name)} moves, and its name is looked up at a reload alone"
+                )
+        if have.admin != want.admin:
+            rests = want.admin == "maint" or (want.admin == "drain" and have.admin == "ready")
+            (found.rests if rests else found.again).append(name)
+        for command in self._settings(name, have, want):
+            found.settings.append(command)
+        if want.weight == 0 != have.weight and self._dynamic:
+            found.emptied.append(name)
+
+    def _with_reload(self, found: _Changes) -> None:
+        """The next process has them so from its first moment: in the state that a probe of lbkit's finds."""
+        new = dict.fromkeys([*found.came, *found.moved, *found.again, *found.rests])
+        self.moves.new += new
+        others = tuple(
+            name for name in self._mine(self.wanted.servers) if self._takes(name) and name not in new
+        )
+        probed = tuple(name for name in new if self._takes(name))
+        leaving = tuple(name for name in self._mine(self.running.servers) if name not in others)
+        unchecked = any(not self.wanted.server(name).checked for name in probed)
+        if leaving and (others or probed) and not unchecked:
+            self.moves.guards.append(Guard(self.name, leaving, others, self._timing.up, probed))
+
+    def _at_once(self, found: _Changes) -> None:
         change, leave = self.moves.change, self.moves.leave
-        if settings:
-            change.append(Do(tuple(settings)))
-        arriving = [command for name in came for command in self._add(name)]
-        for name in again:
-            if name not in moved:
-                arriving += self._ready(name, self.running.server(name))
+        if found.settings:
+            change.append(Do(tuple(found.settings)))
+        again = [name for name in found.again if name not in found.moved]
+        arriving = [command for name in found.came for command in self._add(name)]
+        arriving += [command for name in again for command in self._ready(name)]
         if arriving:
             change.append(Do(tuple(arriving)))
-        awaited = self._awaited(name for name in [*came, *again] if name not in moved)
-        if awaited:
+        if awaited := self._awaited([*found.came, *again]):
             change.append(UntilUp(awaited, self._timing.up))
-        change += self._readdress(moved)
-        leave += self._drain(drained)
-        leave += self._remove(went)
+        change += self._readdress([name for name in found.moved if name not in found.rests])
+        leave += self._empty([name for name in found.emptied if name not in found.rests])
+        leave += self._rest(found.rests, frozenset(found.moved))
+        leave += self._remove(found.went)
+
+    def _want(self, name: str) -> Server:
+        return self.kept.get(name) or self.wanted.server(name)
+
+    def _takes(self, name: str) -> bool:
+        """Whether it is to get new requests."""
+        want = self._want(name)
+        return want.admin == "ready" and want.weight != 0
 
     @property
     def _timing(self) -> Timing:
@@ -149,6 +209,7 @@ class _Backend:
             kept = kept.with_(admin=have.admin)
         if have.weight != want.weight and str(want.weight) == weight:
             kept = kept.with_(weight=have.weight)
+        self.kept[name] = kept
         if kept != want:
             self.moves.kept.append(f"{self._said(name)} is {have.admin}, weight {have.weight}, by hand")
         return kept
@@ -185,7 +246,8 @@ class _Backend:
             if want.weight is None or have.weight is None:
                 reload.append(f"{self._said(name)}: whether an agent sets its weight")
             elif self._dynamic:
-                yield to.set_weight(*_names(name), want.weight)
+                if want.weight or have.admin != "ready":  # else it leaves, and others have to be up
+                    yield to.set_weight(*_names(name), want.weight)
             else:
                 reload.append(
                     f"{self._said(name)} gets weight {want.weight}, which `balance {' '.join(self.was.balance)}` "
@@ -255,15 +317,16 @@ class _Backend:
         elif want.checked:
             yield to.enable_health(*_names(name))
 
-    def _ready(self, name: str, have: Server) -> Iterator[Command]:
-        want = self.wanted.server(name)
+    def _ready(self, name: str) -> Iterator[Command]:
+        have, want = self.running.server(name), self._want(name)
         if have.admin == "maint":
             yield from self._out_of_maintenance(name, want)
-        else:
-            if want.checked and not have.checked:
-                yield to.enable_health(*_names(name))
-                yield to.set_health(*_names(name), "down")
-            yield to.set_state(*_names(name), "ready")
+            return
+        if want.checked and not have.checked:
+            yield to.enable_health(*_names(name))
+        if want.checked and (have.unproven or not have.checked):
+            yield to.set_health(*_names(name), "down")
+        yield to.set_state(*_names(name), want.admin)
 
     def _out_of_maintenance(self, name: str, want: Server) -> Iterator[Command]:
         """Down until its checks have passed, and then up by itself."""
@@ -278,111 +341,101 @@ class _Backend:
 
     def _readdress(self, moved: list[str]) -> Iterator[Step]:
         """Half of those in use at a time, so that the others serve; the only one after a look at its new place."""
-        quiet = [name for name in moved if self._resting(name)]
-        in_use = [name for name in moved if name not in set(quiet)]
+        in_use = [name for name in moved if self.running.server(name).admin == "ready" and self._takes(name)]
+        quiet = [name for name in moved if name not in set(in_use)]
         if quiet:
             yield from self._move(quiet)
         if not in_use:
             return
-        serving = [
-            name for name in self._mine(self.wanted.servers) if self.wanted.server(name).admin == "ready"
-        ]
+        serving = [name for name in self._mine(self.wanted.servers) if self._takes(name)]
         if len(serving) == 1:
-            yield Probe(tuple(in_use), self._timing.up, must=True)
+            if checked := self._checked(in_use):
+                yield Probe(checked, self._timing.up, must=True)
             yield from self._move(in_use, proven=True)
             return
         size = max(1, len(serving) // 2)
         for index in range(0, len(in_use), size):
             batch = in_use[index : index + size]
-            others = tuple(name for name in serving if name not in batch and name not in self.moves.new)
             if self._checked(batch):
+                others = tuple(name for name in serving if name not in batch)
                 yield Guard(self.name, tuple(batch), others, self._timing.up)
             yield from self._move(batch)
-
-    def _resting(self, name: str) -> bool:
-        return self.running.server(name).admin != "ready" and self.wanted.server(name).admin != "ready"
 
     def _move(self, names: list[str], *, proven: bool = False) -> Iterator[Step]:
         checked = self._checked(names)
         stop = [to.disable_health(*_names(name)) for name in checked if self.running.server(name).checked]
         if stop:
             yield Do(tuple(stop))
+        if checked:
+            # where checks rest already, one may be under way all the same: of a transition that was cut off
             yield UntilUnchecked(checked, self._check_ends_within)
         commands: list[Command] = []
         for name in names:
-            have, want = self.running.server(name), self.wanted.server(name)
-            ready = have.admin != want.admin and want.admin == "ready"
-            if want.checked and have.admin == "maint" and ready:
+            have, want = self.running.server(name), self._want(name)
+            if have.admin == "maint" != want.admin:
                 commands.append(to.set_state(*_names(name), "drain"))
-            if want.checked and not proven and (have.admin != "maint" or ready):
+            if want.checked and not proven and want.admin != "maint":
                 commands.append(to.set_health(*_names(name), "down"))
             commands.append(to.set_addr(*_names(name), want.address, want.port))
             if want.checked:
                 commands.append(to.enable_health(*_names(name)))
-            if ready:
+            if have.admin != want.admin == "ready":
                 commands.append(to.set_state(*_names(name), "ready"))
         yield Do(tuple(commands))
         awaited = self._awaited(names)
         if awaited and not proven:
             yield UntilUp(awaited, self._timing.up)
 
-    def _drain(self, names: list[str]) -> Iterator[Step]:
-        if not names:
-            return
-        yield from self._guard(names)
-        yield Do(tuple(to.set_state(*_names(name), "drain") for name in names))
-        resting = [name for name in names if self.wanted.server(name).admin == "maint"]
+    def _empty(self, names: list[str]) -> Iterator[Step]:
+        """Weight 0: as one that leaves, but for its sessions."""
+        if in_use := [name for name in names if self.running.server(name).admin == "ready"]:
+            yield from self._guard(in_use)
+            yield Do(tuple(to.set_weight(*_names(name), 0) for name in in_use))
+
+    def _rest(self, names: list[str], moved: frozenset[str]) -> Iterator[Step]:
+        """Into drain; moved there; and into maintenance once their sessions are over."""
+        in_use = [name for name in names if self.running.server(name).admin == "ready"]
+        if in_use:
+            yield from self._guard(in_use)
+            yield Do(tuple(to.set_state(*_names(name), "drain") for name in in_use))
+        if leaving := [name for name in names if name in moved]:
+            yield from self._move(leaving)
+        resting = [name for name in names if self._want(name).admin == "maint"]
         if resting:
             yield UntilIdle(tuple(resting), self._timing.drain)
             yield Do(tuple(to.set_state(*_names(name), "maint") for name in resting))
+        empty = [name for name in in_use if self._want(name).weight == 0 != self.running.server(name).weight]
+        if empty and self._dynamic:
+            yield Do(tuple(to.set_weight(*_names(name), 0) for name in empty))
 
     def _remove(self, names: list[str]) -> Iterator[Step]:
         """Drained first, with a deadline; then what is still connected is cut, and the server deleted."""
-        if not names:
-            return
-        others = self._others(names)
-        self.moves.said += [f"{self._said(name)} is removed" for name in names]
-        if not self.can.delete_server:
-            self.moves.reload.append(
-                f"backend {self.name}: HAProxy {self.running.version} removes servers at a reload alone"
-            )
-            if not others:
-                return
-        if not others:
-            # all that serve now go, and who comes instead comes with the reload: until then they serve on
-            self.moves.reload.append(f"backend {self.name}: its servers are others, that come with a reload")
+        if not names or not self.can.delete_server:
             return
         yield from self._guard(names)
         yield Do(tuple(to.set_state(*_names(name), "drain") for name in names))
         yield UntilIdle(tuple(names), self._timing.drain)
-        if self.can.delete_server:
-            # cut before maintenance: 2.6 keeps a server for a quarter of a minute whose last request ended in it
-            yield Do(tuple(to.shutdown_sessions(*_names(name)) for name in names))
-            yield UntilIdle(tuple(names), CUT_WITHIN)
+        # cut before maintenance: 2.6 keeps a server for a quarter of a minute whose last request ended in it
+        yield Do(tuple(to.shutdown_sessions(*_names(name)) for name in names))
+        yield UntilIdle(tuple(names), CUT_WITHIN)
         yield Do(tuple(to.set_state(*_names(name), "maint") for name in names))
-        if self.can.delete_server:
-            yield Do(tuple(to.del_server(*_names(name)) for name in names), retry=NO_CONNECTIONS_WITHIN)
+        yield Do(tuple(to.del_server(*_names(name)) for name in names), retry=NO_CONNECTIONS_WITHIN)
 
     def _guard(self, leaving: list[str]) -> Iterator[Step]:
-        others = self._others(leaving)
+        """Where nobody is to serve afterwards, that is what was asked for."""
+        gone = set(leaving)
+        others = tuple(
+            name for name in self._mine(self.wanted.servers) if name not in gone and self._takes(name)
+        )
         if others:
             yield Guard(self.name, tuple(leaving), others, self._timing.up)
-
-    def _others(self, leaving: list[str]) -> tuple[str, ...]:
-        """Who is to serve, in the running process, when `leaving` have left."""
-        gone = set(leaving) | set(self.moves.new)
-        return tuple(
-            name
-            for name in self._mine(self.wanted.servers)
-            if name not in gone and self.wanted.server(name).admin == "ready"
-        )
 
     def _mine(self, servers: Mapping[str, str]) -> Iterator[str]:
         return (name for name in servers if name.startswith(f"{self.name}/"))
 
     def _awaited(self, names: Iterable[str]) -> tuple[str, ...]:
         """Of those that are checked: who is to get requests."""
-        return tuple(name for name in self._checked(names) if self.wanted.server(name).admin == "ready")
+        return tuple(name for name in self._checked(names) if self._want(name).admin == "ready")
 
     def _checked(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if self.wanted.server(name).checked)

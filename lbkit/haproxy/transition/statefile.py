@@ -13,14 +13,22 @@ from lbkit.haproxy.runtime.servers_state import EMPTY_STATE, Admin
 from lbkit.haproxy.transition.server import Server
 
 _BACKEND, _SERVER, _STATUS = 1, 3, 10  # columns of a line
+_WEIGHTS = slice(7, 9)
 _NEVER_CHECKED = "1"
 _FEWEST = 20  # columns of a line
 _WANTED = "# wanted "
 
 
-def state_file(dump: str, servers: Mapping[str, Server], new: Collection[str], up: Collection[str]) -> str:
-    """`dump` is what `show servers state` said, or "". Of `new` ones it is not asked: those not in `up` begin down."""
+def state_file(
+    dump: str, servers: Mapping[str, Server], new: Collection[str], up: Collection[str], *, undo: bool = False
+) -> str:
+    """`dump` is what `show servers state` said, or "". Of `new` ones it is not asked: those not in `up` begin down.
+
+    `undo`: weights are those of `servers`, whatever somebody has set.
+    """
     kept = [line for line in dump.splitlines()[2:] if _name(line) in servers and _name(line) not in new]
+    if undo:
+        kept = [_weighed(line, servers[_name(line)].weight) for line in kept]
     lines = [*_by_hand(kept, servers), *(_sound(line) for line in kept)]
     lines += _lines({name: servers[name] for name in new if name in servers}, up)
     return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
@@ -78,6 +86,14 @@ def _lines(servers: Mapping[str, Server], up: Collection[str]) -> Iterator[str]:
             f"0 {backend} 0 {own} {where} {2 if serves else 0} {admin} {weight} {weight} 0 {_NEVER_CHECKED} 0 "
             f"{1 if serves else 0} 6 0 0 0 {fqdn} {server.port} - 0 0 - - 0"
         )
+
+
+def _weighed(line: str, weight: int | None) -> str:
+    """A weight that differs from the file's would outlive the reload."""
+    words = line.split(" ")
+    if weight is not None:
+        words[_WEIGHTS] = [str(weight), str(weight)]
+    return " ".join(words)
 
 
 def _sound(line: str) -> str:

@@ -138,12 +138,16 @@ class UntilIdle:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Another server of the backend must be up before `leaving` go, unless none of those is up either."""
+    """Another server of the backend must be up before `leaving` go, unless none of those is up either.
+
+    `probed`: come with the next process; one that has passed its probe is as good as one that is up.
+    """
 
     backend: str
     leaving: Names
     others: Names
     seconds: float
+    probed: Names = ()
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -159,10 +159,10 @@ def test_the_only_server_moves_after_its_new_place_was_looked_at() -> None:
     assert "health down" not in "\n".join(way.lines)
 
 
-def test_a_reload_comes_after_all_that_can_be_done_without() -> None:
-    way = transition(with_server(runs(SLOW), "web/old", weight=3), WANTED)
+def test_where_there_is_a_reload_all_comes_with_it() -> None:
+    way = transition(with_server(with_server(runs(SLOW), "web/old", weight=3), "web/web-1", port=9), WANTED)
     assert way.way is Way.RELOAD
-    assert kinds(way) == [Check, Do, Remember, Put, Reload, Remember]
+    assert kinds(way) == [Check, Probe, Guard, Remember, Put, Reload, UntilUp, Remember]
 
 
 def test_a_new_backends_servers_are_probed_and_come_with_the_reload() -> None:

@@ -26,6 +26,7 @@ from lbkit.topology.document import (
 )
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_SPACES = frozenset(" \t\n\r")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 _WORDS = {"true": True, "false": False, "null": None}
 _MOST_DIGITS = 40
@@ -58,6 +59,8 @@ class _Reader:
         return bisect_right(self.line_starts, position)
 
     def skip(self, position: int) -> int:
+        if self.text[position : position + 1] not in _SPACES:
+            return position
         match = _SPACE.match(self.text, position)
         return match.end() if match else position
 
@@ -75,20 +78,20 @@ class _Reader:
         if depth > MOST_DEPTH:
             raise too_deep(self.file, line)
         first = self.text[position : position + 1]
+        if first == '"':
+            text, end = self.string(position)
+            return Scalar(text, text, line), end
         if first == "{":
             return self.table(position, path, depth)
         if first == "[":
             return self.list(position, path, depth)
-        if first == '"':
-            text, end = self.string(position)
-            return Scalar(text, text, line), end
+        match = _NUMBER.match(self.text, position)
+        if match:
+            return self.number(match, path, line), match.end()
         for word, constant in _WORDS.items():
             if self.text.startswith(word, position):
                 return Scalar(constant, word, line), position + len(word)
-        match = _NUMBER.match(self.text, position)
-        if not match:
-            raise self.unreadable(position, "a value")
-        return self.number(match, path, line), match.end()
+        raise self.unreadable(position, "a value")
 
     def number(self, match: re.Match[str], path: Path, line: int) -> Scalar:
         text = match[0]
@@ -109,7 +112,8 @@ class _Reader:
     def string(self, position: int) -> tuple[str, int]:
         try:
             text, end = scanstring(self.text, position + 1, True)
-            text.encode()
+            if not text.isascii():
+                text.encode()
         except json.JSONDecodeError as error:
             raise self.unreadable(error.pos, "a string, closed, without control characters") from error
         except UnicodeEncodeError as error:

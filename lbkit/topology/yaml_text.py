@@ -214,6 +214,12 @@ class _Composer:
     def key(self, event: Any, path: Path, depth: int) -> tuple[str, int]:
         """A key's text as it is written, and its line. What is no text is said, and stands under a name of its own."""
         line = event.start_mark.line + 1
+        if (
+            isinstance(event, yaml.ScalarEvent)
+            and event.anchor is event.tag is None
+            and event.value.isalpha()
+        ):
+            return event.value, line
         node = self.node(event, path, depth + 1)
         if isinstance(node, Scalar) and (node.text or not isinstance(event, yaml.ScalarEvent) or event.style):
             return node.text, line

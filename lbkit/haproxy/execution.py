@@ -279,7 +279,7 @@ def _serves(state: ServerState) -> bool:
 
 
 def _in_use(state: ServerState) -> bool:
-    return _serves(state) and not (state.admin.maint or state.admin.drain)
+    return _serves(state) and state.weight > 0 and not (state.admin.maint or state.admin.drain)
 
 
 def _words(row: Row | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from lbkit.haproxy.runtime.servers_state import Admin as Flag, CheckResult, OpState
+from lbkit.haproxy.runtime.servers_state import Admin as Flag
 from lbkit.haproxy.runtime.servers_state import Check, CheckResult, OpState, ServerState
 from lbkit.haproxy.runtime.stat import Told
 

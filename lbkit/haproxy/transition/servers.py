@@ -188,8 +188,8 @@ class _Backend:
         return self.kept.get(name) or self.wanted.server(name)
 
     def _takes(self, name: str) -> bool:
-        """Whether it is to get new requests."""
-        want = self._want(name)
+        """Whether it is to get new requests, as declared: whether it does, a guard sees."""
+        want = self.wanted.server(name)
         return want.admin == "ready" and want.weight != 0
 
     @property

@@ -30,7 +30,7 @@ class Line(socket.socket):
         for end in (self, self._theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
 
-    def send(self, data: Any, flags: int = 0) -> int:  # noqa: ARG002
+    def send(self, data: Any, flags: int = 0) -> int:
         self._read += bytes(data)
         while b"\n" in self._read:
             line, _, self._read = self._read.partition(b"\n")
@@ -67,7 +67,7 @@ class MasterLine(socket.socket):
         super().__init__(fileno=ours.detach())
         self._machine = machine
 
-    def sendall(self, data: Any, flags: int = 0) -> None:  # noqa: ARG002
+    def sendall(self, data: Any, flags: int = 0) -> None:
         with self._theirs:
             self._theirs.sendall(self._machine.master(bytes(data).decode().strip()).encode())
 
@@ -118,10 +118,10 @@ class ModelMachine:
 
     # as lbkit.machine.contract.Machine
 
-    def folder(self, service: str) -> PurePosixPath:  # noqa: ARG002
+    def folder(self, service: str) -> PurePosixPath:
         return FOLDER
 
-    def put(self, path: PurePosixPath, content: bytes, *, mode: int = 0o644, user: str | None = None) -> None:  # noqa: ARG002
+    def put(self, path: PurePosixPath, content: bytes, *, mode: int = 0o644, user: str | None = None) -> None:
         name = str(path.relative_to(FOLDER))
         self.world.does(f"write {name}")
         self.stored[name] = content
@@ -130,15 +130,15 @@ class ModelMachine:
         self.world.does(f"remove {path.name}")
         self.stored.pop(str(path.relative_to(FOLDER)), None)
 
-    def files(self, service: str, paths: Iterable[str]) -> Mapping[str, FoundFile]:  # noqa: ARG002
+    def files(self, service: str, paths: Iterable[str]) -> Mapping[str, FoundFile]:
         return {path: FoundFile(self.stored[path], 0o640, None) for path in paths if path in self.stored}
 
-    def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:  # noqa: ARG002
+    def log(self, service: str, *, lines: int = 5) -> tuple[str, ...]:
         return ()
 
     def rehearse(
         self,
-        service: str,  # noqa: ARG002
+        service: str,
         argv: Sequence[str],
         files: Mapping[str, tuple[bytes, int]],
         **_: object,
@@ -157,7 +157,7 @@ class ModelMachine:
             raise Failure("HAProxy was to start", found=str(error)) from error
         return Running(program.name, 1, 1, program.digest)
 
-    def stop(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ARG002
+    def stop(self, name: str, *, timeout: float | None = None) -> None:
         self.world.does("stop")
         self.worker = self.world.live = None
 

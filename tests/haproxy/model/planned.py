@@ -53,18 +53,16 @@ class Lbkit:
         return self.machine.world
 
     def plan(self, want: Wanted) -> Transition:
-        running = look(self.machine.instance, by_hand=want.by_hand == "keep")
+        running = look(self.machine.instance, ModelClock(self.world), by_hand=want.by_hand == "keep")
         return transition(running, want)
 
     def apply(self, want: Wanted, *, life: int | None = None) -> Applied:
         """`life`: of how many effects it is killed after."""
-        running = look(self.machine.instance, by_hand=want.by_hand == "keep")
+        running = look(self.machine.instance, ModelClock(self.world), by_hand=want.by_hand == "keep")
         way = transition(running, want)
         done = Applied(way)
         ask = Prober(self.world, want)
-        work = Execution(
-            self.machine.instance, running, want, ask, lambda _: None, ModelClock(self.world)
-        )
+        work = Execution(self.machine.instance, running, want, ask, lambda _: None, ModelClock(self.world))
         self.world.life = life
         try:
             done.notes = work.carry_out(way.steps)

@@ -155,7 +155,9 @@ class ModelServer:
         self.next_check = self.world.now + int(self.words.get("inter", "2000")) / 1000
         if self.check & PAUSED:
             return
-        if self.world.asked(place):  # of whoever it asked: an address that has changed meanwhile is not looked at
+        if self.world.asked(
+            place
+        ):  # of whoever it asked: an address that has changed meanwhile is not looked at
             self.status, self.result = CHECK_PASSED, PASSED
             if self.health < self.rise + self.fall - 1:
                 self.health += 1
@@ -230,4 +232,8 @@ class ModelServer:
             return "DRAIN"
         if not checked:
             return "no check"
-        return "UP" if self.health == self.rise + self.fall - 1 else f"UP {self.health - self.rise + 1}/{self.fall}"
+        return (
+            "UP"
+            if self.health == self.rise + self.fall - 1
+            else f"UP {self.health - self.rise + 1}/{self.fall}"
+        )

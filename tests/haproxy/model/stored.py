@@ -14,7 +14,9 @@ _NOT_FOUND = "Unknown {kind} identifier. Please use #<id> or <file>."
 def fingerprint(pem: str) -> str:
     """Of the first certificate, in HAProxy's form."""
     match = _LEAF.search(pem)
-    return hashlib.sha1(base64.b64decode(match[1]), usedforsecurity=False).hexdigest().upper() if match else ""
+    return (
+        hashlib.sha1(base64.b64decode(match[1]), usedforsecurity=False).hexdigest().upper() if match else ""
+    )
 
 
 @dataclass
@@ -128,7 +130,7 @@ class Certificates:
         return "\n".join([f"# {name}", *lines]) + "\n"
 
     def add_to_list(self, name: str, line: str) -> str:
-        path = line.split()[0]
+        path = line.split(maxsplit=1)[0]
         if name not in self.lists:
             return f"Can't edit the crt-list: crt-list '{name}' does not exist!\n"
         if not self.serve.get(path):

@@ -46,7 +46,9 @@ class Worker:
         self.pid = next(_PIDS)
         self.files = files
         self.text = files["haproxy.cfg"].decode()
-        self.lines = [line for line in self.text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        self.lines = [
+            line for line in self.text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+        ]
         self.backends: dict[str, list[str]] = {}
         self.servers: dict[str, ModelServer] = {}
         self.maps: dict[str, Patterns] = {}
@@ -88,7 +90,9 @@ class Worker:
         number = next(number for number in itertools.count(1) if number not in known)
         name = f"{backend}/{own}"
         said = words_of([*defaults, *rest])
-        self.servers[name] = ModelServer.made(self.world, name, place_of(place), said, number, dynamic=dynamic)
+        self.servers[name] = ModelServer.made(
+            self.world, name, place_of(place), said, number, dynamic=dynamic
+        )
 
     def _read_state(self) -> None:
         if "load-server-state-from-file global" not in self.text:
@@ -107,7 +111,9 @@ class Worker:
             if name in self.servers and name not in seen:
                 seen.add(name)
                 if row[10] == "0":
-                    raise Refused("the worker would crash at the first check of a server: srv_check_status is 0")
+                    raise Refused(
+                        "the worker would crash at the first check of a server: srv_check_status is 0"
+                    )
                 self.servers[name].take_line(row)
 
     def _read_files(self) -> None:
@@ -140,7 +146,9 @@ class Worker:
     # time and requests
 
     def due(self) -> float | None:
-        return min((due for server in self.servers.values() if (due := server.due()) is not None), default=None)
+        return min(
+            (due for server in self.servers.values() if (due := server.due()) is not None), default=None
+        )
 
     def come(self, now: float) -> None:
         for server in self.servers.values():
@@ -183,9 +191,18 @@ class Worker:
                 return self._state(*backend)
             case ["show", ("map" | "acl") as kind, path]:
                 table = self._tables(kind).get(path)
-                return table.shown() if table else f"Unknown {_named(kind)} identifier. Please use #<id> or <file>.\n"
+                return (
+                    table.shown()
+                    if table
+                    else f"Unknown {_named(kind)} identifier. Please use #<id> or <file>.\n"
+                )
             case ["prepare", ("map" | "acl") as kind, path]:
-                return self._tables(kind)[path].prepare()
+                table = self._tables(kind).get(path)
+                return (
+                    table.prepare()
+                    if table
+                    else f"Unknown {_named(kind)} identifier. Please use #<id> or <file>.\n"
+                )
             case ["add", "map", version, path]:
                 return self.maps[path].add(int(version[1:]), (payload or "").splitlines())
             case ["add", "acl", version, path, pattern]:
@@ -204,7 +221,9 @@ class Worker:
                 return self._able(words[0], words[1], name)
             case ["shutdown", "sessions", "server", name]:
                 return self._shutdown(name)
-        return f"Unknown command: '{words[0]}', but maybe one of the following ones is a better match:\n  help\n"
+        return (
+            f"Unknown command: '{words[0]}', but maybe one of the following ones is a better match:\n  help\n"
+        )
 
     def _tables(self, kind: str) -> dict[str, Patterns]:
         return self.maps if kind == "map" else self.acls
@@ -239,7 +258,9 @@ class Worker:
             return "No such backend.\n"
         if name in self.servers:
             return "Already exists a server with the same name in backend.\n"
-        balance = next((line.split()[1] for line in self.backends[backend] if line.startswith("balance ")), "roundrobin")
+        balance = next(
+            (line.split()[1] for line in self.backends[backend] if line.startswith("balance ")), "roundrobin"
+        )
         consistent = any(line.startswith("hash-type consistent") for line in self.backends[backend])
         if not can.is_dynamic(balance, consistent=consistent):
             return "Backend must use a dynamic load balancing to support dynamic servers.\n"
@@ -305,8 +326,14 @@ class Worker:
         (address, port), (new, new_port) = server.place, place
         server.set_place(place)
         if self.version.startswith("2."):
-            first = f"IP changed from '{address}' to '{new}'" if address != new else "no need to change the addr"
-            then = f"port changed from '{port}' to '{new_port}'" if port != new_port else "no need to change the port"
+            first = (
+                f"IP changed from '{address}' to '{new}'" if address != new else "no need to change the addr"
+            )
+            then = (
+                f"port changed from '{port}' to '{new_port}'"
+                if port != new_port
+                else "no need to change the port"
+            )
             return f"{first}, {then} by 'stats socket command'\n"
         changes = [f"IP changed from '{address}' to '{new}'"] if address != new else []
         changes += [f"port changed from '{port}' to '{new_port}'"] if port != new_port else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lbkit.haproxy.importing import logs, rules
@@ -20,14 +21,21 @@ _FORMATS = ("option httplog", "option tcplog", "option httpslog", "log-format")
 
 
 def frontend(
-    proxy: Proxy, renamed: Renamed, files: Files, times: Times, report: Report, *, logged: bool
+    proxy: Proxy,
+    modes: Mapping[str, str],
+    renamed: Renamed,
+    files: Files,
+    times: Times,
+    report: Report,
+    *,
+    logged: bool,
 ) -> dict[str, Any]:
-    """`logged`: some line of `global` sends logs elsewhere."""
+    """`modes`: of all backends. `logged`: some line of `global` sends logs elsewhere."""
     data: dict[str, Any] = {"bind": binds(proxy, files, report)}
     proxy.take("bind", "mode")
     _mode(proxy, data, report)
     keys, unset = times.of(proxy)
-    _leads(proxy, data, renamed, report)
+    leads = _leads(proxy, data, modes, renamed, report)
     _number(proxy, "maxconn", "maxconn", data, report)
     if keys:
         data["timeouts"] = keys
@@ -50,13 +58,9 @@ def frontend(
     for line in (*gone, *rules.unused(proxy, gone)):
         proxy.taken.add(line.number)
         report.carried(line, proxy.title, "allow, deny, headers")
-    raw = [*unset, *undone, *raw_lines(proxy, list(proxy.left()), renamed, report)]
+    raw = [*unset, *undone, *raw_lines(proxy, list(proxy.left()), renamed, report), *leads]
     if raw:
         data["raw"] = raw
-    if "backend" not in data and not raw:
-        data["raw"] = (
-            ["http-request deny deny_status 503"] if proxy.mode == "http" else ["tcp-request content reject"]
-        )
     return data
 
 
@@ -70,18 +74,23 @@ def _mode(proxy: Proxy, data: dict[str, Any], report: Report) -> None:
         data["mode"] = "tcp"
 
 
-def _leads(proxy: Proxy, data: dict[str, Any], renamed: Renamed, report: Report) -> None:
+def _leads(
+    proxy: Proxy, data: dict[str, Any], modes: Mapping[str, str], renamed: Renamed, report: Report
+) -> list[str]:
+    """Lines of `raw` for a backend of another mode: HAProxy makes http of a connection of tcp mode, no key does."""
+    name = proxy.section.name if proxy.section.kind == "listen" and proxy.section.name in modes else ""
     line = proxy.last("default_backend")
-    if proxy.section.kind == "listen" and proxy.section.name in renamed.backends:
-        data["backend"] = renamed.backends[proxy.section.name]
-    if line is None:
-        return
     proxy.take("default_backend")
-    if line.word(1) in renamed.backends and not line.variables:
-        data["backend"] = renamed.backends[line.word(1)]
-        report.carried(line, proxy.title, "backend")
-    else:
+    if line is not None and (line.variables or line.word(1) not in modes):
         report.left_out(line, proxy.title, "no backend of this file has that name")
+    elif line is not None:
+        name = line.word(1)
+        report.carried(line, proxy.title, "backend")
+    if name and modes[name] != ("http" if proxy.mode == "http" else "tcp"):
+        return [f"use_backend {renamed.backends[name]}"]
+    if name:
+        data["backend"] = renamed.backends[name]
+    return []
 
 
 def _number(proxy: Proxy, keyword: str, key: str, data: dict[str, Any], report: Report) -> None:

@@ -147,7 +147,7 @@ def servers(lines: Sequence[Line]) -> tuple[list[Server], dict[int, str]]:
         template = line.keyword == "server-template"
         address = line.word(3 if template else 2)
         where = place(address, port=True)
-        if where is None or where.last is not None or line.variables:
+        if where is None or not where.host or where.last is not None or line.variables:
             wrong[line.number] = "a server of lbkit's has an address or a name, and a port"
             continue
         words = _values(line.words[4 if template else 3 :], defaults)

@@ -61,7 +61,7 @@ def times(proxies: Sequence[Proxy], report: Report) -> Times:
             (found.common[name], _), *_ = Counter(values).most_common(1)
     for proxy in proxies:
         for name in _OF[proxy.side]:
-            for line in proxy.all(f"timeout {name}"):
+            for line in proxy.all(f"timeout {name}")[-1:]:
                 if _written(line.words, name) != 0:
                     proxy.taken.add(line.number)
                     report.carried(line, proxy.title, f"timeouts.{name.replace('-', '_')}")

@@ -92,6 +92,7 @@ class Place:
             return None
 
 
+_MOST_PORT = 65535
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z", re.ASCII)
 _OTHER = re.compile(r"(unix|abns|abnsz|fd|sockpair|udp[46]?|quic[46]?|rhttp|mptcp[46]?|stream|dgram)[@+]")
 
@@ -110,6 +111,6 @@ def place(text: str, *, port: bool) -> Place | None:
     if not ports:
         return None if port else Place(host)
     match = _PORTS.match(ports)
-    if match is None:
+    if match is None or not all(1 <= int(number) <= _MOST_PORT for number in match.groups() if number):
         return None
     return Place("" if host == "*" else host, int(match[1]), int(match[2]) if match[2] else None)

@@ -75,6 +75,7 @@ _INSTEAD = {
     "program": "lbkit's machines run programs: `machines.NAME.run`",
     "log-forward": "lbkit has no such section: another program can pass logs on",
     "crt-store": "`certificates` of the load balancer have names",
+    "log-profile": "`log_format` of each frontend says what a line is",
     "traces": "traces can be set at the runtime socket",
 }
 
@@ -135,9 +136,10 @@ def _balancer(
     data: dict[str, Any] = {"machines": machines, **process.data}
     lines = dict(process.lines)
     frontends, backends = {}, {}
+    modes = {proxy.section.name: "http" if proxy.mode == "http" else "tcp" for proxy in backs}
     for proxy in fronts:
         label = renamed.frontends[proxy.section.name]
-        frontends[label] = frontend(proxy, renamed, files, found_times, report, logged=process.logs)
+        frontends[label] = frontend(proxy, modes, renamed, files, found_times, report, logged=process.logs)
         lines["frontends", label] = proxy.section.head.number
     for proxy in backs:
         label = renamed.backends[proxy.section.name]
@@ -145,6 +147,10 @@ def _balancer(
         lines["backends", label] = proxy.section.head.number
     data["timeouts"] = found_times.data
     raw_defaults = [*found_times.unset, *_hoisted(frontends, backends), *raw_defaults]
+    for part in frontends.values():
+        if "backend" not in part and "raw" not in part:
+            tcp = part.get("mode") == "tcp"
+            part["raw"] = ["tcp-request content reject" if tcp else "http-request deny deny_status 503"]
     if raw_defaults:
         data["raw_defaults"] = raw_defaults
     sections = _sections(cfg, resolving.section, report)

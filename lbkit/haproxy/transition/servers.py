@@ -363,28 +363,41 @@ class _Backend:
 
     def _move(self, names: list[str], *, proven: bool = False) -> Iterator[Step]:
         checked = self._checked(names)
-        stop = [to.disable_health(*_names(name)) for name in checked if self.running.server(name).checked]
+        # in maintenance checks rest already; one that is disabled there rests for ever, whatever comes after
+        stop = [
+            to.disable_health(*_names(name))
+            for name in checked
+            if self.running.server(name).checked and self.running.server(name).admin != "maint"
+        ]
         if stop:
             yield Do(tuple(stop))
         if checked:
             # where checks rest already, one may be under way all the same: of a transition that was cut off
             yield UntilUnchecked(checked, self._check_ends_within)
-        commands: list[Command] = []
-        for name in names:
-            have, want = self.running.server(name), self._want(name)
-            if have.admin == "maint" != want.admin:
-                commands.append(to.set_state(*_names(name), "drain"))
-            if want.checked and not proven and want.admin != "maint":
-                commands.append(to.set_health(*_names(name), "down"))
-            commands.append(to.set_addr(*_names(name), want.address, want.port))
-            if want.checked:
-                commands.append(to.enable_health(*_names(name)))
-            if have.admin != want.admin == "ready":
-                commands.append(to.set_state(*_names(name), "ready"))
+        commands = [command for name in names for command in self._to_its_place(name, proven=proven)]
         yield Do(tuple(commands))
         awaited = self._awaited(names)
         if awaited and not proven:
             yield UntilUp(awaited, self._timing.up)
+
+    def _to_its_place(self, name: str, *, proven: bool) -> Iterator[Command]:
+        """While no check of it is under way. The next one asks at the new place, as no check is begun before that."""
+        have, want = self.running.server(name), self._want(name)
+        address = to.set_addr(*_names(name), want.address, want.port)
+        if have.admin == "maint":
+            yield address
+            if want.admin != "maint":
+                yield from self._out_of_maintenance(name, want)
+            elif want.checked:
+                yield to.enable_health(*_names(name))
+            return
+        if want.checked and not proven and want.admin != "maint":
+            yield to.set_health(*_names(name), "down")
+        yield address
+        if want.checked:
+            yield to.enable_health(*_names(name))
+        if have.admin != want.admin == "ready":
+            yield to.set_state(*_names(name), "ready")
 
     def _empty(self, names: list[str]) -> Iterator[Step]:
         """Weight 0: as one that leaves, but for its sessions."""

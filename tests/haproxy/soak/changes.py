@@ -26,13 +26,20 @@ class Changes:
     town: Town
     chance: random.Random
     dead: float = 0.08  # of the places that are drawn
+    upside_down: float = 0.08
+    backend: str | None = None
 
     def one(self) -> str:
-        """Make one change in the town's document; what it is."""
+        """Make one change in the town's document; what it is. Now and then it turns one backend upside down at once."""
         while True:
-            act = self.chance.choice(_ACTS)
             before, holds = copy.deepcopy(self.town.data), self.town.holds
-            said = act(self)
+            if self.chance.random() < self.upside_down:
+                self.backend = self.chance.choice(apps.BACKENDS)
+                acts = self.chance.choices(_OF_SERVERS, k=self.chance.randint(3, 8))
+            else:
+                self.backend = None
+                acts = [self.chance.choice(_ACTS)]
+            said = ", ".join(filter(None, [act(self) for act in acts]))
             if said and self._sound():
                 return said
             self.town.data = before
@@ -49,7 +56,7 @@ class Changes:
         )
 
     def servers(self, *names: str) -> tuple[str, list[Server]]:
-        name = self.chance.choice(names or tuple(apps.BACKENDS))
+        name = self.backend or self.chance.choice(names or tuple(apps.BACKENDS))
         return name, self.town.shop["backends"][name]["servers"]
 
     def port(self, name: str) -> int | None:
@@ -63,6 +70,8 @@ class Changes:
 
     def add(self) -> str:
         name, servers = self.servers("web", "api", "plain", "raw")
+        if name == "kept":
+            return ""
         port = self.port(name)
         names = [f"s{index}" for index in range(12) if f"s{index}" not in {each["name"] for each in servers}]
         if port is None or not names:
@@ -74,12 +83,16 @@ class Changes:
 
     def remove(self) -> str:
         name, servers = self.servers("web", "api", "plain", "raw")
+        if not servers or name == "kept":
+            return ""
         gone = servers.pop(self.chance.randrange(len(servers)))
         self.town.release(f"shop/{name}/{gone['name']}")
         return f"remove {name}/{gone['name']}"
 
     def readdress(self) -> str:
         name, servers = self.servers()
+        if not servers:
+            return ""
         each = self.chance.choice(servers)
         port = self.port(name)
         if port is None:
@@ -89,24 +102,32 @@ class Changes:
 
     def weigh(self) -> str:
         name, servers = self.servers()
+        if not servers:
+            return ""
         each = self.chance.choice(servers)
         each["weight"] = self.chance.choice([0, 1, 2, 5, 10, 100, 256])
         return f"weight {name}/{each['name']} {each['weight']}"
 
     def limit(self) -> str:
         name, servers = self.servers()
+        if not servers:
+            return ""
         each = self.chance.choice(servers)
         each["maxconn"] = self.chance.choice([None, 20, 50, 100])
         return f"maxconn {name}/{each['name']} {each['maxconn']}"
 
     def state(self) -> str:
         name, servers = self.servers()
+        if not servers:
+            return ""
         each = self.chance.choice(servers)
         each["state"] = self.chance.choice(["ready", "ready", "drain", "maintenance"])
         return f"state {name}/{each['name']} {each['state']}"
 
     def hold(self) -> str:
         name, servers = self.servers()
+        if not servers:
+            return ""
         path = f"shop/{name}/{self.chance.choice(servers)['name']}"
         if path in self.town.holds.in_force:
             self.town.release(path)
@@ -173,6 +194,9 @@ class Changes:
         return f"{which} {network}"
 
 
+_OF_SERVERS: list[Callable[[Changes], str]] = [
+    Changes.add, Changes.remove, Changes.readdress, Changes.weigh, Changes.state, Changes.hold,
+]  # fmt: skip
 _ACTS: list[Callable[[Changes], str]] = [
     Changes.add, Changes.add, Changes.remove, Changes.readdress, Changes.weigh, Changes.limit, Changes.state,
     Changes.hold, Changes.certificate, Changes.route, Changes.other_host, Changes.source,

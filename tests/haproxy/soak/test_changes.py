@@ -23,7 +23,7 @@ LOADS = 3  # between them HAProxy is killed
 
 def test_changes_by_chance_lose_no_request_and_replace_no_worker(town: Town, seed: int) -> None:
     chance = random.Random(seed)
-    changes = Changes(town, chance)
+    changes = Changes(town, chance, upside_down=float(os.environ.get("UPSIDE", "0.08")))
     found = Load()
     made = applied = 0
     began = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +18,7 @@ from lbkit.haproxy.text.digest import digest_in
 from lbkit.haproxy.text.render import render
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.files import TABLES
-from lbkit.haproxy.transition.server import Admin
 from lbkit.haproxy.transition.state import Timing, Wanted
-
-_ADMIN: Mapping[str, Admin] = {"ready": "ready", "drain": "drain", "maintenance": "maint"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +61,16 @@ def state_of(wanted: Wanted) -> dict[str, Any]:
 
 def _servers(config: Config, text: str, balancer: str, scope: Scope) -> dict[str, str]:
     """As `written.servers` has them from the text alone; with what is held, and what the text cannot say."""
-    found = {name: str(server) for name, server in written.servers(text).items()}
-    for backend in config.backends:
-        for server in backend.servers:
-            name = f"{backend.name}/{server.name}"
-            held = f"{balancer}/{name}" in scope.holds
-            admin = "drain" if held and server.state == "ready" else _ADMIN[server.state]
-            if admin == "drain":
-                found[name] = str(written.servers(text)[name].with_(admin=admin, asked=False))
+    servers = written.servers(text)
+    found = {name: str(server) for name, server in servers.items()}
+    drained = [
+        f"{backend.name}/{server.name}"
+        for backend in config.backends
+        for server in backend.servers
+        if server.state == "drain"
+    ]
+    held = [path.removeprefix(f"{balancer}/") for path in scope.holds if path.startswith(f"{balancer}/")]
+    for name in [*drained, *(name for name in held if name in servers)]:
+        if servers[name].admin == "ready":  # not one in maintenance, which gets less than nothing new
+            found[name] = str(servers[name].with_(admin="drain", asked=False))
     return found

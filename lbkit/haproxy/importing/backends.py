@@ -20,6 +20,7 @@ from lbkit.haproxy.importing.settings import Proxy
 from lbkit.haproxy.importing.timeouts import Times
 from lbkit.haproxy.importing.values import Names, whole
 from lbkit.haproxy.spec.backend import Backend
+from lbkit.haproxy.spec.words import RESOLVERS
 
 NOTHING = "no option allbackups"
 """A line that says what is so in any case: lbkit's backends without servers have one at least. They answer 503."""
@@ -82,6 +83,11 @@ def _servers(proxy: Proxy, data: dict[str, Any], files: Files, resolving: Resolv
     lines = proxy.all("server", "server-template", "default-server")
     proxy.taken.update(line.number for line in lines)
     found, wrong = servers(lines)
+    seen: set[str] = set()
+    for server in found:
+        if server.name in seen:  # HAProxy takes it, and warns
+            server.name += f" {server.line.number}"
+        seen.add(server.name)
     labels = Names.of(server.name for server in found)
     for old, new in labels.changed.items():
         report.note(f"server {proxy.section.name}/{old} is named {new}")
@@ -119,10 +125,11 @@ def _servers(proxy: Proxy, data: dict[str, Any], files: Files, resolving: Resolv
 
 def _resolved(found: list[Server], resolving: Resolving, report: Report) -> None:
     for server in found:
-        if server.where.address is not None:
-            server.take("resolvers", "resolve-prefer", "init-addr")
-            continue
         section = server.words.get("resolvers")
+        if server.where.address is not None:
+            if section is not None and section == resolving.section:
+                server.words["resolvers"] = RESOLVERS
+            continue
         resolving.prefers_ipv4.add(server.words.get("resolve-prefer") == "ipv4")
         if section is None:
             resolving.system = True

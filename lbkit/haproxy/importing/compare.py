@@ -253,9 +253,11 @@ def _servers(proxy: Proxy) -> dict[str, dict[str, str]]:
     shared: dict[str, str] = {}
     for line in proxy.all("server", "default-server"):
         if line.words[0] == "default-server":
-            shared = {**shared, **_words(line, 1)}
+            own = _words(line, 1)
+            shared = {**{word: value for word, value in shared.items() if word not in own}, **own}
             continue
-        words = {**shared, **_words(line, 3)}
+        own = _words(line, 3)
+        words = {**{word: value for word, value in shared.items() if word not in own}, **own}
         for word in ("check", "ssl"):
             said = [each for each in words if each in {word, f"no-{word}"}]
             if said and said[-1] != word:
@@ -265,8 +267,7 @@ def _servers(proxy: Proxy) -> dict[str, dict[str, str]]:
             words = {
                 word: value
                 for word, value in words.items()
-                if word
-                not in {"no-check", "check", "inter", "fastinter", "downinter", "rise", "fall", "port"}
+                if word not in {"inter", "fastinter", "downinter", "rise", "fall", "port"}
             }
         if "ssl" in words:
             words = {"ssl-min-ver": "TLSv1.2", **words}

@@ -209,7 +209,10 @@ def own(server: Server, labels: Names, *, cookies: bool) -> dict[str, Any]:
             server.lost.append(f"cookie {cookie}")
         elif cookie is not None:
             data["cookie"] = cookie
-    server.take("enabled", "id", "guid")
+    server.take("enabled")
+    (number,) = server.take("id")
+    if number is not None:
+        server.lost.append(f"id {number}, as numbers of servers are lbkit's own")
     words = " ".join(part for word, value in server.words.items() for part in (word, value) if part)
     if words:
         wrong = misfit_as_words(words)

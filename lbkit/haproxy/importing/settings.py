@@ -10,6 +10,39 @@ from lbkit.haproxy.importing.cfg import Cfg, Line, Section
 
 Side = Literal["frontend", "backend"]
 
+_ONCE = frozenset(
+    {
+        *(
+            "balance",
+            "cookie",
+            "default_backend",
+            "fullconn",
+            "hash-balance-factor",
+            "hash-type",
+            "http-reuse",
+        ),
+        *("log-format", "maxconn", "mode", "rate-limit", "retries", "retry-on", "stick-table"),
+        *("option dontlognull", "option forwardfor", "option httpchk", "option redispatch"),
+        *(
+            f"timeout {name}"
+            for name in (
+                *(
+                    "check",
+                    "client",
+                    "client-fin",
+                    "connect",
+                    "http-keep-alive",
+                    "http-request",
+                    "queue",
+                    "server",
+                ),
+                *("server-fin", "tarpit", "tunnel"),
+            )
+        ),
+    }
+)
+"""Of these the last line counts alone."""
+
 _OF_FRONTENDS = frozenset(
     {
         *("backlog", "bind", "capture", "clitcpka-cnt", "clitcpka-idle", "clitcpka-intvl", "declare"),
@@ -102,6 +135,11 @@ class Proxy:
 
     def take(self, *keywords: str) -> None:
         self.taken.update(line.number for line in self.all(*keywords))
+
+    def overridden(self) -> list[Line]:
+        """Lines in whose place a later one counts."""
+        last = {line.keyword: line.number for line in self.lines if line.keyword in _ONCE}
+        return [line for line in self.lines if last.get(line.keyword, line.number) != line.number]
 
     def left(self) -> Iterator[Line]:
         return (line for line in self.lines if line.number not in self.taken)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -95,7 +95,9 @@ def imported(text: str, *, name: str, machines: str = "lb", file: str = "haproxy
     _strays(cfg, report)
     disabled = _disabled(cfg, report)
     sides = [proxy for proxy in proxies(cfg) if proxy.section not in disabled]
-    fronts, backs = _listening(sides, report), [proxy for proxy in sides if _serves(proxy, sides)]
+    fronts = _listening(sides, report)
+    listening = {proxy.section.name for proxy in fronts}
+    backs = [proxy for proxy in sides if _serves(proxy, sides, listening)]
     if not fronts:
         raise Mistake(
             "a configuration with a frontend that listens was to be imported",
@@ -129,6 +131,10 @@ def _balancer(
 ) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     process = global_([section for section in cfg.sections if section.kind == "global"], renamed, report)
     raw_defaults = _shared(cfg, [*fronts, *backs], renamed, report)
+    for proxy in (*fronts, *backs):
+        for line in proxy.overridden():
+            proxy.taken.add(line.number)
+            report.carried(line, proxy.title, "a later line counts")
     found_times = times([*fronts, *backs], report)
     files = Files(process)
     resolving = Resolving()
@@ -207,8 +213,11 @@ def _listening(sides: Iterable[Proxy], report: Report) -> list[Proxy]:
     return found
 
 
-def _serves(proxy: Proxy, sides: Sequence[Proxy]) -> bool:
-    """Of a `listen` section without servers, such as one for statistics, the frontend alone is made."""
+def _serves(proxy: Proxy, sides: Sequence[Proxy], listening: Collection[str]) -> bool:
+    """Of a `listen` section without servers, such as one for statistics, the frontend alone is made.
+
+    Of one that no longer listens nothing is made, unless others lead to it.
+    """
     if proxy.side != "backend" or proxy.section.kind == "backend":
         return proxy.side == "backend"
     name = proxy.section.name
@@ -216,7 +225,7 @@ def _serves(proxy: Proxy, sides: Sequence[Proxy]) -> bool:
         name in line.words[1:2] for side in sides for line in side.all("use_backend", "default_backend")
     )
     needs = ("server", "server-template", "dispatch", "stick", "option transparent")
-    return led or any(line.keyword in needs for line in proxy.own)
+    return led or (name in listening and any(line.keyword in needs for line in proxy.own))
 
 
 def _tables(cfg: Cfg) -> dict[str, str]:

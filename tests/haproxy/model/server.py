@@ -102,7 +102,7 @@ class ModelServer:
     def set_state(self, state: str) -> None:
         was_maint = bool(self.admin & FMAINT)
         if state == "maint":
-            self.admin |= FMAINT
+            self.admin = self.admin & CMAINT | FMAINT  # a drain is forgotten
             if not was_maint:
                 self._to(0)
                 if self.check & ENABLED:
@@ -112,9 +112,10 @@ class ModelServer:
         self.admin &= ~FMAINT
         self.admin = self.admin | FDRAIN if state == "drain" else self.admin & ~FDRAIN
         if was_maint:
-            self.check &= ~PAUSED
+            if self.check & ENABLED:  # else they rest for ever, even enabled again
+                self.check &= ~PAUSED
             self._to(2)
-            self.health = self.rise if self.check & CONFIGURED else 0
+            self.health = self.rise if self.check & ENABLED else 0
 
     def set_health(self, health: str) -> None:
         self.health = 0 if health == "down" else self.rise
@@ -193,7 +194,7 @@ class ModelServer:
         self.health = int(row[12]) if op == 0 else self.rise
         if admin & FMAINT or "disabled" in self.words:
             self.admin = FMAINT | (CMAINT if "disabled" in self.words else 0)
-            self.op, self.health = 0, 0
+            self.op, self.health = 0, self.rise + self.fall - 1 if op else 0
             self.check |= PAUSED if self.check & CONFIGURED else 0
         elif admin & FDRAIN:
             self.admin |= FDRAIN

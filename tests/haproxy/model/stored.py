@@ -107,8 +107,11 @@ class Certificates:
         return f"Committing {path}{'.' * self.used(path)}\nSuccess!\n"
 
     def abort(self, path: str) -> str:
-        if self.pending is None or self.pending[0] != path:
+        if self.pending is None:
             return "No ongoing transaction!\n"
+        if self.pending[0] != path:
+            other = self.pending[0]
+            return f"The ongoing transaction is about '{other}' but you are trying to abort a transaction for '{path}'\n"
         self.pending = None
         return f"Transaction aborted for certificate '{path}'!\n"
 

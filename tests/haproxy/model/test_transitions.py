@@ -27,7 +27,7 @@ def watch(lbkit: Lbkit, want: Wanted) -> None:
     now = serving(lbkit)
     worker = lbkit.machine.worker
     # who has served without a check serves on when it gets one
-    lbkit.world.proven |= {target.place for targets in worker.serving().values() for target in targets}  # type: ignore[union-attr]
+    lbkit.world.proven |= {server.place for server in worker.servers.values() if server.usable}  # type: ignore[union-attr]
     lbkit.world.watched = frozenset(backend for backend in stay if now.get(backend))
     lbkit.world.harm.clear()
     lbkit.world.happened.clear()

@@ -205,6 +205,8 @@ class Worker:
                 )
             case ["add", "map", version, path]:
                 return self.maps[path].add(int(version[1:]), (payload or "").splitlines())
+            case ["add", "map", version, path, key, value]:
+                return self.maps[path].add(int(version[1:]), [f"{key} {value}"])
             case ["add", "acl", version, path, pattern]:
                 return self.acls[path].add(int(version[1:]), [pattern])
             case ["commit", ("map" | "acl") as kind, version, path]:

@@ -106,10 +106,19 @@ def _servers(runtime: Runtime, text: str) -> dict[str, str]:
         for (kind, name), section in written.sections(text).items()
         if kind == "backend" and any(" id " in f" {line}" for line in section.servers.values())
     }
+    rises = {
+        name: int(section.default("rise", "2"))
+        for (kind, name), section in written.sections(text).items()
+        if kind == "backend"
+    }
     return {
         f"{state.backend}/{state.server}": str(
             Server.running(
-                state, told.get(state.key), agent=state.backend in agents, numbered=state.backend in numbered
+                state,
+                told.get(state.key),
+                agent=state.backend in agents,
+                numbered=state.backend in numbered,
+                rise=rises.get(state.backend, 2),
             )
         )
         for state in runtime.servers()

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from lbkit.haproxy.runtime.servers_state import Admin as Flag
-from lbkit.haproxy.runtime.servers_state import Check, CheckResult, OpState, ServerState
+from lbkit.haproxy.runtime.servers_state import Check, OpState, ServerState
 from lbkit.haproxy.runtime.stat import Told
 
 Admin = Literal["ready", "drain", "maint"]
@@ -114,8 +114,13 @@ class Server:
         return cls(address.strip("[]"), int(port), *_settings(tuple(rest), tuple(defaults)))
 
     @classmethod
-    def running(cls, state: ServerState, row: Told | None, *, agent: bool, numbered: bool = False) -> Server:
-        """What the process says. `agent`: whether its backend has one; `numbered`: whether its file numbers it."""
+    def running(
+        cls, state: ServerState, row: Told | None, *, agent: bool, numbered: bool = False, rise: int = 2
+    ) -> Server:
+        """What the process says. `agent`: whether its backend has one; `numbered`: whether its file numbers it; `rise`:
+        checks that bring its servers up, at which the count is where maintenance has just ended. (The result of the
+        last check tells less: it is none while the next one is under way, and stays through maintenance.)
+        """
         asked = agent and _enabled(state.agent)
         admin = _admin(state.admin, asked=asked)
         return cls(
@@ -134,7 +139,7 @@ class Server:
             admin == "drain"
             and Check.ENABLED in state.check
             and state.op_state is not OpState.STOPPED
-            and state.check_result is not CheckResult.PASSED,
+            and state.health <= rise,
         )
 
 

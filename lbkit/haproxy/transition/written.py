@@ -35,6 +35,11 @@ class Section:
         found = (line for line in self.lines if line.startswith("default-server "))
         return tuple(word for line in found for word in split(line)[1:])
 
+    def default(self, keyword: str, otherwise: str) -> str:
+        """The value of one keyword of that line."""
+        words = self.defaults
+        return words[words.index(keyword) + 1] if keyword in words[:-1] else otherwise
+
 
 Sections = Mapping[tuple[str, str], Section]
 

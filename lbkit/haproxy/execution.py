@@ -35,6 +35,7 @@ from lbkit.haproxy.transition.steps import (
     Start,
     Step,
     UntilIdle,
+    UntilLeft,
     UntilUnchecked,
     UntilUp,
     listed,
@@ -104,6 +105,11 @@ class Execution:
             case Reload():
                 self._hang_up()
                 self.notes.append(process.reload(self.instance, self.running, self.wanted, self.clock))
+            case UntilLeft(seconds):
+                if not process.alone(self.instance, self.clock, seconds):
+                    self.notes.append(
+                        f"a worker from before has connections that had not ended within {seconds:g} s"
+                    )
             case Start():
                 self._hang_up()
                 process.start(self.instance, self.clock)

@@ -120,6 +120,16 @@ def reload(instance: Instance, running: Running, wanted: Wanted, clock: Clock) -
     return f"worker {before} -> {loaded.worker.pid}"
 
 
+def alone(instance: Instance, clock: Clock, seconds: float) -> bool:
+    """Whether the worker that serves is the only one, within so many seconds."""
+
+    def left() -> bool | None:
+        workers = instance.master().workers()
+        return True if workers is not None and not workers.old else None
+
+    return wait_for(clock, seconds, left, every=0.05) is not None
+
+
 def remove(instance: Instance, clock: Clock) -> None:
     """Listen no more, let connections end for a while, then stop; and leave no file."""
     on, service = instance.machine, instance.service

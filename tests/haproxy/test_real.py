@@ -333,7 +333,7 @@ def test_clients_virtual_address_and_servers_by_ipv6_alone(world: World) -> None
 
 def test_another_executable_is_a_restart_and_then_runs(world: World) -> None:
     world.apply()
-    world.shop["program"] = program("3.0")
+    world.shop["program"] = str(program("3.0"))
     changes = [change for change in world.plan().changes if change.key.kind == "haproxy"]
     assert {change.impact for change in changes} == {Impact.DISRUPTIVE}
     assert all("is to be" in change.reason for change in changes)

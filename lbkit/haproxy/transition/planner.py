@@ -28,6 +28,7 @@ from lbkit.haproxy.transition.steps import (
     Remember,
     Start,
     Step,
+    UntilLeft,
     UntilUp,
     lines,
 )
@@ -103,7 +104,7 @@ def _steps(
     write = [Put(tuple(put))] if put else []
     steps: list[Step] = [Check()] if put or certified or reload else []
     if reload:
-        steps += _reload(wanted, servers, write)
+        steps += _reload(running, wanted, servers, write)
     else:
         steps += [*certified, *write, *servers.change, *files.routes, *servers.leave, *files.after]
     steps += files.discard
@@ -112,7 +113,7 @@ def _steps(
     return tuple(steps)
 
 
-def _reload(wanted: Wanted, servers: Moves, write: list[Put]) -> Iterator[Step]:
+def _reload(running: Running, wanted: Wanted, servers: Moves, write: list[Put]) -> Iterator[Step]:
     checked = [name for name in servers.new if wanted.server(name).checked]
     if checked:
         yield Probe(tuple(checked), PROBE_WITHIN)
@@ -126,6 +127,15 @@ def _reload(wanted: Wanted, servers: Moves, write: list[Put]) -> Iterator[Step]:
             awaited.setdefault(name.partition("/")[0], []).append(name)
     for backend, names in awaited.items():
         yield UntilUp(tuple(names), wanted.timing_of(backend).up)
+    if leaving := list(_leaving(running, wanted)):
+        yield UntilLeft(max(wanted.timing_of(name.partition("/")[0]).drain for name in leaving))
+
+
+def _leaving(running: Running, wanted: Wanted) -> Iterator[str]:
+    """Servers of the process before that the next one does not have, or has elsewhere."""
+    for name in running.servers:
+        if name not in wanted.servers or running.server(name).place != wanted.server(name).place:
+            yield name
 
 
 def _is_another(running: Running, wanted: Wanted) -> bool:

@@ -197,6 +197,20 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class UntilLeft:
+    """Until the workers before have left: they still send what is under way to servers that go now.
+
+    After `seconds` go on all the same.
+    """
+
+    seconds: float
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return (f"wait until the worker before has left ({self.seconds:g} s at most)",)
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """Whatever is left of an earlier process is stopped first."""
 
@@ -219,6 +233,7 @@ Step = (
     | Probe
     | Remember
     | Reload
+    | UntilLeft
     | Start
 )
 

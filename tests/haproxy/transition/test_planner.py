@@ -17,7 +17,18 @@ from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.planner import Transition, Way, transition
 from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running, Wanted
-from lbkit.haproxy.transition.steps import Check, Do, Guard, Probe, Put, Reload, Remember, UntilIdle, UntilUp
+from lbkit.haproxy.transition.steps import (
+    Check,
+    Do,
+    Guard,
+    Probe,
+    Put,
+    Reload,
+    Remember,
+    UntilIdle,
+    UntilLeft,
+    UntilUp,
+)
 from lbkit.haproxy.transition.words import differences
 from lbkit.haproxy.wanted import wanted_on
 from tests.haproxy.topologies import Document, document, load, with_
@@ -162,7 +173,7 @@ def test_the_only_server_moves_after_its_new_place_was_looked_at() -> None:
 def test_where_there_is_a_reload_all_comes_with_it() -> None:
     way = transition(with_server(with_server(runs(SLOW), "web/old", weight=3), "web/web-1", port=9), WANTED)
     assert way.way is Way.RELOAD
-    assert kinds(way) == [Check, Probe, Guard, Remember, Put, Reload, UntilUp, Remember]
+    assert kinds(way) == [Check, Probe, Guard, Remember, Put, Reload, UntilUp, UntilLeft, Remember]
 
 
 def test_a_new_backends_servers_are_probed_and_come_with_the_reload() -> None:

@@ -133,8 +133,10 @@ def measured(instance: Instance, host: Host, rounds: int) -> dict[str, float]:
         "one connection for each command": lambda: one_by_one(instance, next(weight)),
         "a reload": lambda: reload(instance, host),
     }
-    found = {name: least(way, rounds)[0] for name, way in ways.items()}
-    by_topology(host, scopes, 3)
+    # one after the other in each round: what else the machine does is in all of them
+    took = [{name: least(way, 1)[0] for name, way in ways.items()} for _ in range(3 * rounds)]
+    found = {name: min(each[name] for each in took) for name in ways}
+    by_topology(host, scopes, next(weight))  # after the reload they are as in the file
     found["lbkit.apply: look, plan, carry out, read back"] = least(
         lambda: by_topology(host, scopes, next(weight)), rounds
     )[0]
@@ -212,7 +214,9 @@ def main() -> None:
         operate.apply(scope_of(SERVERS), host)
         added = adding(instance, host, min(rounds, 3))
     floor = next(iter(found.values()))
-    print(f"{SERVERS:,} servers, 1 backend; fastest of {rounds} rounds (tasks: {min(rounds, 3)})\n")
+    print(
+        f"{SERVERS:,} servers, 1 backend; fastest of {3 * rounds} rounds (lbkit.apply: {rounds}, tasks: {min(rounds, 3)})\n"
+    )
     print("| weights by | ms | commands a second | times the floor |")
     print("|---|--:|--:|--:|")
     for name, took in found.items():

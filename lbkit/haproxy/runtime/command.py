@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 
 from lbkit.base.errors import Bug
 
 LIMIT = 16383
 """The most bytes of one command, payload and line ends included: `tune.bufsize` (16384 unless set) less one."""
+
+_SURELY_FITS = LIMIT // 4
+"""Characters, of four bytes at most."""
 
 WORDS = 64
 """HAProxy drops the words after these without a word of its own."""
@@ -54,7 +57,8 @@ class Command:
             _check_words(self.line)
         if self.payload is not None:
             _check_payload(self.payload, self.line)
-        if (size := self.size) > LIMIT:
+        small = self.payload is None and len(self.line) < _SURELY_FITS
+        if not small and (size := self.size) > LIMIT:
             raise Bug(
                 f"a runtime command was to be {LIMIT} bytes at most",
                 found=f"{size} bytes: {_short(str(self))}",
@@ -70,7 +74,7 @@ class Command:
     def size(self) -> int:
         return len(self.wire)
 
-    @cached_property
+    @property
     def wire(self) -> bytes:
         """The bytes that HAProxy reads."""
         if self.payload is None:

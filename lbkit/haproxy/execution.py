@@ -17,6 +17,7 @@ from lbkit.haproxy.runtime.commands import patterns, tls
 from lbkit.haproxy.runtime.questions import CERTIFICATES, servers_of
 from lbkit.haproxy.runtime.servers_state import Check as CheckState
 from lbkit.haproxy.runtime.servers_state import OpState
+from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running, Wanted
 from lbkit.haproxy.transition.statefile import state_file
@@ -25,6 +26,7 @@ from lbkit.haproxy.transition.steps import (
     Check,
     Discard,
     Do,
+    Forget,
     Guard,
     Names,
     Probe,
@@ -74,8 +76,8 @@ class Execution:
         match step:
             case Check():
                 process.check(self.instance, self._files([*self.wanted.files, CONFIG]))
-            case Put(paths):
-                for path, (content, mode) in self._files(paths).items():
+            case Put(paths, marks):
+                for path, (content, mode) in self._files(paths, marks).items():
                     self.instance.put(path, content, mode)
             case Discard(paths):
                 for path in paths:
@@ -90,6 +92,9 @@ class Execution:
                 self._replace(step)
             case Certify():
                 self._certify(step)
+            case Forget(paths):
+                self._drop_pending()
+                self.runtime.run(tls.del_cert(path) for path in paths)
             case UntilUp(names, seconds):
                 self._until_up(names, seconds)
             case UntilUnchecked(names, seconds):
@@ -126,11 +131,11 @@ class Execution:
             self._connection.__exit__(None, None, None)
             self._connection = None
 
-    def _files(self, paths: Iterable[str]) -> dict[str, tuple[bytes, int]]:
+    def _files(self, paths: Iterable[str], marks: Sequence[str] = ()) -> dict[str, tuple[bytes, int]]:
         found: dict[str, tuple[bytes, int]] = {}
         for path in paths:
             if path == CONFIG:
-                found[path] = (self.wanted.text.encode(), 0o640)
+                found[path] = (written.with_marks(self.wanted.text, marks).encode(), 0o640)
                 continue
             file = self.wanted.files[path]
             found[path] = (file.content, 0o600 if file.secret else 0o640)
@@ -167,10 +172,7 @@ class Execution:
         if step.authority:
             self.runtime.run([tls.set_ca_file(step.path, content), tls.commit_ca_file(step.path)], window=1)
         else:
-            pending = self.runtime.read(CERTIFICATES).pending
-            if pending:  # what somebody began and left would refuse every other
-                self.runtime.do(tls.abort_cert(pending))
-                self.notes.append(f"a change of {pending} that somebody had begun was dropped")
+            self._drop_pending()
             if step.new:
                 self.runtime.do(tls.new_cert(step.path))
             try:
@@ -180,6 +182,12 @@ class Execution:
                 raise
         for path, (data, mode) in self._files([step.path]).items():
             self.instance.put(path, data, mode)
+
+    def _drop_pending(self) -> None:
+        """What somebody began and left would refuse every other."""
+        if pending := self.runtime.read(CERTIFICATES).pending:
+            self.runtime.do(tls.abort_cert(pending))
+            self.notes.append(f"a change of {pending} that somebody had begun was dropped")
 
     def _states(self, names: Iterable[str]) -> dict[str, ServerState]:
         backends = dict.fromkeys(name.partition("/")[0] for name in names)

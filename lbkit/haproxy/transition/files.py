@@ -12,7 +12,7 @@ from lbkit.haproxy.runtime.command import Command
 from lbkit.haproxy.runtime.commands import tls
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.state import Running, Wanted
-from lbkit.haproxy.transition.steps import Certify, Discard, Do, Replace, Step
+from lbkit.haproxy.transition.steps import Certify, Discard, Do, Forget, Replace, Step
 
 TABLES: Mapping[FileKind, Literal["map", "acl"]] = {FileKind.MAP: "map", FileKind.LIST: "acl"}
 
@@ -26,6 +26,7 @@ class FileMoves:
     after: list[Step] = field(default_factory=list)  # certificates that go
     put: list[str] = field(default_factory=list)  # to be written with the configuration, by path
     discard: list[Step] = field(default_factory=list)  # from the disk
+    marks: list[str] = field(default_factory=list)  # of all that goes: `Put.marks`
     reload: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -138,8 +139,9 @@ def _gone(running: Running, wanted: Wanted, known: Mapping[str, tuple[str, str]]
         path for path in gone if known[path][0] == FileKind.CERTIFICATE and path in running.certificates
     ]
     if unused:
-        moves.after.append(Do(tuple(tls.del_cert(path) for path in unused)))
+        moves.after.append(Forget(tuple(unused)))
         moves.said += [f"{path} goes" for path in unused]
     left = [path for path in gone if path in running.files]
     if left:
         moves.discard.append(Discard(tuple(left)))
+    moves.marks += [written.mark(path, *known[path]) for path in gone if path in {*unused, *left}]

@@ -99,15 +99,19 @@ def _steps(
     certified = () if reload else files.before
     given = {step.path for step in certified if isinstance(step, Certify)}
     put = [path for path in files.put if path not in given]
-    if running.text != wanted.text:
+    marks = tuple(files.marks)
+    if running.text != written.with_marks(wanted.text, marks):
         put.append(CONFIG)
-    write = [Put(tuple(put))] if put else []
+    write = [Put(tuple(put), marks)] if put else []
     steps: list[Step] = [Check()] if put or certified or reload else []
     if reload:
         steps += _reload(running, wanted, servers, write)
     else:
-        steps += [*certified, *write, *servers.change, *files.routes, *servers.leave, *files.after]
+        # haproxy.cfg first: by it whoever goes on finds certificates that were given, and are wanted no more
+        steps += [*write, *certified, *servers.change, *files.routes, *servers.leave, *files.after]
     steps += files.discard
+    if marks:
+        steps.append(Put((CONFIG,)))
     if reload or servers.change or servers.leave:
         steps.append(Remember())
     return tuple(steps)
@@ -154,15 +158,17 @@ def _start(running: Running, wanted: Wanted) -> Transition:
         way, reason = Way.START, f"HAProxy does not run{also}"
     known = written.files(running.text or "")
     left = tuple(path for path in known if path not in wanted.files and path in running.files)
-    return Transition(way, reason, (*starting(wanted), *([Discard(left)] if left else [])))
+    marks = tuple(written.mark(path, *known[path]) for path in left)
+    rest = (Discard(left), Put((CONFIG,))) if left else ()
+    return Transition(way, reason, (*starting(wanted, marks), *rest))
 
 
-def starting(wanted: Wanted) -> tuple[Step, ...]:
+def starting(wanted: Wanted, marks: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Where nothing runs yet."""
     checked = tuple(name for name in wanted.servers if wanted.server(name).checked)
     return (
         Check(),
-        Put((*wanted.files, CONFIG)),
+        Put((*wanted.files, CONFIG), marks),
         *([Probe(checked, PROBE_WITHIN)] if checked else []),
         Remember(all_new=True),
         Start(),

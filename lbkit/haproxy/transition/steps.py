@@ -23,9 +23,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write these files, by their paths in HAProxy's folder."""
+    """Write these files, by their paths in HAProxy's folder.
+
+    `marks`: of files that are still to go, for haproxy.cfg to name them until they are gone. Whoever goes on with a
+    transition that was cut off finds them by it.
+    """
 
     paths: tuple[str, ...]
+    marks: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -96,6 +101,17 @@ class Certify:
             f"commit ssl {kind} {self.path}",
             f"write {self.path}",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Certificates of the running process that nothing uses any more."""
+
+    paths: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(f"del ssl cert {path}" for path in self.paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +242,7 @@ Step = (
     | Do
     | Replace
     | Certify
+    | Forget
     | UntilUp
     | UntilUnchecked
     | UntilIdle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -104,6 +104,16 @@ def _static(text: str) -> Iterator[str]:
 def files(text: str) -> Mapping[str, tuple[str, str]]:
     """Those that the text names: their kind and digest, by path."""
     return {path: (kind, digest) for path, kind, digest in _files(text)}
+
+
+def mark(path: str, kind: str, digest: str) -> str:
+    return f"{FILE_MARK}{path} {kind} {digest}"
+
+
+def with_marks(text: str, marks: Sequence[str]) -> str:
+    """The text with more files at its head."""
+    head, blank, rest = text.partition("\n\n")
+    return "\n".join([head, *marks]) + blank + rest
 
 
 def _files(text: str) -> Iterator[tuple[str, str, str]]:

@@ -49,7 +49,7 @@ class Line(socket.socket):
                 self._say("+ ")
                 return
             self._open = None
-            self._say("\n".join(["+ " + self._worker.answer(command, "\n".join(payload)), "> "]))
+            self._say(self._worker.answer(command, "\n".join(payload)) + "\n> ")
             return
         if line.endswith(" <<"):
             self._open = (line.removesuffix(" <<"), [])

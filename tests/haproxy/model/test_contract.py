@@ -89,6 +89,8 @@ SCRIPTS = {
                      "set ssl cert certs/b.pem <<b", "commit ssl cert certs/b.pem", "abort ssl cert certs/b.pem",
                      "abort ssl cert certs/a.pem", "abort ssl cert certs/a.pem", "set ssl cert certs/b.pem <<c",
                      "commit ssl cert certs/b.pem", "set ssl cert certs/a.pem <<b", "set ssl cert certs/a.pem <<c"],
+    "cut off": ["new ssl cert certs/m.pem", "del ssl cert certs/m.pem", "new ssl cert certs/m.pem", "set ssl cert certs/m.pem <<c",
+                "abort ssl cert certs/m.pem", "show ssl cert", "del ssl cert certs/m.pem", "show ssl cert"],
 }  # fmt: skip
 STATES = {
     "none": [],

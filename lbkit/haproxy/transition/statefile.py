@@ -81,6 +81,8 @@ def _lines(servers: Mapping[str, Server], up: Collection[str]) -> Iterator[str]:
         # a weight that is not the configuration's is passed over: right for one that an agent sets
         weight = 0 if server.weight is None else server.weight
         admin = 8 if server.admin == "drain" else 0  # maintenance stands in the configuration
+        if server.admin == "maint":  # but for whoever asks later what was wanted
+            yield f"{_WANTED}{name} {server.weight} maint"
         where, fqdn = ("-", server.address) if not _is_address(server.address) else (server.address, "-")
         yield (
             f"0 {backend} 0 {own} {where} {2 if serves else 0} {admin} {weight} {weight} 0 {_NEVER_CHECKED} 0 "

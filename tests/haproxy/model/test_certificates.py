@@ -66,7 +66,8 @@ def test_certificates_come_and_go_wherever_lbkit_was_cut_off(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    ("first", "then"), [({"b": 1}, {"b": 2}), ({"b": 1}, {"b": 1, "a": 1, "c": 1}), ({"a": 1, "b": 1}, {"a": 2})]
+    ("first", "then"),
+    [({"b": 1}, {"b": 2}), ({"b": 1}, {"b": 1, "a": 1, "c": 1}), ({"a": 1, "b": 1}, {"a": 2})],
 )
 def test_the_process_serves_on(folder: Path, version: str, first: Choice, then: Choice) -> None:
     lbkit = started(wanted(folder, first), version=version)

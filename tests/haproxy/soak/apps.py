@@ -101,6 +101,15 @@ def machines() -> dict[str, Any]:
     }
 
 
+def bring_up(backends: Mapping[str, Any]) -> None:
+    """Give each server that is dead a good port."""
+    for name, backend in backends.items():
+        for server in backend["servers"]:
+            if not any(server["port"] in ports for ports in GOOD.values()):
+                taken = {each["port"] for each in backend["servers"]}
+                server["port"] = next(port for port in GOOD[name] if port not in taken)
+
+
 ADDRESS = "10.80.1.21"
 FRONT = "10.80.0.11"
 

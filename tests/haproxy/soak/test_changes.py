@@ -23,7 +23,7 @@ LOADS = 3  # between them HAProxy is killed
 
 def test_changes_by_chance_lose_no_request_and_replace_no_worker(town: Town, seed: int) -> None:
     chance = random.Random(seed)
-    changes = Changes(town, chance, upside_down=float(os.environ.get("UPSIDE", "0.08")))
+    changes = Changes(town, chance)
     found = Load()
     made = applied = 0
     began = time.monotonic()
@@ -35,8 +35,7 @@ def test_changes_by_chance_lose_no_request_and_replace_no_worker(town: Town, see
                 made += len(said)
                 applied += 1
                 print(f"{time.monotonic() - began:6.2f}", "; ".join(said))
-                notes = town.apply() if applied % WHOLE == 0 else town.change()[1]
-                print(f"{time.monotonic() - began:6.2f} carried")
+                notes = town.change_or_mend(wholly=applied % WHOLE == 0)
                 print("      ", notes)
                 oracle.as_declared(town)
                 assert town.worker() == worker, f"a runtime change is enough for: {said}"

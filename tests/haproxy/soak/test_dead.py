@@ -24,6 +24,7 @@ def test_it_gets_no_request_whatever_changes(town: Town, kind: str) -> None:
     """Each apply notes that it is not up; the others serve."""
     dead = DEAD[kind]
     web = town.shop["backends"]["web"]
+    web["up_timeout"] = "500ms"
     with load(town.folder, kept=4, fresh=4) as found:
         web["servers"].append(server("comes", dead[0]))
         assert "web/comes" in town.apply()[0]
@@ -96,6 +97,7 @@ def test_the_only_server_of_a_backend_does_not_move_to_a_dead_place(town: Town, 
 def test_others_that_are_dead_take_no_server_s_place(town: Town) -> None:
     """All that serve are to go, and who comes instead is dead: who serves stays."""
     api = town.shop["backends"]["api"]
+    api["up_timeout"] = "1s"
     before = list(api["servers"])
     with load(town.folder, kept=4, fresh=4) as found:
         api["servers"] = [server(f"new{index}", port) for index, port in enumerate(apps.SICK[:3])]

@@ -44,7 +44,7 @@ def test_an_apply_that_was_killed_at_a_step_is_gone_on_with(town: Town, seed: in
                 town.data = before
                 said.append("and back")
             print(f"killed {after} ms after step {step} ({code}): {'; '.join(said)}")
-            print("      ", town.apply())
+            print("      ", town.change_or_mend(wholly=True))
             oracle.as_declared(town)
             oracle.leaves_nothing_behind(town)
             assert found.failed == []

@@ -34,7 +34,7 @@ def test_reloads_lose_no_request_and_replaced_workers_leave(town: Town, seed: in
                 port = next(port for port in GOOD["kept"] if port not in taken)
                 kept.append(server(f"k{number}", port if number % 2 else 9600))
             print(number, "; ".join(said))
-            notes = town.apply() if number % 4 == 0 else town.change()[1]
+            notes = town.change_or_mend(wholly=number % 4 == 0)
             print("      ", notes)
             assert town.worker() != worker
             oracle.as_declared(town)

@@ -195,6 +195,16 @@ class Town:
         assert left is None, f"after {change.reason}: {left.reason if left else ''}"
         return change, [note]
 
+    def change_or_mend(self, *, wholly: bool) -> list[str]:
+        """As `apply` or `change`. Where that is refused, since all who would serve meanwhile are dead, do as it says."""
+        try:
+            return self.apply() if wholly else self.change()[1]
+        except Failure as error:
+            if "was to have another server up" not in str(error):
+                raise
+            apps.bring_up(self.shop["backends"])
+            return [f"refused: {error.found}", *(self.apply() if wholly else self.change()[1])]
+
     def worker(self) -> int:
         with self.instance.runtime() as runtime:
             return runtime.info().pid

@@ -108,7 +108,11 @@ _FLAGS = ("indirect", "nocache", "postonly", "preserve", "httponly", "secure", "
 
 def _cookie(proxy: Proxy, data: dict[str, Any], report: Report) -> None:
     line = proxy.last("cookie")
-    if line is None or proxy.mode != "http":
+    if line is None:
+        return
+    if proxy.mode != "http":
+        proxy.take("cookie")
+        report.left_out(line, proxy.title, "in tcp mode there are no cookies")
         return
     words = list(line.words[2:])
     found: dict[str, Any] = {"name": line.word(1)}

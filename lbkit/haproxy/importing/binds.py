@@ -14,6 +14,7 @@ from lbkit.haproxy.importing.process import Global
 from lbkit.haproxy.importing.report import Report
 from lbkit.haproxy.importing.settings import Proxy
 from lbkit.haproxy.importing.values import Names, Place, place
+from lbkit.haproxy.resolve.tls import HTTP_ALPN
 from lbkit.haproxy.spec.tls import BindTls, Cipher
 
 MOST_PORTS = 64
@@ -65,6 +66,7 @@ _WITH_VALUE = frozenset(
         *("tcp-ut", "thread", "tls-ticket-keys", "uid", "user", "verify", "accept-netscaler-cip"),
     }
 )
+
 _OF_TLS = frozenset(
     {
         *("ssl", "crt", "default-crt", "crt-list", "ca-file", "verify", "alpn", "ssl-min-ver", "ciphers"),
@@ -179,7 +181,7 @@ class _Said:
         if "accept-proxy" in self.values:
             found["accept_proxy"] = True
         if "ssl" in self.values:
-            tls, wrong = self._tls(files, report)
+            tls, wrong = self._tls(files, report, http=proxy.mode == "http")
             if tls:
                 found["tls"] = tls
             missing += [wrong] if wrong else []
@@ -194,7 +196,7 @@ class _Said:
                 found["raw"] = words
         return found, "; ".join(missing)
 
-    def _tls(self, files: Files, report: Report) -> tuple[dict[str, Any], str]:
+    def _tls(self, files: Files, report: Report, *, http: bool) -> tuple[dict[str, Any], str]:
         labels: list[str] = []
         for path in (*self.values.get("default-crt", ()), *self.values.get("crt", ())):
             labels += [files.certificate(each) for each in _files(files.base.path(path, "crt-base"))]
@@ -206,15 +208,17 @@ class _Said:
         labels = list(dict.fromkeys(labels))
         if not labels:
             return {}, "without TLS: its certificates cannot be found here"
-        tls: dict[str, Any] = {
-            "certificates": labels,
-            "alpn": self._one("alpn").split(",") if "alpn" in self.values else [],
-        }
+        tls: dict[str, Any] = {"certificates": labels, "alpn": []}
+        missing = []
+        for protocol in self._one("alpn").split(",") if "alpn" in self.values else ():
+            if (http and protocol not in HTTP_ALPN) or misfit(BindTls, "alpn", [protocol]):
+                missing.append(f"without ALPN's {protocol}")
+            elif protocol not in tls["alpn"]:
+                tls["alpn"].append(protocol)
         if "strict-sni" in self.values:
             tls["strict_sni"] = True
         if self._one("ssl-min-ver") == "TLSv1.3":
             tls["min_version"] = "TLSv1.3"
-        missing = []
         if self._one("verify") in {"required", "optional"} and "ca-file" in self.values:
             authority = files.authority(files.base.path(self._one("ca-file"), "ca-base"))
             tls["client"] = {"ca": authority, "verify": self._one("verify")}
@@ -224,11 +228,10 @@ class _Said:
         known = [cipher for cipher in ciphers if cipher in get_args(Cipher)]
         if known:
             tls["ciphers"] = known
-        if not misfit(BindTls, "alpn", tls["alpn"]):
-            report.note(
-                "binds with TLS speak TLSv1.2 at least, with ciphers and curves of lbkit's, without session tickets; the "
-                "client chooses the cipher"
-            )
+        report.note(
+            "binds with TLS speak TLSv1.2 at least, with ciphers and curves of lbkit's, without session tickets; the "
+            "client chooses the cipher"
+        )
         return tls, "; ".join(missing)
 
     def _one(self, word: str) -> str:

@@ -123,6 +123,7 @@ def differences(before: str, after: str, files: Mapping[str, str]) -> list[str]:
                 labels["backend"],
                 leads=("backend", labels["backend"].labels.get(name)) in has,
             )
+        _rename(meaning, [labels["frontend"], labels["backend"], Names.of(meaning.servers)])
         if not logged:
             for each in (meaning, other):
                 each.chains["log"] = [line for line in each.chains["log"] if line != "global"]
@@ -142,6 +143,17 @@ def _logs(text: str) -> bool:
         if section.kind == "global"
         for line in section.lines
     )
+
+
+def _rename(meaning: Meaning, names: list[Names]) -> None:
+    """Lines that speak of others by their names."""
+    changed = {old: new for each in names for old, new in each.changed.items()}
+    if changed:
+        old = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, changed))})(?![\w.-])")
+        meaning.chains = {
+            keyword: [old.sub(lambda match: changed[match[1]], line) for line in lines]
+            for keyword, lines in meaning.chains.items()
+        }
 
 
 def _led(name: str, had: Meaning, has: Meaning, labels: Names, *, leads: bool) -> None:
@@ -183,6 +195,8 @@ def _between(had: Meaning, has: Meaning) -> Iterator[str]:
     for name, words in had.servers.items():
         others = has.servers[labels[name]]
         for word in sorted({*words, *others}):
+            if word in {"id", "cookie"} and word not in words:
+                continue  # lbkit's: a number where servers are found by a hash, a cookie for each server
             if words.get(word) != others.get(word):
                 yield f"server {name}: {word} {words.get(word, 'not set')!r} is {others.get(word, 'not set')!r}"
 
@@ -190,15 +204,20 @@ def _between(had: Meaning, has: Meaning) -> Iterator[str]:
 def _meaning(proxy: Proxy, files: Mapping[str, str]) -> Meaning:
     found = Meaning(proxy.mode, proxy.section.kind == "listen")
     logs: list[str] = []
+    sources = _sources(proxy)
     for line in proxy.lines:
         keyword = line.keyword
         text = " ".join(_listed(line.words[1:], files))
+        if line.words[0] == "acl" and line.word(1) in sources:
+            continue
+        if keyword == "option forwardfor" and proxy.side == "backend" and line in proxy.inherited:
+            continue  # the frontend says it as well
         if keyword in _OWN or keyword.startswith("timeout ") or line.words[0] in {"server", "default-server"}:
             continue
         if keyword == "log":
             logs = [] if line.negated else [*logs, text]
         elif line.words[0] in _CHAINS or keyword.split(" ")[0] in _CHAINS:
-            found.chains.setdefault(line.words[0], []).append(text)
+            found.chains.setdefault(line.words[0], []).append(_rule(text, sources))
         elif line.negated:
             found.settings.pop(keyword, None)
         elif keyword in _FORMATS:
@@ -225,7 +244,39 @@ def _meaning(proxy: Proxy, files: Mapping[str, str]) -> Meaning:
         ):
             found.settings[f"timeout {name}"] = f"{milliseconds(last.word(2))} ms"
     found.servers = _servers(proxy)
+    if "cookie" not in found.settings:
+        for words in found.servers.values():
+            words.pop("cookie", None)
     return found
+
+
+def _sources(proxy: Proxy) -> dict[str, str]:
+    """Conditions `acl NAME src ...` by their names, as they would be written in braces."""
+    found: dict[str, str] = {}
+    for line in proxy.all("acl"):
+        if line.word(2) == "src" and "-f" not in line.words:
+            nets = sorted({*found.get(line.word(1), "").split()[2:-1], *line.words[3:]})
+            found[line.word(1)] = " ".join(("{", "src", *nets, "}"))
+    return found
+
+
+def _rule(text: str, sources: Mapping[str, str]) -> str:
+    """As it would be written without names of conditions, and without what goes without saying."""
+    text = text.replace("deny deny_status 403 ", "deny ").removesuffix(" hdr User-Agent lbkit")
+    words = " ".join(_braced(word, sources) for word in text.split(" "))
+    words = re.sub(r" if !(\{ src [^{}]* \})$", r" unless \1", words)
+    return re.sub(
+        r"\{ src ([^{}]*) \}", lambda match: f"{{ src {' '.join(sorted(_nets(match[1])))} }}", words
+    )
+
+
+def _braced(word: str, sources: Mapping[str, str]) -> str:
+    plain = word.removeprefix("!")
+    return word[: len(word) - len(plain)] + sources.get(plain, plain)
+
+
+def _nets(text: str) -> Iterator[str]:
+    return (net.removesuffix("/128" if ":" in net else "/32") for net in text.split())
 
 
 def _time(proxy: Proxy, name: str) -> int:
@@ -272,6 +323,8 @@ def _servers(proxy: Proxy) -> dict[str, dict[str, str]]:
         if "ssl" in words:
             words = {"ssl-min-ver": "TLSv1.2", **words}
             words.pop("check-ssl", None)  # it goes without saying, unless the check has a port of its own
+        if "resolvers" in words:
+            words["resolvers"] = "asked"
         found[line.words[1]] = {
             "at": line.words[2],
             **{word: value for word, value in words.items() if _USUAL_WORDS.get(word) != value},

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lbkit.haproxy.importing.cfg import Line
+from lbkit.haproxy.importing.cfg import Line, lines
 from lbkit.haproxy.importing.fitting import misfit_as_raw
 from lbkit.haproxy.importing.report import Report
 from lbkit.haproxy.importing.settings import Proxy
@@ -29,8 +29,8 @@ class Renamed:
     def line(self, line: Line, servers: Names | None = None) -> str:
         """The line as it can stand in `raw`."""
         words = list(line.words)
-        if line.variables:
-            return line.text
+        if line.variables or not all(each.isprintable() for each in words):
+            return _with_spaces(line)  # an escape such as \\n stands as it was written
         changed = self._words(words, servers)
         if changed == words and re.fullmatch(r"[A-Za-z0-9_.-]+(?: [ -~]*)?", line.text):
             return line.text
@@ -63,11 +63,18 @@ class Renamed:
         return f"{match[1]}({','.join(arguments)})"
 
 
+def _with_spaces(line: Line) -> str:
+    """Between its words, where that changes nothing else."""
+    text = line.text.replace("\t", " ")
+    again = list(lines(text))
+    return text if [each.words for each in again] == [line.words] else line.text
+
+
 def raw_lines(
-    proxy: Proxy, lines: Sequence[Line], renamed: Renamed, report: Report, servers: Names | None = None
+    proxy: Proxy, left: Sequence[Line], renamed: Renamed, report: Report, servers: Names | None = None
 ) -> Iterator[str]:
     """Those that can stand as they are, each told."""
-    for line in lines:
+    for line in left:
         text = renamed.line(line, servers)
         wrong = misfit_as_raw(proxy.side, text)
         if line.keyword in WHY:

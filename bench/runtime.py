@@ -8,6 +8,10 @@ commands within the time, and checks every reply. A loop over community.general.
 from the package `ansible` (build/bench-ansible), scaled to 1,000; its playbook's start is taken off. What plans is
 the whole way: look, plan, carry out with a journal, read back, plan again. What stands as a task is an
 `ansible-playbook` with it, less one without.
+
+Tasks are whole processes, and a busy machine moves them most: in five runs on one, whose other work took its two
+processors several times over, the task was 146 to 508 times as fast as the loop; by processor time alone, which is
+steadier, 190 times with the topology written into the playbook, and 270 times with it in a file, as here.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from lbkit.haproxy.instance import Instance
 from lbkit.haproxy.probing import Passed
 from lbkit.haproxy.runtime import Row, Runtime, RuntimeFailure, ServerState
 from lbkit.haproxy.runtime.commands import patterns, tls
-from lbkit.haproxy.runtime.questions import CERTIFICATES, servers_of
+from lbkit.haproxy.runtime.questions import CERTIFICATES, PENDING_AUTHORITY, servers_of
 from lbkit.haproxy.runtime.servers_state import Check as CheckState
 from lbkit.haproxy.runtime.servers_state import OpState
 from lbkit.haproxy.transition import written
@@ -170,6 +170,8 @@ class Execution:
     def _certify(self, step: Certify) -> None:
         content = self.wanted.files[step.path].content
         if step.authority:
+            if pending := self.runtime.read(PENDING_AUTHORITY):
+                self.runtime.do(tls.abort_ca_file(pending))
             self.runtime.run([tls.set_ca_file(step.path, content), tls.commit_ca_file(step.path)], window=1)
         else:
             self._drop_pending()

@@ -19,6 +19,7 @@ from lbkit.haproxy.runtime.questions import (
     CERTIFICATES,
     SETTINGS,
     acl_entries,
+    authority,
     certificate,
     crt_list,
     map_entries,
@@ -70,7 +71,7 @@ def look(
                 servers=_servers(runtime, text or ""),
                 files=files,
                 tables=dict(_tables(runtime, known)),
-                certificates=_certificates(runtime),
+                certificates=_certificates(runtime) | dict(_authorities(runtime, known)),
                 remembered=_remembered(instance) if by_hand else {},
                 command=command,
             )
@@ -163,6 +164,16 @@ def _certificates(runtime: Runtime) -> dict[str, str]:
         return {name: runtime.read(certificate(name)).sha1 for name in names}
     except Failure:  # a HAProxy without TLS does not know the question
         return {}
+
+
+def _authorities(runtime: Runtime, known: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for path, (kind, _) in known.items():
+        if kind == FileKind.AUTHORITY:
+            try:
+                found = runtime.read(authority(path))
+                yield path, " ".join(sorted(found))
+            except Failure:  # as of tables
+                continue
 
 
 def _remembered(instance: Instance) -> dict[str, str]:

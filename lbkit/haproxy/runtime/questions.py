@@ -78,6 +78,17 @@ def _certificate(text: str) -> Certificate:
     return parse_certificate(text)
 
 
+def _pending_authority(text: str) -> str:
+    """Of "# transaction", then "*FILE - N certificate(s)"."""
+    _, star, rest = text.partition("# transaction\n*")
+    return rest.partition("\n")[0].rpartition(" - ")[0] if star else ""
+
+
+def _fingerprints(text: str) -> frozenset[str]:
+    lines = (line.partition(":") for line in text.splitlines())
+    return frozenset(value.strip() for name, _, value in lines if name == "SHA1 FingerPrint")
+
+
 def _crt_list(text: str) -> list[CrtLine]:
     from lbkit.haproxy.runtime.crt_list import parse_crt_list
 
@@ -98,6 +109,7 @@ STATE_FILE: Question[str] = Question(show.servers_state(), checked_state)
 MAPS: Question[list[PatternList]] = Question(show.maps(), _lists)
 ACLS: Question[list[PatternList]] = Question(show.acls(), _lists)
 CERTIFICATES: Question[Certificates] = Question(show.certs(), _certificates)
+PENDING_AUTHORITY: Question[str] = Question(show.ca_files(), _pending_authority)
 CRT_LISTS: Question[list[str]] = Question(show.crt_lists(), str.splitlines)
 
 
@@ -116,6 +128,11 @@ def acl_entries(file: str, *, version: int | None = None) -> Question[list[Entry
 def certificate(file: str, *, pending: bool = False) -> Question[Certificate]:
     """The certificate that serves; or, `pending`, that of the transaction not committed yet."""
     return Question(show.cert(file, pending=pending), _certificate)
+
+
+def authority(file: str) -> Question[frozenset[str]]:
+    """The SHA-1 fingerprints of its certificates."""
+    return Question(show.ca_file(file), _fingerprints)
 
 
 def crt_list(file: str) -> Question[list[CrtLine]]:

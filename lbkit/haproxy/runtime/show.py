@@ -58,6 +58,14 @@ def cert(path: str, *, pending: bool = False) -> Command:
     return Command(f"show ssl cert {'*' if pending else ''}{file(path)}", _CERT)
 
 
+def ca_files() -> Command:
+    return Command("show ssl ca-file", _CERTS)
+
+
+def ca_file(path: str) -> Command:
+    return Command(f"show ssl ca-file {file(path)}", _CERT)
+
+
 def crt_lists() -> Command:
     return Command("show ssl crt-list", _ANY_PATHS)
 

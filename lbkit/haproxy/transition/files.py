@@ -45,13 +45,8 @@ def plan_files(running: Running, wanted: Wanted, can: Capabilities) -> FileMoves
             _certificate(path, file, running, moves, on_disk=on_disk)
         elif kind is FileKind.CERTIFICATE_LIST:
             _list(path, file, running, can, moves)
-        elif kind is FileKind.AUTHORITY and not on_disk:
-            moves.said.append(f"{path} is another")
-            # for servers HAProxy says that it took another authority, and did not
-            if path in known and can.ca_file and not _of_servers(path, wanted.text):
-                moves.before.append(Certify(path, file.digest, new=False, authority=True))
-            else:
-                moves.reload.append(f"{path} is read at a reload alone")
+        elif kind is FileKind.AUTHORITY:
+            _authority(path, file, running, wanted, can, moves, on_disk=on_disk)
         elif kind is FileKind.PLAIN and not on_disk:
             moves.reload.append(f"{path} is read at a reload alone")
     _gone(running, wanted, known, moves)
@@ -74,6 +69,31 @@ def _certificate(path: str, file: File, running: Running, moves: FileMoves, *, o
         return
     moves.said.append(f"{path} is {'new' if have is None else 'another'}")
     moves.before.append(Certify(path, file.digest, new=have is None))
+
+
+def _authority(
+    path: str,
+    file: File,
+    running: Running,
+    wanted: Wanted,
+    can: Capabilities,
+    moves: FileMoves,
+    *,
+    on_disk: bool,
+) -> None:
+    """More authorities at run time. Where one goes, clients that have a session of before it get in until a reload."""
+    have = frozenset(running.certificates.get(path, "").split())
+    want = frozenset(file.identity.split())
+    if on_disk and have in (want, frozenset()):
+        return
+    moves.said.append(f"{path} is another")
+    # for servers HAProxy says that it took another authority, and did not
+    if not have or not can.ca_file or _of_servers(path, wanted.text):
+        moves.reload.append(f"{path} is read at a reload alone")
+    elif have - want:
+        moves.reload.append(f"{path} loses an authority, which clients' sessions would outlive")
+    else:
+        moves.before.append(Certify(path, file.digest, new=False, authority=True))
 
 
 def _list(path: str, file: File, running: Running, can: Capabilities, moves: FileMoves) -> None:

@@ -101,7 +101,9 @@ def _steps(
     put = [path for path in files.put if path not in given]
     marks = tuple(files.marks)
     if running.text != written.with_marks(wanted.text, marks):
-        put.append(CONFIG)
+        put.insert(
+            0, CONFIG
+        )  # first: by it whoever goes on finds files that were written, and are wanted no more
     write = [Put(tuple(put), marks)] if put else []
     steps: list[Step] = [Check()] if put or certified or reload else []
     if reload:
@@ -168,7 +170,7 @@ def starting(wanted: Wanted, marks: tuple[str, ...] = ()) -> tuple[Step, ...]:
     checked = tuple(name for name in wanted.servers if wanted.server(name).checked)
     return (
         Check(),
-        Put((*wanted.files, CONFIG), marks),
+        Put((CONFIG, *wanted.files), marks),
         *([Probe(checked, PROBE_WITHIN)] if checked else []),
         Remember(all_new=True),
         Start(),

@@ -13,10 +13,12 @@ _NOT_FOUND = "Unknown {kind} identifier. Please use #<id> or <file>."
 
 def fingerprint(pem: str) -> str:
     """Of the first certificate, in HAProxy's form."""
-    match = _LEAF.search(pem)
-    return (
-        hashlib.sha1(base64.b64decode(match[1]), usedforsecurity=False).hexdigest().upper() if match else ""
-    )
+    return next(iter(fingerprints(pem)), "")
+
+
+def fingerprints(pem: str) -> list[str]:
+    found = (base64.b64decode(match[1]) for match in _LEAF.finditer(pem))
+    return [hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() for der in found]
 
 
 @dataclass
@@ -153,7 +155,34 @@ class Certificates:
         del lines[found[0]]
         return f"Entry '{path}' deleted in crtlist '{name}'!\n"
 
+    def authority_names(self) -> str:
+        head = (
+            f"# transaction\n*{self.pending_authority[0]} - 1 certificate(s)\n"
+            if self.pending_authority
+            else ""
+        )
+        return (
+            head
+            + "\n".join(["# filename", *(f"{path} - 1 certificate(s)" for path in self.authorities)])
+            + "\n"
+        )
+
+    def authority(self, path: str) -> str:
+        if path not in self.authorities:
+            return "Can't display the CA file : Not found!\n"
+        lines = "".join(f"SHA1 FingerPrint: {each}\n" for each in fingerprints(self.authorities[path]))
+        return f"Filename: {path}\nStatus: Used\n{lines}"
+
+    def abort_authority(self, path: str) -> str:
+        if self.pending_authority is None:
+            return "No ongoing transaction!\n"
+        self.pending_authority = None
+        return f"Transaction aborted for certificate '{path}'!\n"
+
     def set_authority(self, path: str, pem: str) -> str:
+        if self.pending_authority and self.pending_authority[0] != path:
+            other = self.pending_authority[0]
+            return f"The ongoing transaction is about '{other}' but you are trying to set '{path}'\nCan't update {path}!\n"
         if path not in self.authorities:
             return f"Can't replace a CA file which is not referenced by the configuration!\nCan't update {path}!\n"
         self.pending_authority = (path, pem)

@@ -84,3 +84,61 @@ def test_what_somebody_began_and_left_is_dropped(folder: Path, version: str) -> 
     done = lbkit.apply(wanted(folder, {"a": 1, "b": 2}))
     assert any("was dropped" in note for note in done.notes)
     holds(lbkit, wanted(folder, {"a": 1, "b": 2}))
+
+
+def with_clients(folder: Path, **authorities: str) -> Wanted:
+    """Binds that ask clients for certificates, each with its own authorities."""
+    tls = {
+        name: {"certificates": ["a"], "client": {"ca": name, "verify": "required"}} for name in authorities
+    }
+    fronts = {
+        name: {"bind": {"port": 443 + number, "tls": tls[name]}, "backend": "web"}
+        for number, name in enumerate(authorities)
+    }
+    shop = balancer(vip=None, frontends=fronts)
+    shop["certificates"] = {"a": {"file": "a1.pem"}}
+    shop["authorities"] = {name: {"file": file} for name, file in authorities.items()}
+    return wanted_in(api.load_data(document(load_balancers={"shop": shop}), folder))
+
+
+@pytest.fixture(scope="module")
+def authorities(folder: Path) -> Path:
+    one, two = Authority("One").pem, Authority("Two").pem
+    (folder / "one.ca").write_bytes(one)
+    (folder / "both.ca").write_bytes(one + two)
+    return folder
+
+
+@pytest.mark.parametrize("life", range(8))
+def test_an_authority_more_comes_at_run_time_wherever_lbkit_was_cut_off(authorities: Path, life: int) -> None:
+    first = with_clients(authorities, x="one.ca", y="one.ca")
+    lbkit = started(first)
+    lbkit.apply(with_clients(authorities, x="both.ca", y="one.ca"), life=life)
+    # another one now: what was begun of the first must not stand in its way
+    want = with_clients(authorities, x="both.ca", y="both.ca")
+    done = lbkit.apply(want)
+    assert not done.failure, done.failure
+    assert done.way.way is Way.RUNTIME
+    assert lbkit.plan(want).way is Way.NOTHING
+    worker = lbkit.machine.worker
+    assert worker is not None
+    assert set(worker.certificates.authorities.values()) == {(authorities / "both.ca").read_text().strip()}
+
+
+def test_an_authority_begun_and_given_up_keeps_no_other_from_changing(authorities: Path) -> None:
+    lbkit = started(with_clients(authorities, x="one.ca", y="one.ca"))
+    worker = lbkit.machine.worker
+    assert worker is not None
+    worker.answer("set ssl ca-file certs/x.ca", (authorities / "both.ca").read_text())
+    want = with_clients(authorities, x="one.ca", y="both.ca")
+    assert not lbkit.apply(want).failure
+    assert lbkit.plan(want).way is Way.NOTHING
+
+
+def test_an_authority_that_goes_is_a_reload(authorities: Path) -> None:
+    lbkit = started(with_clients(authorities, x="both.ca"))
+    want = with_clients(authorities, x="one.ca")
+    way = lbkit.plan(want)
+    assert way.way is Way.RELOAD
+    assert "loses an authority" in way.reason
+    lbkit.settles(want)

@@ -374,6 +374,12 @@ class Worker:
                 return have.one(path)
             case ["show", "crt-list", "-n", path]:
                 return have.show_list(path)
+            case ["show", "ca-file"]:
+                return have.authority_names()
+            case ["show", "ca-file", path]:
+                return have.authority(path)
+            case ["abort", "ca-file", path]:
+                return have.abort_authority(path)
             case ["new", "cert", path]:
                 return have.new(path)
             case ["set", "cert", path]:

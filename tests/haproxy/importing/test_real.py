@@ -17,7 +17,7 @@ import pytest
 from tests.haproxy.bare import Bare, eventually, standing
 from tests.haproxy.importing.imports import case, made, put
 from tests.haproxy.versions import VERSIONS
-from tests.haproxy.world import World
+from tests.haproxy.world import APP, World
 
 pytestmark = pytest.mark.sandbox
 
@@ -140,3 +140,30 @@ def test_the_plan_after_an_import_is_applied_is_empty(world: World) -> None:
     world.data = made(case("sparse")).found.document | {"name": world.name}
     world.apply()
     assert not world.plan().changes
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"raw": "pool-max-conn 3"}, {"check": False}, {"cookie": "other"}, {"raw": "inter 3s", "cookie": "d"}],
+)
+def test_what_a_server_says_of_its_own_is_taken_up(change: dict[str, object], world: World) -> None:
+    world.data = made(case("shop")).found.document | {"name": world.name}
+    world.data["machines"]["lb"]["run"] = app()
+    world.apply()
+    world.shop["backends"]["shop"]["servers"][0] |= change
+    assert world.plan().changes
+    world.apply()
+    assert not world.plan().changes
+
+
+def app() -> list[dict[str, object]]:
+    """Servers of the case, beside HAProxy."""
+    return [
+        {
+            "name": f"app-{port}",
+            "command": ["/usr/bin/python3", "-I", "app.py", port],
+            "files": {"app.py": {"content": APP}},
+            "ready": {"port": port},
+        }
+        for port in (18101, 18102, 18103)
+    ]

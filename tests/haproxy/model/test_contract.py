@@ -142,7 +142,7 @@ def states(worker: Worker) -> dict[str, tuple[object, ...]]:
     worker.world.pass_time(5)
     return {
         name: (server.op, server.admin, server.weight, server.initial_weight, server.status, server.result,
-               server.health, server.check & ~1, server.place[1], server.maxconn, server.shown)
+               server.health, server.check & ~1, server.place[1], server.maxconn, server.shown.partition(" -")[0])
         for name, server in worker.servers.items()
     }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lbkit.haproxy.importing.cfg import Line, lines
 from lbkit.haproxy.importing.fitting import misfit_as_raw
@@ -13,6 +14,10 @@ from lbkit.haproxy.importing.settings import Proxy
 from lbkit.haproxy.importing.values import Names
 from lbkit.haproxy.text.words import word
 
+_BEFORE_A_FILE = frozenset(
+    {"-f", "lua-load", "lua-load-per-thread", "errorfiles", "ca-file", "crt", "crl-file"}
+)
+_MAP = re.compile(r"\bmap(?:_[a-z_]+)?\(([^,()]+)")
 _FETCH = re.compile(
     r"\b([a-z0-9_]*(?:srv|be|fe|nbsrv|queue|connslots|table|sc[0-2]?|src|in_table)[a-z0-9_]*)\(([^()]*)\)"
 )
@@ -82,14 +87,31 @@ def raw_lines(
         elif wrong:
             report.left_out(line, proxy.title, f"`raw` takes {wrong}")
         else:
-            report.raw(line, proxy.title, _doubts(line))
+            report.raw(line, proxy.title, doubts(line))
             yield text
 
 
-def _doubts(line: Line) -> str:
+def doubts(line: Line) -> str:
+    """What may not be as before although the line is."""
+    found = []
     if line.variables:
-        return f"lbkit's processes have no environment variable {', '.join(line.variables)}"
-    return ""
+        found.append(f"lbkit's processes have no environment variable {', '.join(line.variables)}")
+    paths = [path for path in _paths(line) if not path.startswith(("/", "$"))]
+    if paths:
+        found.append(
+            f"lbkit's HAProxy has a working folder of its own: write the whole path of {', '.join(paths)}"
+        )
+    return "; ".join(found)
+
+
+def _paths(line: Line) -> Iterator[str]:
+    """Files that it names."""
+    for before, path in pairwise(line.words):
+        if before in _BEFORE_A_FILE:
+            yield path
+    if line.words[0] == "errorfile":
+        yield line.word(2)
+    yield from (match[1] for each in line.words for match in _MAP.finditer(each))
 
 
 WHY = {

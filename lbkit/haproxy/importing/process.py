@@ -7,7 +7,7 @@ from typing import Any
 
 from lbkit.haproxy.importing.cfg import Line, Section
 from lbkit.haproxy.importing.fitting import misfit, misfit_as_raw, misfit_of
-from lbkit.haproxy.importing.part import Renamed
+from lbkit.haproxy.importing.part import Renamed, doubts
 from lbkit.haproxy.importing.report import Report
 from lbkit.haproxy.importing.values import duration, milliseconds, place, size, whole
 from lbkit.haproxy.spec.balancer import LoadBalancer
@@ -84,7 +84,7 @@ def global_(sections: list[Section], renamed: Renamed, report: Report) -> Global
                     report.left_out(line, "global", f"`raw` takes {wrong}")
                 else:
                     raw.append(text)
-                    report.raw(line, "global", _doubts(line))
+                    report.raw(line, "global", doubts(line))
             found.logs |= line.keyword == "log"
             found.verifies &= line.words[:2] != ("ssl-server-verify", "none")
     if logs:
@@ -147,9 +147,3 @@ def _target(line: Line) -> dict[str, Any] | None:
     target["facility"] = words[0]
     target["level"] = words[1] if len(words) == 2 else "debug"
     return None if misfit_of(OneLogTarget, target) else target
-
-
-def _doubts(line: Line) -> str:
-    if line.variables:
-        return f"lbkit's processes have no environment variable {', '.join(line.variables)}"
-    return ""

@@ -14,7 +14,7 @@ from lbkit.haproxy.importing.binds import Files, binds
 from lbkit.haproxy.importing.cfg import Cfg, Line, Section, parse
 from lbkit.haproxy.importing.fitting import misfit_as_raw, misfit_of
 from lbkit.haproxy.importing.frontends import frontend
-from lbkit.haproxy.importing.part import WHY, Renamed
+from lbkit.haproxy.importing.part import WHY, Renamed, doubts
 from lbkit.haproxy.importing.process import Global, global_
 from lbkit.haproxy.importing.report import Report
 from lbkit.haproxy.importing.resolvers import resolvers
@@ -254,7 +254,7 @@ def _shared(cfg: Cfg, sides: Sequence[Proxy], renamed: Renamed, report: Report) 
         if wrong:
             report.left_out(line, "defaults", f"`raw_defaults` takes {wrong}")
         else:
-            report.raw(line, "defaults")
+            report.raw(line, "defaults", doubts(line))
             found.append(text)
     return found
 

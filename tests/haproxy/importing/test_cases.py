@@ -198,13 +198,19 @@ def test_what_is_left_out_is_told_with_the_reason(original: str, line: str, why:
     made(original)
 
 
-def test_environment_variables_stay_and_are_told_of() -> None:
-    original = text(front='http-request set-header X-A "$PLACE"')
-    assert (
-        shop(original)["frontends"]["f"]["raw"]
-        == ["no option dontlognull", 'http-request set-header X-A "$PLACE"'][1:]
-    )
-    assert "PLACE" in about(original, Way.RAW)['http-request set-header X-A "$PLACE"']
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('http-request set-header X-A "$PLACE"', "no environment variable PLACE"),
+        ("http-request deny if { src -f bad.lst }", "the whole path of bad.lst"),
+        ("use_backend %[path,map_beg(paths.map,b)]", "the whole path of paths.map"),
+        ("errorfile 503 errors/503.http", "the whole path of errors/503.http"),
+    ],
+)
+def test_what_is_not_as_before_is_told_of_a_line_that_is(line: str, said: str) -> None:
+    original = text(front=line)
+    assert line in shop(original)["frontends"]["f"]["raw"]
+    assert said in about(original, Way.RAW)[line]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ without a server that can serve.
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ class Changes:
     def one(self) -> str:
         """Make one change in the town's document; what it is. Now and then it turns one backend upside down at once."""
         while True:
-            before, holds = copy.deepcopy(self.town.data), self.town.holds
+            before = self.town.as_it_is()
             if self.chance.random() < self.upside_down:
                 self.backend = self.chance.choice(apps.BACKENDS)
                 acts = self.chance.choices(_OF_SERVERS, k=self.chance.randint(3, 8))
@@ -42,11 +41,7 @@ class Changes:
             said = ", ".join(filter(None, [act(self) for act in acts]))
             if said and self._sound():
                 return said
-            self.town.data = before
-            for path in set(self.town.holds.in_force) - set(holds.in_force):
-                self.town.release(path)
-            for path in set(holds.in_force) - set(self.town.holds.in_force):
-                self.town.hold(path)
+            self.town.back_to(before)
 
     def _sound(self) -> bool:
         held = self.town.holds.in_force

@@ -19,6 +19,9 @@ def town(request: pytest.FixtureRequest, host: Host, topology_name: str, tmp_pat
     made = Town(topology_name, host, tmp_path, versions.program(request.param))
     made.apply()
     yield made
+    # pytest shows it where a test failed
+    told = made.instance.machine.log(made.instance.service, lines=400)
+    print(*[line for line in told if " stopped " not in line and "Stopping" not in line][-60:], sep="\n")
     World(topology_name, host, made.data).destroy()
     assert left_behind(World(topology_name, host, made.data)) == []
 

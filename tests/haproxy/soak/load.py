@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,8 +67,8 @@ def load(
     found = Load() if to is None else to
     over = threading.Event()
     programs = [
-        _wrk(folder, "kept", kept, "", seed, pause=16),
-        _wrk(folder, "fresh", fresh, ', ["Connection"] = "close"', seed, pause=16),
+        _wrk(folder, "kept", kept, "", seed, pause=60),
+        _wrk(folder, "fresh", fresh, ', ["Connection"] = "close"', seed, pause=60),
     ]
     acts = [_keeps, _fresh, _download, _download, _tls, _cookie, _raw]
     threads = [threading.Thread(target=_until_over, args=(act, over, found)) for act in acts]
@@ -128,7 +129,7 @@ def _until_over(
                     break
         except (OSError, http.client.HTTPException, AssertionError) as error:
             found.asked[act.__name__] += 1
-            found.failed.append(f"{act.__name__}: {error!r}")
+            found.failed.append(f"{time.strftime('%H:%M:%S')} {act.__name__}: {error!r}")
             over.wait(0.05)
 
 
@@ -182,10 +183,10 @@ def _cookie(over: threading.Event, found: Load) -> Iterator[tuple[str, str]]:
 def _raw(over: threading.Event, found: Load) -> Iterator[tuple[str, str]]:
     """In tcp mode: a connection that is used for a while, and closed by the client."""
     with socket.create_connection((FRONT, 81), 20) as connection:
-        for _ in range(5):
+        for number in range(5):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n")
             data = connection.recv(65536)
-            assert data.startswith(b"HTTP/1.1 200"), data
+            assert data.startswith(b"HTTP/1.1 200"), (number, data)
             yield "raw", data.rpartition(b"\n")[2].decode()
 
 
@@ -194,7 +195,7 @@ def ask(path: str, host: str = "shop.test", *, port: int = 80) -> str:
     connection = http.client.HTTPConnection(FRONT, port, timeout=20)
     try:
         connection.request("GET", path, headers={"Host": host, "Connection": "close"})
-        return _answer(connection)
+        return _said(connection.getresponse(), path)
     finally:
         connection.close()
 
@@ -235,9 +236,9 @@ def _answer(connection: http.client.HTTPConnection) -> str:
     return _said(connection.getresponse())
 
 
-def _said(response: http.client.HTTPResponse) -> str:
+def _said(response: http.client.HTTPResponse, path: str = "") -> str:
     body = response.read().decode()
-    assert response.status == 200, (response.status, body[:200])
+    assert response.status == 200, (path, response.status, body[:200])
     return body[:8].strip()
 
 

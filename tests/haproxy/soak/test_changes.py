@@ -13,7 +13,8 @@ from tests.haproxy.soak.changes import Changes
 from tests.haproxy.soak.load import Load, load
 from tests.haproxy.soak.town import Town
 
-pytestmark = pytest.mark.sandbox
+# one after the other: side by side they would have each other wait
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("soak")]
 
 CHANGES = int(os.environ.get("SOAK_CHANGES", "500"))
 AT_ONCE = 6  # at most, of changes that are applied together

@@ -14,7 +14,8 @@ from tests.haproxy.soak import apps, oracle
 from tests.haproxy.soak.load import ask, load
 from tests.haproxy.soak.town import Town, server
 
-pytestmark = pytest.mark.sandbox
+# one after the other: side by side they would have each other wait
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("soak")]
 
 DEAD = {"sick": apps.SICK, "closed": apps.CLOSED, "silent": apps.SILENT}
 

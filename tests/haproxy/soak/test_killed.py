@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import signal
@@ -17,7 +16,8 @@ from tests.haproxy.soak.changes import Changes
 from tests.haproxy.soak.load import Load, load
 from tests.haproxy.soak.town import Town
 
-pytestmark = pytest.mark.sandbox
+# one after the other: side by side they would have each other wait
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("soak")]
 
 CHILD = Path(__file__).with_name("killed_apply.py")
 KILLS = 24
@@ -31,7 +31,7 @@ def test_an_apply_that_was_killed_at_a_step_is_gone_on_with(town: Town, seed: in
     kills = step = 0
     with load(town.folder, seed=seed, to=found, kept=4, fresh=2):
         while kills < KILLS:
-            before = copy.deepcopy(town.data)
+            before = town.as_it_is()
             said = [changes.one() for _ in range(10)]
             if chance.random() < 0.4:
                 town.shop["maxconn"] = 2000 + kills
@@ -41,7 +41,7 @@ def test_an_apply_that_was_killed_at_a_step_is_gone_on_with(town: Town, seed: in
             assert code in {0, -signal.SIGKILL}
             kills += code != 0
             if chance.random() < 0.3:
-                town.data = before
+                town.back_to(before)
                 said.append("and back")
             print(f"killed {after} ms after step {step} ({code}): {'; '.join(said)}")
             print("      ", town.change_or_mend(wholly=True))

@@ -13,7 +13,8 @@ from tests.haproxy.soak.load import Load, load
 from tests.haproxy.soak.town import Town, server
 from tests.haproxy.world import until
 
-pytestmark = pytest.mark.sandbox
+# one after the other: side by side they would have each other wait
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("soak")]
 
 RELOADS = 20
 

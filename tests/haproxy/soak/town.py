@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import socket
@@ -144,6 +145,14 @@ class Town:
 
     def release(self, path: str) -> None:
         write_holds(self.host.folder(self.name), self.holds.without(path))
+
+    def as_it_is(self) -> tuple[dict[str, Any], Holds]:
+        """The document and the holds, for `back_to`."""
+        return copy.deepcopy(self.data), self.holds
+
+    def back_to(self, before: tuple[dict[str, Any], Holds]) -> None:
+        self.data, holds = before
+        write_holds(self.host.folder(self.name), holds)
 
     @cached_property
     def instance(self) -> Instance:

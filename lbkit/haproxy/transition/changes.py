@@ -22,6 +22,7 @@ class Changes:
     again: list[str] = field(default_factory=list)  # out of drain or maintenance, or from this into drain
     rests: list[str] = field(default_factory=list)  # into drain or maintenance
     emptied: list[str] = field(default_factory=list)  # weight 0
+    woken: list[str] = field(default_factory=list)  # weight 0 no more
     settings: list[Command] = field(default_factory=list)
     reload: list[str] = field(default_factory=list)  # why, in words
     said: list[str] = field(default_factory=list)  # what changes at run time, in words
@@ -65,6 +66,8 @@ def _changed(of: Backend, name: str, found: Changes) -> None:
     found.settings += _settings(of, name, have, want, found.reload)
     if want.weight == 0 != have.weight and of.dynamic:
         found.emptied.append(name)
+    if want.weight != 0 == have.weight:
+        found.woken.append(name)
 
 
 def _kept(of: Backend, name: str, found: Changes) -> Server:

@@ -63,7 +63,7 @@ def plan_servers(running: Running, wanted: Wanted, can: Capabilities, *, reloads
 
 def _with_reload(of: Backend, found: Changes, moves: Moves) -> None:
     """The next process has them so from its first moment: in the state that a probe of lbkit's finds."""
-    new = dict.fromkeys([*found.came, *found.moved, *found.again, *found.rests])
+    new = dict.fromkeys([*found.came, *found.moved, *found.again, *found.rests, *found.woken])
     moves.new += new
     others = tuple(name for name in of.mine(of.wanted.servers) if of.takes(name) and name not in new)
     probed = tuple(name for name in new if of.takes(name))

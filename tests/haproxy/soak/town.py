@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import lbkit
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
@@ -29,6 +31,7 @@ from lbkit.machine.contract import Machine
 from lbkit.machine.handle import machine
 from lbkit.network.namespace import entered
 from tests.haproxy.soak import apps
+from tests.haproxy.soak.load import Load
 from tests.haproxy.tls.authority import Authority
 from tests.haproxy.world import until
 
@@ -122,6 +125,25 @@ class Town:
 
     def certify(self, name: str, *hosts: str) -> None:
         self.authority.issue(*hosts).write(self.folder / f"{name}.pem")
+
+    def none_lost(self, found: Load) -> None:
+        """No client met a failure. Debian's HAProxy 2.6.12 has one of its own, seen once in some hundred reloads: the
+        worker that is leaving ends with a segmentation fault, and takes a connection with it.
+        """
+        if found.failed and len(found.failed) <= 2 and self._has_crashed():
+            pytest.xfail(f"a leaving worker of HAProxy {self.version} crashed: {found.failed}")
+        assert found.failed == []
+
+    def _has_crashed(self) -> bool:
+        lines = self.instance.machine.log(self.instance.service, lines=2000)
+        return self.version.startswith("2.6") and any(
+            "ormer worker" in line and "exited with code 139" in line for line in lines
+        )
+
+    @property
+    def version(self) -> str:
+        with self.instance.runtime() as runtime:
+            return runtime.info().version
 
     @property
     def shop(self) -> dict[str, Any]:

@@ -116,7 +116,7 @@ plan:
       description: How many changes there are of each action.
       type: dict
     changes:
-      description: Each change with its resource, action, impact, reason, wave, before and after.
+      description: Each change with its resource, action, impact, reason, wave, steps, before and after.
       type: list
       elements: dict
     notes:

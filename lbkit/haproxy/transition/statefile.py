@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from lbkit.haproxy.runtime.servers_state import EMPTY_STATE, Admin
 from lbkit.haproxy.transition.server import Server
 
-_BACKEND, _SERVER, _STATUS = 1, 3, 10  # columns of a line
+_BACKEND, _SERVER, _ADMIN, _STATUS = 1, 3, 6, 10  # columns of a line
 _WEIGHTS = slice(7, 9)
 _NEVER_CHECKED = "1"
 _FEWEST = 20  # columns of a line
@@ -99,10 +99,13 @@ def _weighed(line: str, weight: int | None) -> str:
 
 
 def _sound(line: str) -> str:
-    """A status of 0 in a line kills the worker at the server's first check, in 2.6 and 3.0."""
+    """A status of 0 in a line kills the worker at the server's first check, in 2.6 and 3.0. That the file before said
+    `disabled` once has a server wait for its checks anew: what the next file says is enough.
+    """
     words = line.split(" ")
     if words[_STATUS] == "0":
         words[_STATUS] = _NEVER_CHECKED
+    words[_ADMIN] = str(int(words[_ADMIN]) & ~0x04)
     return " ".join(words)
 
 

@@ -14,8 +14,6 @@ LONGEST_COMMAND = 16_000
 """Bytes of one command with its payload, where tune.bufsize is the default. HAProxy takes 16,380. Of more, 2.6 says
 nothing, as if it were done, and does nothing (or waits for ever); 3.0 refuses it."""
 
-WEIGHTS = range(257)
-
 _SERVER_KEYWORDS = frozenset(
     {
         *(

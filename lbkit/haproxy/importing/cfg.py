@@ -10,24 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-KINDS = frozenset(
-    {
-        *(
-            "acme",
-            "backend",
-            "cache",
-            "crt-store",
-            "defaults",
-            "dynamic-update",
-            "fcgi-app",
-            "frontend",
-            "global",
-        ),
-        *("http-errors", "listen", "log-forward", "log-profile", "mailers", "peers", "program", "resolvers"),
-        *("ring", "traces", "userlist"),
-    }
-)
-"""Words that begin a section."""
+from lbkit.haproxy.spec.raw import SECTIONS
 
 _ESCAPES = {" ": " ", "\\": "\\", "#": "#", "'": "'", '"': '"', "t": "\t", "n": "\n", "r": "\r"}
 _BLANK = " \t\n\v\f\r"  # isspace(3) in the C locale
@@ -115,7 +98,7 @@ def parse(text: str) -> Cfg:
             stray.append(line)
         elif line.problem or depth:
             stray.append(line)
-        elif first in KINDS:
+        elif first in SECTIONS:
             growing.append(_Growing(line))
         elif growing:
             growing[-1].lines.append(line)

@@ -34,19 +34,24 @@ Watcher = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an apply came to. `done` and `not_done` together are the plan's changes. `proof`: where one was wanted."""
+    """What an apply came to. `done` and `not_done` together are the plan's changes. `proof`: where one was wanted.
+
+    `notes`: what rooms told on the way that a person should know, though nothing failed.
+    """
 
     plan: Plan
     done: tuple[Change, ...]
     not_done: tuple[Change, ...]
     seconds: float
     proof: Proof | None = None
+    notes: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         return {
             "plan": self.plan.as_data(),
             "done": [str(change) for change in self.done],
             "not_done": [str(change) for change in self.not_done],
+            "notes": list(self.notes),
             "seconds": round(self.seconds, 3),
             **self.proof_as_data(),
         }
@@ -79,6 +84,7 @@ class ApplyFailed(Failure):
             "during": [str(change) for change in self.during],
             "done": [str(change) for change in self.result.done],
             "not_done": [str(change) for change in self.result.not_done],
+            "notes": list(self.result.notes),
             **self.result.proof_as_data(),
         }
 
@@ -160,6 +166,7 @@ class NotAsDeclared(Failure):
             **super().as_data(),
             "done": [str(change) for change in self.result.done],
             "not_done": [str(change) for change in self.left.changes],
+            "notes": list(self.result.notes),
             "plan": self.left.as_data(),
             **self.result.proof_as_data(),
         }
@@ -206,6 +213,7 @@ class _Run:
         self.watch = watch
         self.room_of = {kind: room for room in rooms for kind in room.kinds}
         self.done: list[Change] = []
+        self.notes: list[str] = []
         self.began = host.clock.monotonic()
         self.lock = threading.Lock()
 
@@ -217,7 +225,7 @@ class _Run:
     def result(self) -> Result:
         done = {change.key for change in self.done}
         left = tuple(change for change in self.plan.changes if change.key not in done)
-        return Result(self.plan, tuple(self.done), left, self.seconds)
+        return Result(self.plan, tuple(self.done), left, self.seconds, notes=tuple(self.notes))
 
     def wave(self, changes: list[Change]) -> None:
         by_room: dict[str, list[Change]] = {}
@@ -298,6 +306,10 @@ class _Done:
     def step(self, change: Change, lines: Sequence[str], /) -> None:
         self.run.journal.write("step", change, lines=list(lines))
         self.run.watch(Event("step", change, self.run.seconds, "; ".join(lines)))
+
+    def note(self, change: Change, text: str, /) -> None:
+        with self.run.lock:
+            self.run.notes.append(f"{change.key}: {text}")
 
 
 def one_by_one(

@@ -152,6 +152,7 @@ class ProofFailed(Failure):
             **super().as_data(),
             "done": [str(change) for change in self.result.done],
             "not_done": [str(change) for change in self.result.not_done],
+            "notes": list(self.result.notes),
             "proof": self.proof.as_data(),
         }
 

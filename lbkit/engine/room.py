@@ -28,6 +28,9 @@ class Done(Protocol):
     def step(self, change: Change, lines: Sequence[str], /) -> None:
         """What a change's next step executes is about to be: lines as in `Change.steps`, in its order."""
 
+    def note(self, change: Change, text: str, /) -> None:
+        """What a person should know of how it went, though it is no failure: a server that did not come up."""
+
 
 class Room(ABC, Generic[S]):
     """One noun. `section` is its key at the top of the document, `model` what a person may write there.

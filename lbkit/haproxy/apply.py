@@ -62,5 +62,9 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
         partial(done.step, change),
         host.clock,
     )
-    notes = execution.carry_out(way.steps)
-    return "; ".join([f"{way.way}: {len(way.lines)} step{'' if len(way.lines) == 1 else 's'}", *notes])
+    try:
+        said = execution.carry_out(way.steps)
+    finally:
+        for note in execution.notes:
+            done.note(change, note)
+    return "; ".join([f"{way.way}: {len(way.lines)} step{'' if len(way.lines) == 1 else 's'}", *said])

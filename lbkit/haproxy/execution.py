@@ -59,18 +59,19 @@ class Execution:
     tell: Callable[[Sequence[str]], None]
     clock: Clock
     notes: list[str] = field(default_factory=list)
+    workers: list[str] = field(default_factory=list)
     up: set[str] = field(default_factory=set)
     _connection: Runtime | None = None
 
     def carry_out(self, steps: Iterable[Step]) -> list[str]:
-        """What was found on the way and is worth telling: a server that did not come up, a pid."""
+        """What was found on the way: the pids of a reload, and what a person should know, which `notes` has alone."""
         try:
             for step in steps:
                 self.tell(step.lines)
                 self._do(step)
         finally:
             self._hang_up()
-        return self.notes
+        return [*self.workers, *self.notes]
 
     def _do(self, step: Step) -> None:
         match step:
@@ -109,7 +110,7 @@ class Execution:
                 self._remember(new, all_new=all_new)
             case Reload():
                 self._hang_up()
-                self.notes.append(process.reload(self.instance, self.running, self.wanted, self.clock))
+                self.workers.append(process.reload(self.instance, self.running, self.wanted, self.clock))
             case UntilLeft(seconds):
                 if not process.alone(self.instance, self.clock, seconds):
                     self.notes.append(

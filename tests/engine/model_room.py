@@ -27,12 +27,16 @@ class Nothing(BaseModel):
 
 @dataclass
 class ModelRoom(Room[Nothing]):
-    """`world` is what stands; `wanted` what shall. `fail_on`: carrying that key out raises. `lie_on`: nothing happens."""
+    """`world` is what stands; `wanted` what shall. `fail_on`: carrying that key out raises. `lie_on`: nothing happens.
+
+    `noted`: what is told of that key while it is carried out.
+    """
 
     wanted: dict[Key, Desired] = field(default_factory=dict)
     world: dict[Key, Actual] = field(default_factory=dict)
     fail_on: Key | None = None
     lie_on: Key | None = None
+    noted: dict[Key, str] = field(default_factory=dict)
     log: list[Change] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,6 +62,8 @@ class ModelRoom(Room[Nothing]):
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         for change in changes:
+            if text := self.noted.get(change.key):
+                done.note(change, text)
             if change.key == self.fail_on:
                 raise Failure(f"{change.key} was to be made", found="no more room")
             with self.lock:

@@ -159,6 +159,20 @@ def test_a_failure_says_what_was_done_and_what_was_not(lbkit: Lbkit, room: ToyRo
     assert data["cause"]["found"] == "no more room"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_person_should_know_is_told_at_the_end_failure_or_not(
+    lbkit: Lbkit, room: ToyRoom, *, fails: bool
+) -> None:
+    wall = Key("thing", "wall")
+    room.noted = {wall: "not up within 15 s: web/web-4 (L4CON)"}
+    room.fail_on = wall if fails else None
+    told = lbkit("apply", "--yes")
+    assert told.out.splitlines()[-1] == "note: thing wall: not up within 15 s: web/web-4 (L4CON)"
+    room.world.pop(wall, None)
+    data = json.loads(lbkit("apply", "--yes", "--json").out)
+    assert data["notes"] == ["thing wall: not up within 15 s: web/web-4 (L4CON)"]
+
+
 def test_an_interrupted_apply_says_how_far_it_came_and_leaves_no_lock(
     lbkit: Lbkit, room: ToyRoom, tmp_path: Path
 ) -> None:

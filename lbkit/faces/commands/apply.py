@@ -104,7 +104,7 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
             if not out.json:
                 out.write("\nThe world has changed in between. This is the plan now:\n\n")
         except (ProofFailed, ApplyFailed, NotAsDeclared) as error:
-            _show_proof(error.result.proof, out)
+            _show_what_was_met(error.result, out)
             raise
         else:
             break
@@ -116,6 +116,15 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
         show_result(out, result, absent=absent)
         _show_proof(result.proof, out)
     return 0
+
+
+def _show_what_was_met(result: Result, out: Out) -> None:
+    """Of an apply that failed: its end tells neither."""
+    if not out.json:
+        from lbkit.faces.render.plan import show_notes  # noqa: PLC0415 - brings rich
+
+        show_notes(out, result)
+    _show_proof(result.proof, out)
 
 
 def _show_proof(proof: Proof | None, out: Out) -> None:

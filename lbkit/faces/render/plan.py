@@ -42,6 +42,13 @@ def show_result(out: Out, result: Result, *, absent: bool) -> None:
             "green",
         ),
     )
+    show_notes(out, result)
+
+
+def show_notes(out: Out, result: Result) -> None:
+    """What a person should know of how it went, though it is no failure."""
+    for note in result.notes:
+        out.show(word(f"note: {note}", "yellow"))
 
 
 def _headline(plan: Plan) -> Text:

@@ -103,6 +103,9 @@ class Said:
     def step(self, change: Change, lines: Sequence[str], /) -> None:
         self.lines += lines
 
+    def note(self, change: Change, text: str, /) -> None:
+        """It stands in the detail as well."""
+
     @property
     def steps(self) -> tuple[str, ...]:
         return tuple(line for line in self.lines if not line.startswith("# "))

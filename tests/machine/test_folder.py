@@ -75,3 +75,14 @@ def test_last_lines_are_whole_printable_and_few(root: Path) -> None:
     folder.write(root, ["app", "log"], b"x" * 100_000)
     (line,) = folder.last_lines(root, ["app", "log"], 2)
     assert len(line) == 400
+
+
+def test_what_a_killed_one_began_goes_with_the_file(root: Path) -> None:
+    folder.write(root, ["app", "sub", "file"], b"whole")
+    (root / "app" / "sub" / folder._begun("file")).write_bytes(b"hal")
+    folder.discard(root, ["app", "sub", "file"])
+    assert not (root / "app" / "sub").exists()
+    (root / "app" / "sub").mkdir(parents=True)
+    (root / "app" / "sub" / folder._begun("never")).write_bytes(b"hal")
+    folder.discard(root, ["app", "sub", "never"])
+    assert not (root / "app" / "sub").exists()

@@ -161,7 +161,6 @@ def _gone(running: Running, wanted: Wanted, known: Mapping[str, tuple[str, str]]
     if unused:
         moves.after.append(Forget(tuple(unused)))
         moves.said += [f"{path} goes" for path in unused]
-    left = [path for path in gone if path in running.files]
-    if left:
-        moves.discard.append(Discard(tuple(left)))
-    moves.marks += [written.mark(path, *known[path]) for path in gone if path in {*unused, *left}]
+    if gone:  # those too that are not there: one of them may have been begun
+        moves.discard.append(Discard(tuple(gone)))
+    moves.marks += [written.mark(path, *known[path]) for path in gone]

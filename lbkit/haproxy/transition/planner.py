@@ -159,7 +159,7 @@ def _start(running: Running, wanted: Wanted) -> Transition:
     else:
         way, reason = Way.START, f"HAProxy does not run{also}"
     known = written.files(running.text or "")
-    left = tuple(path for path in known if path not in wanted.files and path in running.files)
+    left = tuple(path for path in known if path not in wanted.files)
     marks = tuple(written.mark(path, *known[path]) for path in left)
     rest = (Discard(left), Put((CONFIG,))) if left else ()
     return Transition(way, reason, (*starting(wanted, marks), *rest))

@@ -65,10 +65,15 @@ def last_lines(root: Path, parts: Sequence[str], lines: int) -> tuple[str, ...]:
 
 
 def discard(root: Path, parts: Sequence[str]) -> None:
-    """Remove one file, and then the folders between it and PARTS[0] that are empty. Not there: nothing."""
+    """Remove one file, and then the folders between it and PARTS[0] that are empty. Not there: nothing.
+
+    What a killed one began to write in its place goes too.
+    """
     try:
         with _opened(root, parts[:-1]) as folder:
-            os.unlink(parts[-1], dir_fd=folder)
+            for name in (_begun(parts[-1]), parts[-1]):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
         for depth in range(len(parts) - 1, 1, -1):
             with _opened(root, parts[: depth - 1]) as folder:
                 if not _remove_empty(folder, parts[depth - 1]):
@@ -152,8 +157,13 @@ def _step(above: int, name: str, *, make: bool, owner: Owner | None) -> int:
     return below
 
 
+def _begun(name: str) -> str:
+    """Where a file is written before it gets its name. Always the same: the next write clears away a killed one's."""
+    return f".{name[:200]}.lbkit-new"
+
+
 def _write_in(folder: int, name: str, content: bytes, mode: int, owner: Owner | None) -> None:
-    temporary = f".{name[:200]}.lbkit-new"  # always the same: the next write clears away a killed one's
+    temporary = _begun(name)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)
     descriptor = os.open(

@@ -149,7 +149,7 @@ def leaves_nothing_behind(town: Town) -> None:
     }
     wanted |= {f"maps/http.{kind}.map" for kind in ("exact", "prefix")}
     wanted |= {f"lists/http.{which}.list" for which in ("allow", "deny")}
-    assert (sorted(found - wanted), sorted(wanted - found)) == ([], [])
+    assert found == wanted, f"too many: {sorted(found - wanted)}; missing: {sorted(wanted - found)}"
 
 
 def _used(town: Town) -> list[str]:

@@ -2,6 +2,7 @@
 
 BIN := .venv/bin
 ARGS ?=
+FUZZ_SECONDS ?= 60
 
 .PHONY: demo test fuzz check bench setup clean
 
@@ -13,9 +14,16 @@ demo:
 test: setup
 	@$(BIN)/lbkit sandbox -- $(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
 
-# Thousands of load balancers and raw lines by chance, each shown to every HAProxy: minutes.
+# Thousands of load balancers and raw lines by chance, each shown to every HAProxy: minutes. Then FUZZ_SECONDS of texts that
+# atheris makes of recorded ones, for each kind; what it found stays in build/fuzz.
 fuzz: setup
+	@$(BIN)/pip install -q --disable-pip-version-check 'atheris>=3.0'
 	@FUZZ_EXAMPLES=2000 $(BIN)/lbkit sandbox -- $(BIN)/pytest -q tests/haproxy/test_backends.py -k "accepted or raw_line"
+	@for kind in values files replies; do \
+	  mkdir -p build/fuzz/$$kind && $(BIN)/python tests/haproxy/fuzz.py $$kind build/fuzz/$$kind \
+	    tests/haproxy/importing/cases tests/haproxy/recorded \
+	    -artifact_prefix=build/fuzz/ -max_total_time=$(FUZZ_SECONDS) -max_len=8000 || exit 1; \
+	done
 
 check: setup
 	$(BIN)/ruff check .

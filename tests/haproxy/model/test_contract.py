@@ -138,11 +138,11 @@ def both(
 
 
 def states(worker: Worker) -> dict[str, tuple[object, ...]]:
-    """When all checks have spoken."""
+    """When all checks have spoken. Of a check that rests not its count: one that was under way may have counted yet."""
     worker.world.pass_time(5)
     return {
         name: (server.op, server.admin, server.weight, server.initial_weight, server.status, server.result,
-               server.health, server.check & ~1, server.place[1], server.maxconn, server.shown.partition(" -")[0])
+               None if server.check & 8 else server.health, server.check & ~1, server.place[1], server.maxconn, server.shown.partition(" -")[0])
         for name, server in worker.servers.items()
     }  # fmt: skip
 
@@ -164,7 +164,8 @@ def real_states(real: Bare) -> dict[str, tuple[object, ...]]:
             continue
         found[f"{row['pxname']}/{row['svname']}"] = (
             *(int(state[f"srv_{name}"]) for name in ("op_state", "admin_state", "uweight", "iweight", "check_status",
-                                                     "check_result", "check_health")),
+                                                     "check_result")),
+            None if int(state["srv_check_state"]) & 8 else int(state["srv_check_health"]),
             int(state["srv_check_state"]) & ~1, int(state["srv_port"]), int(row["slim"] or 0), row["status"].partition(" -")[0],
         )  # fmt: skip
     return found

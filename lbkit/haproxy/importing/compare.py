@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lbkit.haproxy.importing.cfg import Line, parse
+from lbkit.haproxy.importing.cfg import parse
+from lbkit.haproxy.importing.compare_servers import servers_as_meant
 from lbkit.haproxy.importing.settings import Proxy, proxies
 from lbkit.haproxy.importing.values import Names, milliseconds
 
@@ -58,34 +59,6 @@ _TIMES = {
 _FALLBACK = {"queue": "connect", "http-keep-alive": "http-request"}
 _OWN = frozenset({"option idle-close-on-response", "load-server-state-from-file", "mode", "bind"})
 _FORMATS = frozenset({"option httplog", "option tcplog", "option httpslog", "log-format"})
-_CHECK_MS = {"inter", "fastinter", "downinter", "agent-inter", "slowstart"}
-_USUAL_WORDS = {
-    "weight": "1",
-    "inter": "2000",
-    "rise": "2",
-    "fall": "3",
-    "maxconn": "0",
-    "agent-inter": "2000",
-}
-_VALUED = frozenset(
-    {
-        *("addr", "agent-inter", "agent-port", "agent-send", "alpn", "ca-file", "check-sni", "cookie", "crt"),
-        *("downinter", "error-limit", "fall", "fastinter", "id", "init-addr", "inter", "maxconn", "maxqueue"),
-        *("minconn", "observe", "on-error", "on-marked-down", "on-marked-up", "port", "proto", "redir"),
-        *(
-            "resolve-prefer",
-            "resolvers",
-            "rise",
-            "slowstart",
-            "sni",
-            "socks4",
-            "source",
-            "ssl-min-ver",
-            "track",
-        ),
-        *("verify", "verifyhost", "weight", "pool-max-conn", "init-state", "proxy-v2-options", "usesrc"),
-    }
-)
 
 
 @dataclass(slots=True)
@@ -243,7 +216,7 @@ def _meaning(proxy: Proxy, files: Mapping[str, str]) -> Meaning:
             name == "tarpit" or name.startswith({"frontend": "c", "backend": "s"}[proxy.side])
         ):
             found.settings[f"timeout {name}"] = f"{milliseconds(last.word(2))} ms"
-    found.servers = _servers(proxy)
+    found.servers = servers_as_meant(proxy)
     if "cookie" not in found.settings:
         for words in found.servers.values():
             words.pop("cookie", None)
@@ -297,45 +270,3 @@ def _listed(words: tuple[str, ...], files: Mapping[str, str]) -> Iterator[str]:
             yield from (word, path)
         else:
             yield word
-
-
-def _servers(proxy: Proxy) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    shared: dict[str, str] = {}
-    for line in proxy.all("server", "default-server"):
-        if line.words[0] == "default-server":
-            own = _words(line, 1)
-            shared = {**{word: value for word, value in shared.items() if word not in own}, **own}
-            continue
-        own = _words(line, 3)
-        words = {**{word: value for word, value in shared.items() if word not in own}, **own}
-        for word in ("check", "ssl"):
-            said = [each for each in words if each in {word, f"no-{word}"}]
-            if said and said[-1] != word:
-                words.pop(word, None)
-            words.pop(f"no-{word}", None)
-        if "check" not in words:
-            words = {
-                word: value
-                for word, value in words.items()
-                if word not in {"inter", "fastinter", "downinter", "rise", "fall", "port"}
-            }
-        if "ssl" in words:
-            words = {"ssl-min-ver": "TLSv1.2", **words}
-            words.pop("check-ssl", None)  # it goes without saying, unless the check has a port of its own
-        if "resolvers" in words:
-            words["resolvers"] = "asked"
-        found[line.words[1]] = {
-            "at": line.words[2],
-            **{word: value for word, value in words.items() if _USUAL_WORDS.get(word) != value},
-        }
-    return found
-
-
-def _words(line: Line, begin: int) -> dict[str, str]:
-    found = {}
-    rest = iter(line.words[begin:])
-    for word in rest:
-        value = next(rest, "") if word in _VALUED else ""
-        found[word] = str(milliseconds(value)) if word in _CHECK_MS else value
-    return found

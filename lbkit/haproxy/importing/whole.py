@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbkit.base.errors import Mistake
-from lbkit.haproxy.importing import logs
-from lbkit.haproxy.importing.backends import NOTHING, Resolving, backend
+from lbkit.haproxy.importing.backends import Resolving, backend
 from lbkit.haproxy.importing.binds import Files, binds
 from lbkit.haproxy.importing.cfg import Cfg, Line, Section, parse
+from lbkit.haproxy.importing.defaults import hoisted, shared
 from lbkit.haproxy.importing.fitting import misfit_as_raw, misfit_of
 from lbkit.haproxy.importing.frontends import frontend
-from lbkit.haproxy.importing.part import WHY, Renamed, doubts
+from lbkit.haproxy.importing.part import Renamed
 from lbkit.haproxy.importing.process import Global, global_
 from lbkit.haproxy.importing.report import Report
 from lbkit.haproxy.importing.resolvers import resolvers
@@ -24,51 +24,6 @@ from lbkit.haproxy.importing.values import Names
 from lbkit.haproxy.spec.raw import RawHead
 from lbkit.haproxy.spec.words import PEERS
 
-_SAID = frozenset(
-    {
-        *("balance", "clitcpka-cnt", "clitcpka-idle", "clitcpka-intvl", "cookie", "default-server"),
-        *(
-            "default_backend",
-            "dynamic-cookie-key",
-            "external-check",
-            "fullconn",
-            "hash-balance-factor",
-            "hash-type",
-        ),
-        *("http-check", "http-reuse", "load-server-state-from-file", "log", "log-format", "maxconn", "mode"),
-        *("option abortonclose", "option allbackups", "option clitcpka", "option dontlognull"),
-        *(
-            "option external-check",
-            "option forwardfor",
-            "option httpchk",
-            "option httplog",
-            "option httpslog",
-        ),
-        *("option idle-close-on-response", "option ldap-check", "option mysql-check", "option pgsql-check"),
-        *(
-            "option redis-check",
-            "option redispatch",
-            "option smtpchk",
-            "option spop-check",
-            "option srvtcpka",
-        ),
-        *("option ssl-hello-chk", "option tcp-check", "option tcplog", "rate-limit", "retries", "retry-on"),
-        *("srvtcpka-cnt", "srvtcpka-idle", "srvtcpka-intvl", "tcp-check", "timeout check", "timeout client"),
-        *(
-            "timeout connect",
-            "timeout http-keep-alive",
-            "timeout http-request",
-            "timeout queue",
-            "timeout server",
-        ),
-        *("timeout tunnel",),
-    }
-)
-"""Keywords that keys of each frontend or backend may say. Others of the section `defaults` can stay there, as raw."""
-
-_RULES = frozenset(
-    {"acl", "http-request", "http-response", "http-after-response", "tcp-request", "tcp-response"}
-)
 _INSTEAD = {
     "peers": "`peers: true` makes one of the load balancer's own machines",
     "program": "lbkit's machines run programs: `machines.NAME.run`",
@@ -129,7 +84,7 @@ def _balancer(
     cfg: Cfg, fronts: list[Proxy], backs: list[Proxy], renamed: Renamed, report: Report, machines: str
 ) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     process = global_([section for section in cfg.sections if section.kind == "global"], renamed, report)
-    raw_defaults = _shared(cfg, [*fronts, *backs], renamed, report)
+    raw_defaults = shared(cfg, [*fronts, *backs], renamed, report)
     for proxy in (*fronts, *backs):
         for line in proxy.overridden():
             proxy.taken.add(line.number)
@@ -151,7 +106,7 @@ def _balancer(
         backends[label] = backend(proxy, renamed, files, found_times, resolving, report, logged=process.logs)
         lines["backends", label] = proxy.section.head.number
     data["timeouts"] = found_times.data
-    raw_defaults = [*found_times.unset, *_hoisted(frontends, backends), *raw_defaults]
+    raw_defaults = [*found_times.unset, *hoisted(frontends, backends), *raw_defaults]
     for part in frontends.values():
         if "backend" not in part and "raw" not in part:
             tcp = part.get("mode") == "tcp"
@@ -234,56 +189,6 @@ def _tables(cfg: Cfg) -> dict[str, str]:
         for section in cfg.sections
         if section.kind == "peers" and not any(line.word(0) == "table" for line in section.lines)
     }
-
-
-def _shared(cfg: Cfg, sides: Sequence[Proxy], renamed: Renamed, report: Report) -> list[str]:
-    """Lines of the one section `defaults` that all begin from, as `raw_defaults`."""
-    bases = {id(base): base for section, base in with_defaults(cfg)}
-    used = [base for base in bases.values() if base is not None]
-    if len({base.head.number for base in used}) != 1 or len(bases) != 1:
-        return []
-    found = []
-    for line in used[0].lines:
-        text = renamed.line(line)
-        wrong = misfit_as_raw("defaults", text)
-        if line.keyword in _SAID or line.words[0] in _RULES or line.keyword in WHY:
-            continue
-        for proxy in sides:
-            proxy.taken.add(line.number)
-        if wrong:
-            report.left_out(line, "defaults", f"`raw_defaults` takes {wrong}")
-        else:
-            report.raw(line, "defaults", doubts(line))
-            found.append(text)
-    return found
-
-
-def _hoisted(frontends: dict[str, Any], backends: dict[str, Any]) -> list[str]:
-    """Lines about lbkit's own `defaults` that all of them have, once."""
-    found = []
-    everyone = [*frontends.values(), *backends.values()]
-    redispatch = {
-        line for part in backends.values() for line in part.get("raw", ()) if line.startswith("option redis")
-    }
-    for line, parts in (
-        ("no option dontlognull", list(frontends.values())),
-        ("no log", everyone),
-        (logs.OWN, everyone),
-        *(
-            (line, list(backends.values()))
-            for line in sorted(redispatch)
-            if line.startswith("option redispatch")
-        ),
-    ):
-        if parts and all(line in part.get("raw", ()) for part in parts):
-            found.append(line)
-            for part in parts:
-                part["raw"].remove(line)
-                if not part["raw"]:
-                    del part["raw"]
-                    if "servers" in part and not part["servers"]:
-                        part["raw"] = [NOTHING]
-    return found
 
 
 def _sections(cfg: Cfg, resolvers_name: str, report: Report) -> dict[str, list[str]]:

@@ -171,7 +171,12 @@ def real_states(real: Bare) -> dict[str, tuple[object, ...]]:
     return found
 
 
-def alike(real: Bare, model: Worker, after: str) -> None:
+TRIES = 3
+"""Of which one has to be alike: what a real check says that is under way while a command comes, nobody can tell."""
+
+
+def alike(real: Bare, model: Worker, after: str) -> list[str]:
+    """What is not."""
     expected = states(model)
     others: list[str] = []
 
@@ -182,7 +187,7 @@ def alike(real: Bare, model: Worker, after: str) -> None:
         return not others
 
     wait_for(SystemClock(), 3, lambda: same() or None)
-    assert not others, after
+    return [f"after {after}: {other}" for other in others]
 
 
 def reply(text: str) -> str:
@@ -198,15 +203,28 @@ def reply(text: str) -> str:
 def test_commands_do_the_same(
     netns: None, tmp_path: Path, version: str, script: str, files: dict[str, bytes]
 ) -> None:
-    with both(version, tmp_path, files, []) as (real, model):
-        alike(real, model, "start")
-        for each in SCRIPTS[script]:
-            line, _, content = each.partition(" <<")
-            payload = files[f"certs/{content}.pem"].decode().strip() if content else None
-            said = [model.answer(command.strip(), payload) for command in line.split(";")]
-            answer = real.ask(line, payload=payload)
-            assert reply(answer) == reply("\n".join(said)), line
-            alike(real, model, line)
+    others = ["never tried"]
+    for number in range(TRIES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with both(version, folder, files, []) as (real, model):
+            others = alike(real, model, "start") or _carried_out(script, real, model, files)
+        if not others:
+            break
+    assert others == []
+
+
+def _carried_out(script: str, real: Bare, model: Worker, files: dict[str, bytes]) -> list[str]:
+    """Where the two are no longer alike."""
+    for each in SCRIPTS[script]:
+        line, _, content = each.partition(" <<")
+        payload = files[f"certs/{content}.pem"].decode().strip() if content else None
+        said = [model.answer(command.strip(), payload) for command in line.split(";")]
+        answer = real.ask(line, payload=payload)
+        assert reply(answer) == reply("\n".join(said)), line
+        if others := alike(real, model, line):
+            return others
+    return []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -215,4 +233,4 @@ def test_the_server_state_file_says_the_same(
     netns: None, tmp_path: Path, version: str, state: str, files: dict[str, bytes]
 ) -> None:
     with both(version, tmp_path, files, STATES[state]) as (real, model):
-        alike(real, model, state)
+        assert alike(real, model, state) == []

@@ -96,7 +96,7 @@ def _words(have: Server, want: Server) -> str:
     said += [
         f"{what}: {was} -> {now}"
         for what, was, now in (
-            ("weight", have.weight, want.weight),
+            ("weight", _weight(have), _weight(want)),
             ("maxconn", have.maxconn or "none", want.maxconn or "none"),
             ("backup", _yes(have.backup), _yes(want.backup)),
             ("cookie", have.cookie or "none", want.cookie or "none"),
@@ -145,6 +145,10 @@ def _settings(of: Backend, name: str, have: Server, want: Server, reload: list[s
         yield to.disable_health(*pair(name))
     elif want.checked and not have.checked and have.admin == want.admin and have.place == want.place:
         yield to.enable_health(*pair(name))
+
+
+def _weight(server: Server) -> str:
+    return "its agent's" if server.weight is None else str(server.weight)
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001

@@ -63,6 +63,7 @@ CASES: dict[str, tuple[Document, Document]] = {
     "cookie": (shop(A, cookie="S"), shop(B, cookie="S")),
     "check": (shop(A, B), shop(moved(A), B, health_check={**CHECK, "path": "/ready"})),
     "backup": (shop(A, B), shop(A, {**B, "backup": True})),
+    "agent": (shop(A), shop(A, health_check={**CHECK, "agent": {"port": 9999}})),
 }
 
 

@@ -24,6 +24,7 @@ from lbkit.haproxy.runtime.questions import (
     crt_list,
     map_entries,
 )
+from lbkit.haproxy.runtime.stat import Settings
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running
@@ -62,18 +63,20 @@ def look(
     try:
         with instance.runtime(timeout=5.0) as runtime:
             info = runtime.info()
+            told = runtime.read(SETTINGS)
             return Running(
                 text,
                 alive=True,
                 answers=True,
                 loaded=info.digest,
                 version=info.version,
-                servers=_servers(runtime, text or ""),
+                servers=_servers(runtime, text or "", told),
                 files=files,
                 tables=dict(_tables(runtime, known)),
                 certificates=_certificates(runtime) | dict(_authorities(runtime, known)),
                 remembered=_remembered(instance) if by_hand else {},
                 command=command,
+                shut={name: row.shut for (name, _), row in told.items() if row.shut},
             )
     except Failure:
         return Running(text, alive=True, files=files)
@@ -88,15 +91,15 @@ def state_of(running: Running) -> dict[str, Any]:
         "loaded": running.loaded,
         "version": running.version,
         "servers": running.servers,
+        "shut": running.shut,
         "files": running.files,
         "tables": running.tables,
         "certificates": running.certificates,
     }
 
 
-def _servers(runtime: Runtime, text: str) -> dict[str, str]:
+def _servers(runtime: Runtime, text: str, told: Mapping[tuple[str, str], Settings]) -> dict[str, str]:
     """In the order of the process."""
-    told = runtime.read(SETTINGS)
     agents = {
         name
         for (kind, name), section in written.sections(text).items()

@@ -26,6 +26,8 @@ class Settings(NamedTuple):
     backup: bool
     limit: int
     cookie: str
+    shut: str = ""
+    """Of a frontend that somebody closed at run time: PAUSED, which can be undone, or STOP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,13 @@ def parse_settings(text: str) -> dict[tuple[str, str], Settings]:
     """Of each row, by proxy and server, what a plan asks: a third of the work of all that the statistics tell."""
     known: dict[tuple[str, ...], Settings] = {}
     found: dict[tuple[str, str], Settings] = {}
-    for proxy, server, *told in _columns(text, ("pxname", "svname", "bck", "slim", "cookie")):
-        backup, limit, cookie = told
+    for proxy, server, *told in _columns(text, ("pxname", "svname", "bck", "slim", "cookie", "status")):
+        backup, limit, cookie, status = told
         settings = known.get((backup, limit, cookie))
         if settings is None:
             settings = known[backup, limit, cookie] = Settings(backup == "1", int(limit or 0), cookie)
+        if server == "FRONTEND" and status in {"PAUSED", "STOP"}:
+            settings = settings._replace(shut=status)
         found[proxy, server] = settings
     return found
 

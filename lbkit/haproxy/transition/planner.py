@@ -16,6 +16,7 @@ from lbkit.haproxy.config.paths import CONFIG
 from lbkit.haproxy.text.digest import digest_in
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.files import FileMoves, plan_files
+from lbkit.haproxy.transition.frontends import plan_frontends
 from lbkit.haproxy.transition.servers import Moves, plan_servers
 from lbkit.haproxy.transition.state import Running, Wanted
 from lbkit.haproxy.transition.steps import (
@@ -66,20 +67,24 @@ def transition(running: Running, wanted: Wanted) -> Transition:
     can = capabilities.of(running.version)
     servers = plan_servers(running, wanted, can)
     files = plan_files(running, wanted, can)
-    reload = _why_reload(running, wanted, servers, files)
+    fronts = plan_frontends(running, wanted)
+    reload = [*_why_reload(running, wanted, servers, files), *fronts.reload]
     if reload:
         servers = plan_servers(running, wanted, can, reloads=True)
     steps = _steps(running, wanted, servers, files, reload=bool(reload))
+    if not reload:
+        steps += tuple(fronts.open)
+    kept = (*servers.kept, *fronts.kept)
     if not steps:
-        return Transition(Way.NOTHING, kept=tuple(servers.kept))
-    said = list(dict.fromkeys([*reload, *servers.said, *files.said]))
+        return Transition(Way.NOTHING, kept=kept)
+    said = list(dict.fromkeys([*reload, *servers.said, *files.said, *fronts.said]))
     if reload:
         way = Way.RELOAD
     elif all(isinstance(step, Check | Put | Discard) for step in steps):
         way, said = Way.WRITE, ["its file is not what it should be; the running HAProxy is"]
     else:
         way = Way.RUNTIME
-    return Transition(way, sentence(said), steps, tuple(servers.kept))
+    return Transition(way, sentence(said), steps, kept)
 
 
 def _why_reload(running: Running, wanted: Wanted, servers: Moves, files: FileMoves) -> list[str]:

@@ -26,6 +26,7 @@ class Running:
     "BACKEND/SERVER", as `str(Server)`. `files`: digests of what lies on disk, by path. `tables`: the entries of
     each map and list that the process has. `certificates`: fingerprints by path, "" of one that is empty.
     `command`: by which it was started, "" where that is not known. `remembered`: the servers of the server-state file, weight and admin state (as "WEIGHT ADMIN").
+    `shut`: frontends that somebody closed at the runtime socket, PAUSED or STOP.
     """
 
     text: str | None
@@ -38,6 +39,7 @@ class Running:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     certificates: Mapping[str, str] = field(default_factory=dict)
     remembered: Mapping[str, str] = field(default_factory=dict)
+    shut: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
 
     def server(self, name: str) -> Server:

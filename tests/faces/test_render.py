@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lbkit.base.secrets import Secret
-from lbkit.engine.change import Action, Change, Impact
+from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.faces.render.difference import before_and_after, difference
 from lbkit.faces.render.harmless import harmless
@@ -81,6 +82,22 @@ def test_a_plan_in_detail(lbkit: Lbkit) -> None:
     told = lbkit("plan", "--detail").out
     head, tail = PLAN.split("\n+ 2 to")
     assert told == f"{head}{DETAIL}\n+ 2 to{tail}"
+
+
+def test_steps_that_are_left_out_are_counted_and_the_option_that_shows_them_is_one(
+    lbkit: Lbkit, room: ToyRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = tuple(f"set server web/web-{number} weight 1" for number in range(1, 31))
+    update = Verdict(Action.UPDATE, Impact.HITLESS, "weights", steps)
+    monkeypatch.setattr(room, "judge_update", lambda *_: update)
+    short = lbkit("plan").out
+    assert "web-20 " in short
+    assert "web-21 " not in short
+    (hint,) = [line for line in short.splitlines() if "and 10 more" in line]
+    options = re.findall("--[a-z]+", hint)
+    assert options == ["--detail", "--json"]
+    for option in options:
+        assert "web-30 " in lbkit("plan", option).out
 
 
 def test_status_and_explain(lbkit: Lbkit) -> None:

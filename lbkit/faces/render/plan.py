@@ -16,7 +16,7 @@ from lbkit.faces.render.harmless import harmless, one_line
 from lbkit.faces.render.words import ACTION_STYLES, IMPACT_STYLES, SYMBOLS, word
 
 MOST_STEPS = 20
-"""Of one change, shown without --diff."""
+"""Of one change, shown without --detail."""
 
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -95,7 +95,7 @@ def _steps(plan: Plan, *, most: int | None) -> Iterator[tuple[Text, list[Text]]]
             for number, step in enumerate(steps[:most], 1)
         ]
         if most is not None and len(steps) > most:
-            lines.append(Text(f"    … and {len(steps) - most} more: --diff or --json has all", style="dim"))
+            lines.append(Text(f"    … and {len(steps) - most} more: --detail or --json has all", style="dim"))
         yield title, lines
 
 

@@ -163,12 +163,15 @@ def _begun(name: str) -> str:
 
 
 def _write_in(folder: int, name: str, content: bytes, mode: int, owner: Owner | None) -> None:
+    """Written without a name where the file system can: what a kill cuts off is then gone by itself."""
     temporary = _begun(name)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder
-    )
+    descriptor = _nameless(folder)
+    named = descriptor is None
+    if descriptor is None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
@@ -177,8 +180,22 @@ def _write_in(folder: int, name: str, content: bytes, mode: int, owner: Owner | 
                 os.fchown(descriptor, *owner)
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
+            if not named:
+                named = True
+                os.link(f"/proc/self/fd/{descriptor}", temporary, dst_dir_fd=folder, follow_symlinks=True)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary, dir_fd=folder)
+        if named:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def _nameless(folder: int) -> int | None:
+    """A new file of the folder's file system, open for writing; None where that has no such files."""
+    try:
+        return os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno in {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}:
+            return None
         raise

@@ -25,6 +25,14 @@ _BEGIN = "haproxy version is"  # the first line of each start and reload in HAPr
 def check(instance: Instance, files: Mapping[str, tuple[bytes, int]]) -> None:
     """Have HAProxy itself read the configuration with all its files, in a folder that passes."""
     state = {STATE_FILE: (EMPTY_STATE.encode(), 0o640)}
+    said = instance.machine.rehearse(instance.service, (instance.executable, "-v"), {})
+    if "roxy version" not in said.stdout[:40]:  # "HA-Proxy" before 2.4
+        raise Failure(
+            f"`{instance.executable} -v` was to be an HAProxy",
+            found=said.stdout[:80].strip() or said.stderr[:80].strip() or "it says nothing",
+            where=instance.where,
+            remedy="nothing was changed; mend `program` of the load balancer",
+        )
     done = instance.machine.rehearse(
         instance.service, (instance.executable, "-c", "-f", CONFIG), {**files, **state}
     )

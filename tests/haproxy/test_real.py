@@ -342,3 +342,14 @@ def test_another_executable_is_a_restart_and_then_runs(world: World) -> None:
     with world.haproxy("lb-1").runtime() as runtime:
         assert runtime.info().version.startswith("3.0")
     get()
+
+
+def test_what_is_no_haproxy_never_replaces_one(world: World) -> None:
+    world.apply()
+    before = world.pid("lb-1", "haproxy-shop")
+    world.shop["program"] = "/bin/true"
+    with pytest.raises(ApplyFailed) as caught:
+        world.apply()
+    assert "was to be an HAProxy" in str(caught.value)
+    assert world.pid("lb-1", "haproxy-shop") == before
+    get()

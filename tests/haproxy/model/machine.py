@@ -143,6 +143,8 @@ class ModelMachine:
         files: Mapping[str, tuple[bytes, int]],
         **_: object,
     ) -> Completed:
+        if "-v" in argv:
+            return Completed(tuple(argv), 0, f"HAProxy version {self.version}.0\n", "")
         try:
             Worker(World(), self.version, {path: content for path, (content, _) in files.items()})
         except Refused as error:

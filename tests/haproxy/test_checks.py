@@ -15,7 +15,7 @@ import pytest
 
 from lbkit.haproxy.runtime import Row, Runtime
 from lbkit.haproxy.text.check import check as check_lines
-from lbkit.haproxy.text.check import check_words
+from lbkit.haproxy.text.check import check_words, own_words
 from lbkit.haproxy.text.words import Words, word
 from lbkit.health.conversation import ServerTls, Traffic
 from lbkit.health.outcome import Outcome, Target
@@ -133,7 +133,8 @@ def text(cases: dict[str, tuple[Case, int]]) -> str:
         check = check_of(case)
         lines += [f"backend {name}", *(line(*words) for words in check_lines(check, "shop"))]
         words = check_words(check, verified=case.ca is not None)
-        lines.append(line("server", "s", f"127.0.0.1:{port}", *words, *traffic_words(case)))
+        words = (*words, *own_words(check), *traffic_words(case))
+        lines.append(line("server", "s", f"127.0.0.1:{port}", *words))
     return "\n".join(lines) + "\n"
 
 

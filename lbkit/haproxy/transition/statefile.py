@@ -14,6 +14,7 @@ from lbkit.haproxy.transition.server import Server
 
 _BACKEND, _SERVER, _ADMIN, _STATUS = 1, 3, 6, 10  # columns of a line
 _WEIGHTS = slice(7, 9)
+_ASKED_AT = slice(21, 25)  # check's port and address, agent's address and port
 _NEVER_CHECKED = "1"
 _FEWEST = 20  # columns of a line
 _WANTED = "# wanted "
@@ -106,6 +107,8 @@ def _sound(line: str) -> str:
     if words[_STATUS] == "0":
         words[_STATUS] = _NEVER_CHECKED
     words[_ADMIN] = str(int(words[_ADMIN]) & ~0x04)
+    if len(words) > _ASKED_AT.start:  # where checks and agents are asked stands in the file: a line's would win
+        words[_ASKED_AT] = "0", "-", "-", "0"
     return " ".join(words)
 
 

@@ -107,7 +107,8 @@ def _sound(line: str) -> str:
     if words[_STATUS] == "0":
         words[_STATUS] = _NEVER_CHECKED
     words[_ADMIN] = str(int(words[_ADMIN]) & ~0x04)
-    if len(words) > _ASKED_AT.start:  # where checks and agents are asked stands in the file: a line's would win
+    if len(words) > _ASKED_AT.start:
+        # where checks and agents are asked stands in the file: a line's would win
         words[_ASKED_AT] = "0", "-", "-", "0"
     return " ".join(words)
 

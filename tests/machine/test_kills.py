@@ -31,7 +31,6 @@ ONCE_EACH = dict.fromkeys(["a/comes", "a/restarts", "a/stays", "c/y"], 1)
 CHANGING = {
     "os.chmod",
     "os.chown",
-    "os.link",
     "os.mkdir",
     "os.remove",
     "os.rename",

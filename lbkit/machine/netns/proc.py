@@ -24,6 +24,7 @@ class Stat:
     parent: int
     session: int
     dead: bool  # a zombie: it only waits for its parent to look
+    leaving: bool = False  # on its way to its end (PF_EXITING): what it was cannot be seen any more
 
 
 def read_stat(pid: int) -> Stat | None:
@@ -38,7 +39,8 @@ def read_stat(pid: int) -> Stat | None:
         return None
     # a leader that ended before its threads looks like a zombie, but the process lives on in them
     dead = fields[0] in {b"Z", b"X", b"x"} and int(fields[17]) <= 1
-    return Stat(pid, int(fields[19]), int(fields[1]), int(fields[3]), dead)
+    leaving = bool(int(fields[6]) & _PF_EXITING)
+    return Stat(pid, int(fields[19]), int(fields[1]), int(fields[3]), dead, leaving)
 
 
 def every_stat() -> Iterator[Stat]:
@@ -51,8 +53,8 @@ def every_stat() -> Iterator[Stat]:
 def census() -> dict[Stat, str]:
     """All processes that live now, with their marks.
 
-    A process that becomes a service forks once, and ends (shim.py): where any ended before it was looked at, its
-    child may have come after the list was read. Then a second look finds that.
+    A process that becomes a service forks once, and ends (shim.py): where any ended before it was looked at, or was about
+    to, its child may have come after the list was read. Then a second look finds that.
     """
     seen, gone = _look()
     return seen | _look()[0] if gone else seen
@@ -69,8 +71,8 @@ def _look() -> tuple[dict[Stat, str], bool]:
             gone = True
             continue
         seen[stat] = service_mark(stat.pid)
-        if not seen[stat] and ((again := read_stat(stat.pid)) is None or again.dead):
-            gone = True
+        if not seen[stat] and ((again := read_stat(stat.pid)) is None or again.dead or again.leaving):
+            gone = True  # its memory goes first, with its mark in it, and under load its end may be long after
     return seen, gone
 
 

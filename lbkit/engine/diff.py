@@ -14,12 +14,17 @@ from lbkit.engine.resource import Actual, Desired, Key
 class Judge(Protocol):
     """What a room knows of its kinds. All three are pure."""
 
-    def judge_create(self, want: Desired) -> Verdict: ...
+    def judge_create(self, want: Desired) -> Verdict | None:
+        """None: it comes by itself, with the thing that it is within."""
+        ...
+
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         """None: `have` is as wanted. Anything in `have` that `want` does not speak of is no difference."""
         ...
 
-    def judge_delete(self, have: Actual) -> Verdict: ...
+    def judge_delete(self, have: Actual) -> Verdict | None:
+        """None: it goes by itself, with the thing that it is within."""
+        ...
 
 
 class ForeignObject(Failure):
@@ -63,8 +68,8 @@ def diff(
     for have in actual:
         want_now = wanted.get(have.key)
         if want_now is None:
-            if have.owner == owner:
-                changes.append(_change(have.key, judge.judge_delete(have), None, have))
+            if have.owner == owner and (gone := judge.judge_delete(have)) is not None:
+                changes.append(_change(have.key, gone, None, have))
             continue
         seen.add(have.key)
         if have.owner == owner if have.free is None else have.free:
@@ -81,9 +86,9 @@ def diff(
             foreign.append(have)
     if foreign:
         raise ForeignObject(owner, foreign)
-    changes.extend(
-        _change(key, judge.judge_create(want), want, None) for key, want in wanted.items() if key not in seen
-    )
+    for key, want in wanted.items():
+        if key not in seen and (new := judge.judge_create(want)) is not None:
+            changes.append(_change(key, new, want, None))
     return changes
 
 

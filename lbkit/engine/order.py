@@ -15,7 +15,8 @@ def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
 
     A change comes after the making of what it will require, and before the removal of what it required.
     A claim (an address, say) is taken after the change that gives it up. Two changes that swap a claim
-    would wait for each other: there the claim yields, never a requirement.
+    would wait for each other: there the claim yields, never a requirement. What is `last` within a thing comes after
+    all else within it, but what requires it.
     """
     by_key = {change.key: change for change in changes}
     required = {key: _after_requirements(change, by_key) for key, change in by_key.items()}
@@ -25,6 +26,9 @@ def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
                 goner = by_key.get(needed)
                 if goner is not None and goner.action is Action.DELETE:
                     required[needed].add(change.key)
+    for change in by_key.values():
+        if change.want is not None and change.want.last:
+            required[change.key] |= _before_last(change.key, change.want.within, by_key)
     claimed = _after_claims(by_key)
     wave_of: dict[Key, int] = {}
     remaining = set(by_key)
@@ -54,6 +58,18 @@ def _after_requirements(change: Change, by_key: dict[Key, Change]) -> set[Key]:
         for needed in change.want.requires
         if needed != change.key and needed in by_key and by_key[needed].action is not Action.DELETE
     }
+
+
+def _before_last(last: Key, within: Key | None, by_key: dict[Key, Change]) -> set[Key]:
+    after = {last}
+    inside = {
+        key: change.want
+        for key, change in by_key.items()
+        if change.want is not None and change.want.within == within and key != last
+    }
+    while waiting := {key for key, want in inside.items() if want.requires & after} - after:
+        after |= waiting
+    return set(inside) - after
 
 
 def _after_claims(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:

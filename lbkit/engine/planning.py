@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from lbkit.base.host import Host
+from lbkit.engine.change import Action, Change
 from lbkit.engine.diff import ForeignObject, diff
 from lbkit.engine.order import in_waves
 from lbkit.engine.plan import Plan
-from lbkit.engine.resource import Actual, Key
+from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Room
 from lbkit.engine.scope import Scope
 
@@ -26,11 +27,13 @@ def make_plan(
 
     Raises ForeignObject with every foreign thing that stands in the way, before anything is touched.
     """
-    changes = []
+    changes: list[Change] = []
+    wanted: list[tuple[Room[Any], Desired]] = []
     foreign: list[Actual] = []
     notes: list[str] = []
     for room in rooms:
-        desired = () if absent else room.desired(scope, host)
+        desired = [] if absent else list(room.desired(scope, host))
+        wanted += [(room, want) for want in desired if want.within is not None]
         actual = list(room.observe(scope, host))
         try:
             changes += diff(desired, actual, owner=scope.name, judge=room, adopt=adopt)
@@ -41,4 +44,22 @@ def make_plan(
             notes += room.notes(scope, host)
     if foreign:
         raise ForeignObject(scope.name, foreign)
-    return Plan(scope.name, in_waves(changes), tuple(notes))
+    return Plan(scope.name, in_waves(_with_replaced(changes, wanted)), tuple(notes))
+
+
+def _with_replaced(changes: Sequence[Change], wanted: Iterable[tuple[Room[Any], Desired]]) -> list[Change]:
+    """What lives within a thing that is replaced is made anew in the new one, and goes with the old one."""
+    replaced = {change.key for change in changes if change.action is Action.REPLACE}
+    if not replaced:
+        return list(changes)
+    kept = [change for change in changes if _within(change) not in replaced]
+    for room, want in wanted:
+        if want.within in replaced and (again := room.judge_again(want, want.within)) is not None:
+            kept.append(
+                Change(want.key, again.action, again.impact, again.reason, want, None, steps=again.steps)
+            )
+    return kept
+
+
+def _within(change: Change) -> Key | None:
+    return change.want.within if change.want else change.have.within if change.have else None

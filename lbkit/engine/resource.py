@@ -27,18 +27,22 @@ class Desired:
 
     `requires` names things that must stand before this one is made, and may only go after it.
     `claims` are tokens that one thing at a time can hold ("address 10.80.0.10"): who takes one waits for
-    the change that gives it up.
+    the change that gives it up. `within` names the thing that it lives and dies with (a service's machine): where
+    that is replaced, this is made anew. `last`: made after all else within the same, but what requires it.
     """
 
     key: Key
     state: State
     requires: frozenset[Key] = field(default=frozenset())
     claims: frozenset[str] = field(default=frozenset())
+    within: Key | None = None
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """One thing as it is. `owner` is the topology in its owner mark; None: lbkit did not make it.
+    """One thing as it is. `owner` is the topology in its owner mark; None: lbkit did not make it. `within`: what it
+    lives and dies with.
 
     `free` says whether a topology may put its own on this key without taking anything over. None: its owner
     alone. True for what several share (an rrset with values of others), False where part of it is the
@@ -51,3 +55,4 @@ class Actual:
     requires: frozenset[Key] = field(default=frozenset())
     claims: frozenset[str] = field(default=frozenset())
     free: bool | None = None
+    within: Key | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.promise import Promise
-from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
@@ -81,9 +82,17 @@ class Room(ABC, Generic[S]):
         """What a new thing will be, in a few words; "" where its name says it all. Pure."""
         return ""
 
-    def judge_create(self, want: Desired) -> Verdict:
+    def judge_create(self, want: Desired) -> Verdict | None:
+        """None: nothing is to be done for it, as it comes with the thing that it is within."""
         words = self.summary(want)
         return Verdict(Action.CREATE, Impact.NONE, f"new: {words}" if words else "new")
+
+    def judge_again(self, want: Desired, replaced: Key) -> Verdict | None:
+        """What it takes to have `want` anew, as the thing that it is within is replaced; it may stand in the old one."""
+        verdict = self.judge_create(want)
+        if verdict is None:
+            return None
+        return replace(verdict, reason=f"{replaced} is replaced; {verdict.reason.removeprefix('new: ')}")
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         fields = differing(want, have)
@@ -93,7 +102,8 @@ class Room(ABC, Generic[S]):
             Action.UPDATE, Impact.DISRUPTIVE, f"{', '.join(fields)} differ{'s' if len(fields) == 1 else ''}"
         )
 
-    def judge_delete(self, have: Actual) -> Verdict:
+    def judge_delete(self, have: Actual) -> Verdict | None:
+        """None: nothing is to be done, as it goes with the thing that it is within."""
         return Verdict(Action.DELETE, Impact.DISRUPTIVE, "it is no longer declared")
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:

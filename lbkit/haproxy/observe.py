@@ -37,6 +37,7 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
             scope.name,  # by its place: the folder is the topology's own
             requires=_requires(instance.machine.name, running.text or "", started),
             claims=claims(instance.machine.name, running.text or ""),
+            within=Key("machine", instance.machine.name),
             running=running,
         )
     yield from vip_observe.observe(scope, host, started)

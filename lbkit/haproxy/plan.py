@@ -35,6 +35,7 @@ def desired(scope: Scope, host: Host) -> Iterator[Desired]:
                 state_of(wanted),
                 requires=balancer.requires | {Key("machine", member)},
                 claims=claims(member, wanted.text),
+                within=Key("machine", member),
                 wanted=wanted,
             )
         if balancer.vip is not None:

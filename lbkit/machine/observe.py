@@ -68,4 +68,5 @@ def _service(scope: Scope, key: Key, machine: Machine, process: Process) -> Actu
         state |= {"trouble": process.trouble, "log": list(machine.log(process.name, lines=3))}
     else:
         state |= {"pid": process.pid, "since": process.started}
-    return Actual(key, state, scope.name, requires=frozenset({Key("machine", machine.name)}))
+    on = Key("machine", machine.name)
+    return Actual(key, state, scope.name, requires=frozenset({on}), within=on)

@@ -40,6 +40,7 @@ def desired_services(scope: Scope, host: Host) -> Iterable[Desired]:
                 service_key(machine.name, service.name),
                 service_state(service, effective_user(service.user, host)),
                 requires=frozenset({Key("machine", machine.name)}),
+                within=Key("machine", machine.name),
             )
 
 

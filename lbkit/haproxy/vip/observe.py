@@ -38,6 +38,7 @@ def observe(scope: Scope, host: Host, started: Mapping[str, Mapping[str, Process
             scope.name,
             requires=frozenset({Key("machine", member), key_of("haproxy", member, balancer)}),
             claims=claims(text or ""),
+            within=Key("machine", member),
         )
 
 

@@ -26,8 +26,11 @@ def desired(balancer: str, vip: ResolvedVip, topology: str) -> Iterator[Desired]
                 "alive": True,
                 "loaded": loaded_digest(text, script),
             },
-            requires=frozenset({Key("machine", member), key_of("haproxy", member, balancer)}),
+            requires=frozenset(
+                {Key("machine", member), Key("presence", member), key_of("haproxy", member, balancer)}
+            ),
             claims=claims(text),
+            within=Key("machine", member),
         )
 
 

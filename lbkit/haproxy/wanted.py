@@ -19,6 +19,7 @@ from lbkit.haproxy.text.render import render
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.files import TABLES
 from lbkit.haproxy.transition.state import Timing, Wanted
+from lbkit.machine.resolved import Machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class DesiredHaproxy(Desired):
 
 def wanted_on(balancer: ResolvedLoadBalancer, member: str, scope: Scope, host: Host) -> Wanted:
     owner = mark(scope.name, KIND, member, balancer.name)
-    user = USER if host.can_switch_user else None
+    user = USER if scope.of("machine", Machines).by_name[member].switches_users(host) else None
     config = config_of(balancer, mark=owner, user=user, member=member)
     text = render(config)
     return Wanted(

@@ -98,7 +98,8 @@ class _Convergence:
         self.have = change.before or {}
         self.scope = scope
         self.host = host
-        self.user = effective_user(service.user, host)
+        declared = scope.of("machine", Machines).by_name[where.name]
+        self.user = effective_user(service.user, declared, host)
         self.said: list[str] = []
 
     def run(self) -> str:

@@ -24,7 +24,7 @@ from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Scope
 from lbkit.machine.contract import NEVER_STARTED, FoundFile
-from lbkit.machine.resolved import Machines, ResolvedFile, ResolvedService
+from lbkit.machine.resolved import Machines, ResolvedFile, ResolvedMachine, ResolvedService
 
 SHORT = 16384  # bytes of text that a plan shows
 COMMAND = 60  # characters of a command that a line shows
@@ -38,7 +38,7 @@ def desired_services(scope: Scope, host: Host) -> Iterable[Desired]:
         for service in machine.services:
             yield Desired(
                 service_key(machine.name, service.name),
-                service_state(service, effective_user(service.user, host)),
+                service_state(service, effective_user(service.user, machine, host)),
                 requires=frozenset({Key("machine", machine.name)}),
                 within=Key("machine", machine.name),
             )
@@ -55,9 +55,9 @@ def service_of(scope: Scope, key: Key) -> ResolvedService | None:
     return next((each for each in machine.services if each.name == name), None) if machine else None
 
 
-def effective_user(user: str | None, host: Host) -> str | None:
+def effective_user(user: str | None, machine: ResolvedMachine, host: Host) -> str | None:
     """Where ids cannot be switched, everything runs as lbkit itself, and so is declared."""
-    return user if host.can_switch_user and user != "root" else None
+    return user if machine.switches_users(host) and user != "root" else None
 
 
 def service_state(service: ResolvedService, user: str | None) -> dict[str, Any]:

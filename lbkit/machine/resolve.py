@@ -12,6 +12,7 @@ from lbkit.engine.scope import Draft
 from lbkit.machine.resolve_addresses import Seats, claim_pinned, seat_all
 from lbkit.machine.resolve_routes import routes_of
 from lbkit.machine.resolve_services import Sources, services_of
+from lbkit.machine.resolve_vm import hosts_of, vm_of
 from lbkit.machine.resolved import (
     Interface,
     IPInterface,
@@ -61,12 +62,16 @@ def resolve(section: Section, draft: Draft) -> Machines:
     for name, group in declared.items():
         services = services_of(name, group, sources, draft)
         routes = routes_of(name, group, networks, draft)
+        vm = vm_of(name, group, sources, draft)
+        hosts = hosts_of(name, group, draft)
         if draft.is_broken("machines", name):
             continue  # its services and routes were checked; its addresses nobody can know
         groups[name] = tuple(group.members(name))
         for member in groups[name]:
             interfaces = _interfaces(member, group, networks, seats, draft.name)
-            by_name[member] = ResolvedMachine(member, name, group.driver, interfaces, routes, services)
+            by_name[member] = ResolvedMachine(
+                member, name, group.driver, interfaces, routes, services, vm, hosts.get(member, "")
+            )
     _enter(by_name, groups, draft)
     return Machines(by_name, groups)
 

@@ -11,7 +11,7 @@ from lbkit.base.problems import Path as Place
 from lbkit.base.secrets import Secret, read_secret_file
 from lbkit.engine.scope import Draft
 from lbkit.machine.resolved import ResolvedFile, ResolvedService
-from lbkit.machine.spec import File, Group, Service
+from lbkit.machine.spec import Content, Group, Service
 
 MOST_SOURCE_BYTES = 4 << 20
 RESERVED_NAMES = ("haproxy-", "vip-")  # of what load balancers run on their machines
@@ -48,7 +48,7 @@ def _resolved(service: Service, path: Place, sources: Sources, draft: Draft) -> 
     files: dict[str, ResolvedFile] = {}
     for place, file in service.files.items():
         try:
-            content = _content(file, sources, draft.folder)
+            content = content_of(file, sources, draft.folder)
         except Mistake as error:
             where = (*path, place, "source")
             draft.problems.add(where, error.wanted, found=error.found, remedy=error.remedy)
@@ -81,7 +81,8 @@ def _check_places(service: Service, path: Place, draft: Draft) -> None:
             )
 
 
-def _content(file: File, sources: Sources, folder: Path) -> bytes | Secret:
+def content_of(file: Content, sources: Sources, folder: Path) -> bytes | Secret:
+    """Mistake where its source cannot be read."""
     if file.source is None:
         content = (file.content or "").encode()
         return Secret(content) if file.secret else content

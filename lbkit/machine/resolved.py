@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 
+from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
 from lbkit.engine.book import IPAddress, IPNetwork
 from lbkit.machine.spec import Ready
@@ -58,13 +59,37 @@ class ResolvedService:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedVm:
+    """What a virtual machine boots, and how large it is. Sizes in bytes; `disk` None: as large as its image."""
+
+    image: str
+    memory: int
+    max_memory: int
+    cpus: int
+    disk: int | None
+    accelerator: str
+    ssh_keys: tuple[str, ...]
+    user_data: bytes | Secret | None
+    keep_disk: bool
+    warm_pool: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedMachine:
+    """`vm`, and the name of the `host` that it stands on: of a virtual machine."""
+
     name: str
     group: str
     driver: str
     interfaces: tuple[Interface, ...]
     routes: tuple[Route, ...] = ()
     services: tuple[ResolvedService, ...] = ()
+    vm: ResolvedVm | None = None
+    host: str = ""
+
+    def switches_users(self, host: Host) -> bool:
+        """Whether its services run as the users they name: a virtual machine has all ids, a namespace the host's."""
+        return self.vm is not None or host.can_switch_user
 
 
 @dataclass(frozen=True)

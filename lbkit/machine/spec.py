@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, RootModel, model_validator
 
 from lbkit.base.model import Model
 from lbkit.base.names import Form, Label, Printable, RelativePath
-from lbkit.base.units import Seconds
+from lbkit.base.units import Seconds, Size
 from lbkit.network.spec import IPAddress, IPAddresses, IPNetwork
 
 
@@ -38,27 +38,46 @@ def _mode(value: object) -> object:
 
 _MODE = "three octal digits in quotes, such as '0644'"
 FileMode = Annotated[str, Form("0?[0-7]{3}", _MODE), BeforeValidator(_mode, json_schema_input_type=str)]
+ImageName = Annotated[
+    str,
+    Form(
+        "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?",
+        "an image's name: 1 to 63 of a-z, 0-9, '.' and '-', with no '.' or '-' at either end",
+    ),
+]
+SshKey = Annotated[
+    str,
+    Form(  # sshd(8), AUTHORIZED_KEYS FILE FORMAT: without options, which could name a command
+        "(ssh-|ecdsa-|sk-)[a-z0-9@.-]{1,60} [A-Za-z0-9+/=]{16,4096}( [^\\x00-\\x1f\\x7f]{0,200})?",
+        "a public key as in a .pub file: its type, the key, and perhaps a comment",
+    ),
+]
 SignalName = Literal["HUP", "INT", "QUIT", "USR1", "USR2", "TERM"]
 
 
-class File(Model):
-    """A file in a service's folder, from text here or from a file beside the topology."""
+class Content(Model):
+    """Text written here, or a file beside the topology."""
 
     content: str | None = Field(None, max_length=1 << 20)
     source: Annotated[Printable, Field(min_length=1)] | None = Field(
         None, description="A file to copy; relative to the topology's folder"
     )
-    mode: FileMode = Field("0644", description="Octal, quoted")
-    once: bool = Field(False, description="Written where it is missing only: the service owns it afterwards")
     secret: bool = Field(
         False, description="Kept out of plans and logs; the source must be readable by its owner alone"
     )
 
     @model_validator(mode="after")
-    def _one_origin(self) -> File:
+    def _one_origin(self) -> Content:
         if (self.content is None) == (self.source is None):
             raise ValueError("either content or source")
         return self
+
+
+class File(Content):
+    """A file in a service's folder, from text here or from a file beside the topology."""
+
+    mode: FileMode = Field("0644", description="Octal, quoted")
+    once: bool = Field(False, description="Written where it is missing only: the service owns it afterwards")
 
 
 class Ready(Model):
@@ -113,10 +132,46 @@ def _attachments(value: object) -> object:
     return value
 
 
+class Vm(Model):
+    """A virtual machine: what it boots, and how large it is."""
+
+    image: ImageName = Field(description="An image of the store: `lbkit image list`")
+    memory: Annotated[Size, Field(ge=64 << 20)] = Field(512 << 20, description="A size such as 512MiB")
+    max_memory: Annotated[Size, Field(ge=64 << 20)] | None = Field(
+        None, description="Up to which memory can be changed while it runs; without it `memory`"
+    )
+    cpus: Annotated[int, Field(ge=1, le=256)] = 1
+    disk: Annotated[Size, Field(ge=64 << 20)] | None = Field(
+        None, description="The size of its disk, of which only what differs from the image takes space"
+    )
+    accelerator: Literal["auto", "kvm", "tcg"] = Field(
+        "auto", description="auto: KVM where it really boots a guest, else QEMU's own emulation (tcg)"
+    )
+    ssh_keys: Annotated[tuple[SshKey, ...], Field(max_length=100)] = Field(
+        (), description="Public keys that may log in as root, where an SSH server runs; lbkit needs none"
+    )
+    user_data: Content | None = Field(None, description="More cloud-config, for images with cloud-init")
+    keep_disk: bool = Field(False, description="Keep the disk of a machine that was replaced because it died")
+    warm_pool: Annotated[int, Field(ge=0, le=64)] = Field(
+        0, description="So many started machines are kept ready, for a replacement in seconds"
+    )
+
+    @model_validator(mode="after")
+    def _room_to_grow(self) -> Vm:
+        if self.max_memory is not None and self.max_memory < self.memory:
+            raise ValueError("max_memory of at least `memory`")
+        return self
+
+
 class Group(Model):
     """One machine, or `count` alike: NAME, or NAME-1 to NAME-count."""
 
-    driver: Literal["netns"] = "netns"
+    driver: Literal["netns", "libvirt"] = Field(
+        "netns", description="netns: a network namespace of this host. libvirt: a virtual machine"
+    )
+    host: Label | None = Field(None, description="Of driver libvirt: one of `hosts`, where there are several")
+    spread: bool = Field(False, description="Of driver libvirt: each member on another one of `hosts`")
+    vm: Vm | None = Field(None, description="Of driver libvirt: what the virtual machine is")
     count: Annotated[int, Field(ge=0, le=4096)] | None = Field(
         None, description="How many; without it one, named as the group"
     )
@@ -134,6 +189,17 @@ class Group(Model):
     )
     routes: tuple[Route, ...] = ()
     run: tuple[Service, ...] = ()
+
+    @model_validator(mode="after")
+    def _of_one_driver(self) -> Group:
+        virtual = self.driver == "libvirt"
+        if virtual and self.vm is None:
+            raise ValueError("with driver libvirt also `vm`, with at least an image")
+        if not virtual and (self.vm is not None or self.host is not None or self.spread):
+            raise ValueError("`vm`, `host` and `spread` with driver libvirt only")
+        if self.spread and self.host is not None:
+            raise ValueError("either `host` or `spread`")
+        return self
 
     def members(self, name: str) -> list[str]:
         return [name] if self.count is None else [f"{name}-{index}" for index in range(1, self.count + 1)]

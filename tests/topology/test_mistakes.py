@@ -86,7 +86,7 @@ SERVICE = GROUP + "    run:\n      - name: app\n        command: [app]\n"  # lin
         (GROUP + "    cuont: 3\n", 8, "machines.web.cuont", "a key that means something here", "cuont", "did you mean 'count'?"),
         (GROUP + "    zzz: 3\n", 8, "machines.web.zzz", "a key that means something here", "zzz", "known here: count, driver"),
         (GROUP + "    count: -1\n", 8, "machines.web.count", "at least 0", "-1", ""),
-        (GROUP + "    driver: libvrit\n", 8, "machines.web.driver", "'netns'", "'libvrit'", "known here: netns"),
+        (GROUP + "    driver: libvrit\n", 8, "machines.web.driver", "one of 'netns' or 'libvirt'", "'libvrit'", "did you mean 'libvirt'?"),
         (NETWORK + "machines:\n  web:\n    networks: []\n", 7, "machines.web.networks", "at least 1 entry", "an empty list", ""),
         (NETWORK + "machines:\n  web:\n    networks: [front, front]\n", 7, "machines.web.networks", "each network once", "", ""),
         (NETWORK + "machines:\n  web:\n    networks: {front: {address: 10.80.0.9}}\n", 7, "machines.web.networks.front.address", "a key that means", "address", "did you mean 'addresses'?"),

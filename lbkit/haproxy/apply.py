@@ -48,7 +48,7 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
     """One HAProxy as wanted, or gone. What was done, for the journal."""
     instance = Instance.of(change.key, scope, host)
     if not isinstance(change.want, DesiredHaproxy):
-        process.remove(instance, host.clock)
+        process.remove(instance)
         return "stopped HAProxy, removed its files"
     wanted = change.want.wanted
     running = look(instance, host.clock, by_hand=wanted.by_hand == "keep")

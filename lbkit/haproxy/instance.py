@@ -16,6 +16,7 @@ from lbkit.machine.contract import Machine, Process, Program
 from lbkit.machine.handle import drivers, machine
 
 KIND = "haproxy"
+LEAVES_WITHIN = 5.0  # seconds that connections get when HAProxy goes for good
 
 
 def key_of(kind: str, member: str, balancer: str) -> Key:
@@ -53,7 +54,14 @@ class Instance:
     def program(self) -> Program:
         """Master and worker in the foreground. The digest is of the argv alone: the configuration says its own."""
         argv = argv_of(self.executable)
-        return Program(self.service, argv, digest=" ".join(argv), kind=KIND)
+        return Program(
+            self.service,
+            argv,
+            digest=" ".join(argv),
+            kind=KIND,
+            drain="USR1",  # management guide, 4: "soft stop"
+            drain_timeout=LEAVES_WITHIN,
+        )
 
     def path(self, file: str) -> PurePosixPath:
         return self.machine.folder(self.service) / file

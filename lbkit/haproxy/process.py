@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 
 from lbkit.base.clock import Clock
@@ -17,7 +16,6 @@ from lbkit.haproxy.waiting import wait_for
 
 STARTS_WITHIN = 15.0  # seconds, until the runtime socket answers: 5,000 servers take 0.4
 SETTLES_WITHIN = 5.0  # seconds, for a reload that somebody else began
-LEAVES_WITHIN = 5.0  # seconds that connections get when HAProxy goes for good
 
 _BEGIN = "haproxy version is"  # the first line of each start and reload in HAProxy's log
 
@@ -138,14 +136,10 @@ def alone(instance: Instance, clock: Clock, seconds: float) -> bool:
     return wait_for(clock, seconds, left, every=0.05) is not None
 
 
-def remove(instance: Instance, clock: Clock) -> None:
+def remove(instance: Instance) -> None:
     """Listen no more, let connections end for a while, then stop; and leave no file."""
-    on, service = instance.machine, instance.service
-    if service in on.running():
-        on.signal(service, signal.SIGUSR1)
-        wait_for(clock, LEAVES_WITHIN, lambda: None if service in on.running() else True, every=0.05)
-    on.stop(service)
-    on.remove(service)
+    instance.machine.drain(instance.service)
+    instance.machine.remove(instance.service)
 
 
 def _put_back(instance: Instance, running: Running) -> None:

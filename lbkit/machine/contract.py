@@ -1,6 +1,7 @@
-"""What every machine driver gives: the contract that the netns driver and later ones pass the same tests for.
+"""What every machine gives: the contract that machines of all drivers pass the same tests for.
 
-A machine is where services run. Rooms above (haproxy, dns) speak to one only through `Machine`.
+A machine is where services run. Rooms above (haproxy, dns) speak to one only through `Machine`. It goes into guests,
+as all that it imports does: the standard library alone is there.
 """
 
 from __future__ import annotations
@@ -11,14 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from lbkit.base.host import Host
 from lbkit.base.run import Completed
 from lbkit.engine.book import IPAddress
-from lbkit.engine.change import Change
-from lbkit.engine.resource import Actual, Desired
-from lbkit.engine.room import Done
-from lbkit.engine.scope import Scope
-from lbkit.engine.view import Check, Finding
 from lbkit.network.path import Path
 
 
@@ -30,6 +25,8 @@ class Program:
     appended to `log` there. `digest` is an opaque word kept with the running process (what it was started from).
     `kind` is the engine's kind of whoever starts it ("haproxy"): a room observes its own kinds alone. `name` is
     a label (base.names). Of the caller's environment nothing is passed on; PATH and LANG are set.
+
+    `drain` names a signal ("USR1") at which it takes nothing new, finishes what it has begun, and ends.
     """
 
     name: str
@@ -39,6 +36,8 @@ class Program:
     digest: str = ""
     kind: str = "service"
     stop_timeout: float = 10.0  # seconds from SIGTERM to SIGKILL
+    drain: str | None = None
+    drain_timeout: float = 0.0  # seconds from that signal to SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +167,13 @@ class Machine(Protocol):
         """
         ...
 
+    def drain(self, name: str) -> None:
+        """Let it finish what it has begun: its own signal for that, at most `drain_timeout` seconds; then as `stop`.
+
+        From its first moment on it counts as started from nothing that is declared: `start` starts it anew.
+        """
+        ...
+
     def signal(self, name: str, signal_number: int) -> None: ...
 
     def running(self) -> Mapping[str, Running]:
@@ -188,39 +194,3 @@ class Machine(Protocol):
         For who dials many at once (lbkit.health.probe).
         """
         ...
-
-
-class Driver(Protocol):
-    """One way to have machines: what the machine room needs beyond single machines. All of it in bulk."""
-
-    def machine(self, topology: str, host: Host, member: str) -> Machine: ...
-
-    def stands(self, topology: str, host: Host, member: str) -> bool:
-        """Whether this driver has anything of that name: asked for machines that are no longer declared."""
-        ...
-
-    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
-        """The declared machines of this driver. Pure."""
-        ...
-
-    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
-        """The machines of this driver that stand: the topology's own, and others on declared names."""
-        ...
-
-    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
-        """As `Room.apply`, for changes of this driver's machines."""
-        ...
-
-    def processes(self, topology: str, host: Host) -> Mapping[str, Mapping[str, Process]]:
-        """All that was started in the topology's machines: by member, then by program name."""
-        ...
-
-    def stop(self, topology: str, host: Host, programs: Sequence[tuple[str, str]]) -> None:
-        """As `Machine.stop` for many, each named by member and program, all at the same time."""
-        ...
-
-    def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
-        """Evidence on a declared machine as such: that it stands, that its links are up."""
-        ...
-
-    def doctor(self, host: Host) -> Iterable[Check]: ...

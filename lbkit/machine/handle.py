@@ -7,7 +7,8 @@ from importlib import import_module
 
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
-from lbkit.machine.contract import Driver, Machine
+from lbkit.machine.contract import Machine
+from lbkit.machine.driver import Driver
 from lbkit.machine.resolved import Machines
 
 DRIVERS = {

@@ -146,6 +146,51 @@ def test_one_that_ignores_sigterm_is_killed_after_the_timeout(machine: Machine) 
     assert not world.alive(started.pid)
 
 
+SLOW = (
+    "import signal, sys, time\n"
+    "def finish(*_): print('finishing'); time.sleep(0.2); print('done'); sys.exit()\n"
+    "signal.signal(signal.SIGUSR1, finish); print('up'); time.sleep(1000)\n"
+)
+
+
+def test_one_that_drains_finishes_what_it_has_begun(machine: Machine) -> None:
+    machine.start(replace(python("app", SLOW), drain="USR1", drain_timeout=20.0))
+    until(lambda: machine.log("app"), "it is up")
+    machine.drain("app")
+    assert machine.log("app") == ("up", "finishing", "done")
+    assert machine.running() == {}
+    machine.drain("app")
+    machine.drain("nobody")
+
+
+def test_one_that_drains_for_too_long_or_knows_no_such_signal_is_stopped(machine: Machine) -> None:
+    ignores = "import signal; signal.signal(signal.SIGUSR1, signal.SIG_IGN); print('up'); [signal.pause() for _ in 'xxx']"
+    for program in (
+        replace(python("app", ignores), drain="USR1", drain_timeout=0.1, digest="d1"),
+        replace(python("app", ignores), digest="d2"),
+    ):
+        started = machine.start(program)
+        until(lambda: machine.log("app")[-1:] == ("up",), "it is up")
+        machine.drain("app")
+        assert not world.alive(started.pid)
+        assert machine.running() == {}
+
+
+def test_one_that_is_draining_is_not_taken_for_what_it_was_started_as(machine: Machine) -> None:
+    program = replace(
+        python("app", SLOW.replace("0.2", "1000")), digest="d1", drain="USR1", drain_timeout=50.0
+    )
+    first = machine.start(program)
+    until(lambda: machine.log("app"), "it is up")
+    draining = threading.Thread(target=machine.drain, args=("app",))
+    draining.start()
+    until(lambda: "finishing" in machine.log("app"), "it drains")
+    assert machine.running()["app"].digest != "d1"
+    os.kill(first.pid, signal.SIGKILL)
+    draining.join()
+    assert machine.start(program) != first
+
+
 def test_one_that_is_stopped_by_a_signal_can_be_stopped_for_good(machine: Machine) -> None:
     started = machine.start(Program("app", SLEEP))
     machine.signal("app", signal.SIGSTOP)

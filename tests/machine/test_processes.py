@@ -17,9 +17,9 @@ from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.journal import read_journal
 from lbkit.machine.contract import Program
+from lbkit.machine.local.proc import read_stat
 from lbkit.machine.netns.driver import DRIVER
 from lbkit.machine.netns.machine import NetnsMachine
-from lbkit.machine.netns.proc import read_stat
 from tests.machine import world
 from tests.machine.world import PYTHON, SLEEP, alive, pids, until
 
@@ -95,6 +95,16 @@ def test_a_record_that_cannot_be_read_is_observed_and_replaced(machine: NetnsMac
     assert (process.program, process.trouble) == (None, "its record cannot be read")
     second = machine.start(Program("app", SLEEP, digest="d"))
     assert machine.running() == {"app": second}
+    assert not alive(first.pid)
+
+
+def test_a_record_of_an_earlier_lbkit_is_read(machine: NetnsMachine) -> None:
+    first = machine.start(Program("app", SLEEP, digest="d", drain="USR1", drain_timeout=3.0))
+    data = json.loads(record_of(machine).read_text())
+    assert (data.pop("drain"), data.pop("drain_timeout")) == ("USR1", 3.0)
+    record_of(machine).write_text(json.dumps(data))
+    assert machine.running() == {"app": first}
+    machine.drain("app")
     assert not alive(first.pid)
 
 

@@ -16,7 +16,7 @@ from lbkit.engine.journal import Journal
 from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.scope import Scope
-from lbkit.machine.netns.proc import every_stat, service_mark
+from lbkit.machine.local.proc import every_stat, service_mark
 from lbkit.machine.resolved import Machines, ResolvedFile, ResolvedMachine, ResolvedService
 from lbkit.machine.room import ROOM
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from lbkit.base.host import Host
 from lbkit.base.mark import read_mark
@@ -12,16 +13,18 @@ from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Check, Finding
 from lbkit.machine.contract import Machine, Process
+from lbkit.machine.local.place import machine_folder, machines_folder
+from lbkit.machine.local.record import names_in, processes
+from lbkit.machine.local.removal import stop_programs
 from lbkit.machine.netns import plan, removal, view
-from lbkit.machine.netns.machine import NetnsMachine, network_identity
-from lbkit.machine.netns.place import machine_folder, machines_folder, namespace_name
-from lbkit.machine.netns.record import names_in, processes
+from lbkit.machine.netns.machine import NetnsMachine
+from lbkit.machine.netns.network import namespace_name, network_identity
 from lbkit.machine.resolved import Machines, ResolvedMachine
 from lbkit.network import links
 
 
 class NetnsDriver:
-    """See `lbkit.machine.contract.Driver`."""
+    """See `lbkit.machine.driver.Driver`."""
 
     def machine(self, topology: str, host: Host, member: str) -> Machine:
         return NetnsMachine(topology, host, member)
@@ -93,7 +96,7 @@ class NetnsDriver:
         return processes(host, topology, networks)
 
     def stop(self, topology: str, host: Host, programs: Sequence[tuple[str, str]]) -> None:
-        removal.stop_programs(host, topology, programs)
+        stop_programs(host, topology, programs, partial(network_identity, host, topology))
 
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
         namespace = links.observe(host, scope.name).get(namespace_name(scope.name, member))

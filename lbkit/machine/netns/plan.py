@@ -8,7 +8,7 @@ from typing import Any
 
 from lbkit.base.mark import mark, read_mark
 from lbkit.engine.resource import Key
-from lbkit.machine.netns.place import namespace_name
+from lbkit.machine.netns.network import namespace_name
 from lbkit.machine.resolved import ResolvedMachine
 from lbkit.network import sysctl
 from lbkit.network.links import RouteTo, SeenInterface, SeenNamespace, WantedInterface, WantedNamespace

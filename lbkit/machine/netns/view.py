@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from lbkit.base.host import Host
 from lbkit.engine.view import Check, Finding
+from lbkit.machine.local.proc import read_stat
 from lbkit.machine.netns.plan import state_seen, state_wanted, wanted
-from lbkit.machine.netns.proc import read_stat
 from lbkit.machine.resolved import ResolvedMachine
 from lbkit.network.links import SeenNamespace
 

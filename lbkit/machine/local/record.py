@@ -17,12 +17,10 @@ from lbkit.base.clock import Clock
 from lbkit.base.files import FileFailure, read
 from lbkit.base.host import Host
 from lbkit.machine.contract import NEVER_STARTED, Process, Program
-from lbkit.machine.netns import folder
-from lbkit.machine.netns.place import Place, machines_folder
-from lbkit.machine.netns.proc import boot_id, network_of, read_stat, service_mark
-
-Network = tuple[int, int] | None
-"""Device and inode of a machine's network namespace; None where it does not stand."""
+from lbkit.machine.local import folder
+from lbkit.machine.local.network import NetworkIdentity
+from lbkit.machine.local.place import Place, machines_folder
+from lbkit.machine.local.proc import boot_id, network_of, read_stat, service_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ def _as_data(program: Program) -> dict[str, Any]:
         "user": program.user,
         "digest": program.digest,
         "stop_timeout": program.stop_timeout,
+        "drain": program.drain,
+        "drain_timeout": program.drain_timeout,
     }
 
 
@@ -77,7 +77,7 @@ def forget(place: Place) -> None:
         raise FileFailure("removed", place.record, error) from error
 
 
-def trouble(place: Place, record: Record, network: Network) -> str:
+def trouble(place: Place, record: Record, network: NetworkIdentity) -> str:
     """Why the recorded process does not run as the machine's service; "" where it does."""
     if record.boot != boot_id():
         return "the host was booted since it started"
@@ -88,7 +88,7 @@ def trouble(place: Place, record: Record, network: Network) -> str:
     return "" if _inside(record, network) else "it runs in another network namespace than its machine's"
 
 
-def alive(place: Place, record: Record, network: Network) -> bool:
+def alive(place: Place, record: Record, network: NetworkIdentity) -> bool:
     """Whether the recorded process lives, wherever.
 
     Pid and start time name it; beyond that it must be in the machine's network or bear the service's mark,
@@ -100,13 +100,13 @@ def alive(place: Place, record: Record, network: Network) -> bool:
     return _inside(record, network) or service_mark(record.pid) == place.mark
 
 
-def _inside(record: Record, network: Network) -> bool:
+def _inside(record: Record, network: NetworkIdentity) -> bool:
     seen = network_of(record.pid)
     return seen is None or seen == network  # None: not to be seen by this user, who may ask all the same
 
 
 def processes(
-    host: Host, topology: str, networks: Mapping[str, Network], member: str | None = None
+    host: Host, topology: str, networks: Mapping[str, NetworkIdentity], member: str | None = None
 ) -> dict[str, dict[str, Process]]:
     """Everything recorded below the topology's folder, by member and program; `networks` by member."""
     root = machines_folder(host, topology)
@@ -128,7 +128,7 @@ def processes(
     return found
 
 
-def _process(place: Place, kind: str, network: Network) -> Process:
+def _process(place: Place, kind: str, network: NetworkIdentity) -> Process:
     record = read_record(place)
     if record is None:
         return Process(place.service, kind, None, trouble="its record cannot be read")
@@ -161,6 +161,9 @@ def _parse(data: dict[str, Any], name: str) -> Record:
         digest=str(data["digest"]),
         kind=str(data["kind"]),
         stop_timeout=float(data["stop_timeout"]),
+        # earlier lbkits wrote none of these
+        drain=None if data.get("drain") is None else str(data["drain"]),
+        drain_timeout=float(data.get("drain_timeout", 0.0)),
     )
     pid = int(data["pid"])
     if pid <= 0:

@@ -1,4 +1,4 @@
-"""Becomes a service: what runs between lbkit and the service's program. Run as `python -I -S shim.py`.
+"""Becomes a service: what runs between lbkit and the service's program. Run by `python -I -S`.
 
 The process writes its own record before it executes the program, so that there is no moment at which a killed
 lbkit leaves a process that nobody knows. It forks first: its parent is then process 1, or the nearest

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lbkit.base.files import FileFailure
-from lbkit.machine.netns import folder
+from lbkit.machine.local import folder
 
 
 @pytest.fixture

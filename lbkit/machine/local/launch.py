@@ -7,15 +7,17 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
 
+from lbkit.base.clock import Clock
 from lbkit.base.errors import Bug, Failure
-from lbkit.base.host import Host
 from lbkit.machine.contract import Program, Running
-from lbkit.machine.netns.place import Place
-from lbkit.machine.netns.proc import SERVICE
-from lbkit.machine.netns.record import facts, forget
-from lbkit.network.namespace import entered
+from lbkit.machine.local.network import Network
+from lbkit.machine.local.place import Place
+from lbkit.machine.local.proc import SERVICE
+from lbkit.machine.local.record import facts, forget
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -26,7 +28,7 @@ ENVIRONMENT = {
 Ids = tuple[int, int, list[int]]
 """User, group and supplementary groups."""
 
-_SHIM = str(Path(__file__).with_name("shim.py"))
+_SHIM = "import marshal, sys; exec(marshal.load(sys.stdin.buffer))"  # then what it reads, and then `given`
 _TIMEOUT = 30.0  # seconds until a process that does not come to its program is given up
 _OK = re.compile(rb"^ok (\d+) (\d+)$", re.MULTILINE)
 _NO = re.compile(rb"^no (\w+) (\d+)$", re.MULTILINE)
@@ -51,8 +53,8 @@ class StartFailed(Failure):
     """A program could not be started; `found` has the operating system's words."""
 
 
-def launch(place: Place, program: Program, host: Host, namespace: str, ids: Ids | None) -> Running:
-    """Start it in the namespace; returns once it is executing. Whatever ran under this name is stopped already."""
+def launch(place: Place, program: Program, network: Network, clock: Clock, ids: Ids | None) -> Running:
+    """Start it in the network; returns once it is executing. Whatever ran under this name is stopped already."""
     environment = ENVIRONMENT | _of_user(program.user, ids) | dict(program.environment)
     given = {
         "argv": list(program.argv),
@@ -60,13 +62,13 @@ def launch(place: Place, program: Program, host: Host, namespace: str, ids: Ids 
         "folder": str(place.folder),
         "log": str(place.log),
         "record": str(place.record),
-        "facts": facts(program, host.clock),
+        "facts": facts(program, clock),
         "ids": ids,
     }
-    with entered(host, namespace):
+    with network.entered():
         # the mark is on the shim from its first moment, so that it too can be found
         shim = subprocess.Popen(
-            [sys.executable, "-I", "-S", _SHIM],
+            [sys.executable, "-I", "-S", "-c", _SHIM],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -75,7 +77,7 @@ def launch(place: Place, program: Program, host: Host, namespace: str, ids: Ids 
         )
     with shim:
         try:
-            _, report = shim.communicate(marshal.dumps(given), timeout=_TIMEOUT)
+            _, report = shim.communicate(_shim() + marshal.dumps(given), timeout=_TIMEOUT)
         except subprocess.TimeoutExpired as error:
             shim.kill()
             raise StartFailed(
@@ -95,6 +97,16 @@ def launch(place: Place, program: Program, host: Host, namespace: str, ids: Ids 
             found=report.decode(errors="replace")[-1500:] or "no word from the process that was to do it",
         )
     return Running(program.name, int(started[1]), int(started[2]), program.digest, program.kind)
+
+
+@cache
+def _shim() -> bytes:
+    """shim.py as code, so that it is one wherever lbkit lies: in a guest, in an archive."""
+    name = "lbkit.machine.local.shim"
+    found = find_spec(name)
+    loader: Any = found.loader if found else None  # of files and of archives: both have `get_code`
+    code = loader.get_code(name)
+    return marshal.dumps(code)
 
 
 def _of_user(user: str | None, ids: Ids | None) -> dict[str, str]:

@@ -68,8 +68,3 @@ def machines_folder(host: Host, topology: str) -> Path:
 
 def machine_folder(host: Host, topology: str, member: str) -> Path:
     return machines_folder(host, topology) / member
-
-
-def namespace_name(topology: str, member: str) -> str:
-    """The file below host.netns_dir, as `ip netns` shows it."""
-    return f"{topology}.{member}"

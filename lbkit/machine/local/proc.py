@@ -72,7 +72,9 @@ def _look() -> tuple[dict[Stat, str], bool]:
             continue
         seen[stat] = service_mark(stat.pid)
         if not seen[stat] and ((again := read_stat(stat.pid)) is None or again.dead or again.leaving):
-            gone = True  # its memory goes first, with its mark in it, and under load its end may be long after
+            gone = (
+                True  # its memory goes first, with its mark in it, and under load its end may be long after
+            )
     return seen, gone
 
 

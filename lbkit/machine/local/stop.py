@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
-from lbkit.machine.netns.proc import census, read_stat
+from lbkit.machine.local.proc import census, read_stat
 
 _KILLED_BY = 10.0  # seconds that the kernel gets to end what was killed
 
@@ -121,6 +121,19 @@ def stop(
             quarry.drop_dead(left)
     finally:
         quarry.close()
+
+
+def wait(identity: Identity, seconds: float) -> None:
+    """Until that one process has ended, at most so long."""
+    descriptor = _open(identity)
+    if descriptor is None:
+        return
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(max(0.0, seconds) * 1000)
+    finally:
+        os.close(descriptor)
 
 
 def send(identity: Identity, number: int) -> bool:

@@ -1,0 +1,1 @@
+"""The driver `libvirt`: virtual machines."""

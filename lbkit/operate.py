@@ -14,8 +14,11 @@ from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import near
+from lbkit.engine import agreed as agreement
 from lbkit.engine import holding
+from lbkit.engine.agreed import Agreed, Keeper
 from lbkit.engine.applying import NotAsDeclared, PlanChanged, Result, Watcher, carry_out
+from lbkit.engine.events import Events
 from lbkit.engine.holding import Enacted
 from lbkit.engine.holds import Hold, Holds, read_holds, write_holds
 from lbkit.engine.journal import Journal, PassingJournal
@@ -62,6 +65,10 @@ def _silent(_event: object) -> None:
     pass
 
 
+def _all(plan: Plan) -> Plan:
+    return plan
+
+
 def apply(
     scope: Scope,
     host: Host | None = None,
@@ -73,6 +80,7 @@ def apply(
     watch: Watcher = _silent,
     prove: bool = False,
     prove_rate: float | None = None,
+    keeper: Keeper | None = None,
 ) -> Result:
     """Make the world as declared (with `absent`: leave nothing of it), holding the topology's lock.
 
@@ -82,24 +90,36 @@ def apply(
 
     With `prove`, steady requests go to all that the topology promises while there is something done
     (`prove_rate` a second for each target; None: 50), and the result has the proof: ProofFailed where one was lost.
+
+    What a person applies is what a `keeper` keeps up from then on: it carries out its share of the plan, and of
+    nothing else than what was applied last (AgreedOtherwise). `promised` is then that share.
     """
     host = host or Host()
     folder = host.folder(scope.name)
+    share = keeper.share if keeper else _all
     with _locked(scope, host, lock_timeout):
+        if keeper is not None:
+            agreement.check(folder, digest(scope, host), scope)
         # once for all of it: a hold that ends while the apply goes on is the next one's
         scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
-        now = _plan(scope, held, host, absent=absent, adopt=adopt)
+        whole = _plan(scope, held, host, absent=absent, adopt=adopt)
+        now = share(whole)
         if promised is not None and now.as_data() != promised.as_data():
             raise PlanChanged(promised, now)
+        if absent:
+            agreement.forget(folder)
+        elif keeper is None:
+            agreement.agree(folder, digest(scope, host), scope, host.clock.now(), anew=bool(now))
         if not now:
             result = Result(now, (), (), 0.0)
         else:
-            journal = (PassingJournal if absent else Journal)(folder / "journal.jsonl", host.clock)
+            by = keeper.by if keeper else ""
+            journal = (PassingJournal if absent else Journal)(folder / "journal.jsonl", host.clock, by)
 
             def act(watch: Watcher) -> Result:
                 result = carry_out(now, rooms(), scope, host, journal=journal, watch=watch)
                 # after a destroy there may be nobody left to ask: each removal has been read back
-                if not absent and (left := _plan(scope, held, host, adopt=adopt)):
+                if not absent and (left := share(_plan(scope, held, host, adopt=adopt))):
                     raise NotAsDeclared(result, left)
                 return result
 
@@ -109,6 +129,8 @@ def apply(
                 result = act(watch)
         if held.expired:
             write_holds(folder, Holds(held.in_force))
+        if not absent and len(now.changes) == len(whole.changes):
+            agreement.end(folder)
         if absent:
             _remove_folder(folder)
     if absent:
@@ -144,6 +166,23 @@ def destroy(
 ) -> Result:
     """Leave nothing behind that the topology owns: no namespace, link, process, record or file."""
     return apply(scope, host, promised=promised, absent=True, lock_timeout=lock_timeout, watch=watch)
+
+
+def digest(scope: Scope, host: Host | None = None) -> str:
+    """Of all that `scope` declares, with the contents of its files; the same for the same. Pure."""
+    return agreement.digest_of(rooms(), scope, host or Host())
+
+
+def agreed(topology: str, host: Host | None = None) -> Agreed | None:
+    """What a person applied last of the topology of that name; None where nothing, or it was destroyed."""
+    return agreement.read_agreed((host or Host()).folder(topology))
+
+
+def events(scope: Scope, host: Host | None = None) -> dict[str, AbstractContextManager[Events]]:
+    """What tells at once of changes, by room, where a room can; each is to be entered."""
+    host = host or Host()
+    found = {room.name: room.events(scope, host) for room in rooms()}
+    return {name: source for name, source in found.items() if source is not None}
 
 
 def status(scope: Scope, host: Host | None = None) -> list[Status]:

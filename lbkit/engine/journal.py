@@ -15,15 +15,21 @@ from lbkit.engine.change import Change
 
 
 class Journal:
-    """Append-only. A step whose line cannot be written (a full disk) is not begun."""
+    """Append-only. A step whose line cannot be written (a full disk) is not begun.
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    `by`: the program that acts unattended, in each line; "" where a person does.
+    """
+
+    def __init__(self, path: Path, clock: Clock, by: str = "") -> None:
         self.path = path
         self._clock = clock
+        self._by = by
         make_folder(path.parent)
 
     def write(self, event: str, change: Change | None = None, **more: Any) -> None:
         line: dict[str, Any] = {"time": self._clock.now().isoformat(), "pid": os.getpid(), "event": event}
+        if self._by:
+            line["by"] = self._by
         if change is not None:
             line |= {
                 "kind": change.key.kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change, Impact, Verdict
+from lbkit.engine.events import Events
 from lbkit.engine.promise import Promise
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Draft, Scope
@@ -142,6 +144,13 @@ class Room(ABC, Generic[S]):
     def promises(self, scope: Scope, host: Host) -> Iterable[Promise]:
         """What clients may expect to work at any time: `apply(prove=True)` asks it of what stands. Pure."""
         return ()
+
+    def events(self, scope: Scope, host: Host) -> AbstractContextManager[Events] | None:
+        """What tells at once that something of this topology may have changed; None: only to look tells.
+
+        Entering it listens, and raises Failure where that cannot be now. Called often, entered seldom.
+        """
+        return None
 
     def doctor(self, host: Host) -> Iterable[Check]:
         return ()

@@ -28,6 +28,7 @@ from lbkit.faces.commands import (
     status,
     top,
     validate,
+    watch,
 )
 from lbkit.faces.ending import ended
 from lbkit.faces.out import Out
@@ -40,6 +41,7 @@ _COMMANDS = (
     status,
     top,
     hold,
+    watch,
     graph,
     explain,
     doctor,

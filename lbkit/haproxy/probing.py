@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedLoadBalancer
 from lbkit.haproxy.spec.tls import SYSTEM, ServerTls
 from lbkit.haproxy.transition.steps import Names
+from lbkit.health.asking import Traffic, question_of
 from lbkit.health.outcome import Target
+from lbkit.health.question import ServerTls as ProbeTls
 from lbkit.machine.contract import Machine
-
-if TYPE_CHECKING:
-    from lbkit.health.conversation import ServerTls as ProbeTls
-    from lbkit.health.conversation import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,6 @@ class Prober:
     machine: Machine
 
     def __call__(self, names: Names, seconds: float) -> Passed:
-        from lbkit.health.probe import probe  # noqa: PLC0415 - ssl and selectors: for who starts or reloads
-
         wanted = frozenset(names)
         up: set[str] = set()
         words: dict[str, str] = {}
@@ -47,14 +42,10 @@ class Prober:
             }
             if not targets or backend.health_check is None:
                 continue
-            outcomes = probe(
-                backend.health_check,
-                targets.values(),
-                self.machine.tcp_sockets,
-                host=self.balancer.name,
-                traffic=traffic_of(backend, self.balancer),
-                within=seconds,
+            question = question_of(
+                backend.health_check, traffic_of(backend, self.balancer), host=self.balancer.name
             )
+            outcomes = self.machine.probe(question, targets.values(), within=seconds)
             for name, target in targets.items():
                 outcome = outcomes[target]
                 if outcome.passed:
@@ -66,8 +57,6 @@ class Prober:
 
 def traffic_of(backend: ResolvedBackend, balancer: ResolvedLoadBalancer) -> Traffic:
     """How requests go to its servers, for the probe; by whom their certificates must be vouched for, too."""
-    from lbkit.health.conversation import Traffic  # noqa: PLC0415
-
     tls = None if backend.tls is None else _tls(backend.tls, balancer)
     version = {None: 0, "v1": 1, "v2": 2}[backend.traffic.send_proxy]
     connect = backend.timeouts.get("connect", balancer.timeouts.connect)
@@ -75,8 +64,6 @@ def traffic_of(backend: ResolvedBackend, balancer: ResolvedLoadBalancer) -> Traf
 
 
 def _tls(declared: ServerTls, balancer: ResolvedLoadBalancer) -> ProbeTls:
-    from lbkit.health.conversation import ServerTls as ProbeTls  # noqa: PLC0415
-
     name = declared.verify_name if isinstance(declared.verify_name, str) else declared.server_name
     if not declared.verify:
         return ProbeTls(None, declared.server_name)

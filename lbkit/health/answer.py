@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lbkit.health.outcome import Verdict
-from lbkit.health.spec import Expect, HealthCheck
-from lbkit.health.values import octets
+from lbkit.health.question import Question
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -20,49 +19,49 @@ MOST_BYTES = 16384
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 
 
-def judge(check: HealthCheck, said: bytes, *, ended: bool) -> Verdict | None:
+def judge(question: Question, said: bytes, *, ended: bool) -> Verdict | None:
     """None: more of the answer is needed. `ended`: there is no more."""
     ended = ended or len(said) >= MOST_BYTES
-    return _http(check, said, ended=ended) if check.is_http else _dialogue(check.expect, said, ended=ended)
+    return _http(question, said, ended=ended) if question.method else _dialogue(question, said, ended=ended)
 
 
-def _dialogue(expect: Expect, said: bytes, *, ended: bool) -> Verdict | None:
+def _dialogue(question: Question, said: bytes, *, ended: bool) -> Verdict | None:
     missing = ""
-    if expect.answer is not None and octets(expect.answer) not in said:
+    if question.answer is not None and question.answer not in said:
         missing = "what it says is not the expected answer"
-    elif expect.answer_regex is not None and not _compiled(expect.answer_regex).search(said):
+    elif question.answer_regex is not None and not _compiled(question.answer_regex).search(said):
         missing = "what it says does not match the expected answer"
     if not missing:
         return Verdict("L7OK", "it gave the expected answer")
     return Verdict("L7RSP", f"{missing}: {_shown(said)}") if ended else None
 
 
-def _http(check: HealthCheck, said: bytes, *, ended: bool) -> Verdict | None:
+def _http(question: Question, said: bytes, *, ended: bool) -> Verdict | None:
     if not b"HTTP/".startswith(said[:5]):
         return Verdict("L7RSP", f"what it answers is not HTTP: {_shown(said)}")
     if not _HEAD_ENDS.search(said):
         words = f"it ended within its headers: {_shown(said)}" if said else "it closed without an answer"
         return Verdict("L7RSP", words) if ended else None
-    response = _parsed(said, check.method)
+    response = _parsed(said, question.method)
     if response is None:
         return Verdict("L7RSP", f"what it answers is not HTTP: {_shown(said)}")
     status = response.status
-    if not check.expect.accepts(status):
+    if not question.accepts(status):
         return Verdict("L7STS", f"status {status}")
-    if check.expect.body is None and check.expect.body_regex is None:
+    if question.body is None and question.body_regex is None:
         return Verdict("L7OK", f"status {status}")
     body, whole = _body(response, ended=ended)
-    missing = _missing(check.expect, body)
+    missing = _missing(question, body)
     if not missing:
         return Verdict("L7OK", f"status {status}, and the expected body")
     return Verdict("L7RSP", f"status {status}, but {missing}") if whole else None
 
 
-def _missing(expect: Expect, body: bytes) -> str:
-    if expect.body is not None and expect.body.encode() not in body:
-        return f"the body has no {expect.body!r}"
-    if expect.body_regex is not None and not _compiled(expect.body_regex).search(body):
-        return f"the body does not match {expect.body_regex!r}"
+def _missing(question: Question, body: bytes) -> str:
+    if question.body is not None and question.body.encode() not in body:
+        return f"the body has no {question.body!r}"
+    if question.body_regex is not None and not _compiled(question.body_regex).search(body):
+        return f"the body does not match {question.body_regex!r}"
     return ""
 
 

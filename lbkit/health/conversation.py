@@ -10,15 +10,12 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from errno import EINPROGRESS
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import Literal
 
 from lbkit.health.answer import judge
 from lbkit.health.outcome import Target, Verdict
-from lbkit.health.spec import HealthCheck
-from lbkit.health.values import octets
+from lbkit.health.question import Question
 
 Wait = tuple[int, float]
 """EVENT_READ or EVENT_WRITE, and until when (monotonic seconds)."""
@@ -29,91 +26,52 @@ _LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"  # proxy-protocol.txt, 2.2: a connect
 _READ = 16384
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTls:
-    """How traffic speaks TLS to servers. `ca`: PEM of who must have signed the server's certificate; None: anyone.
-
-    `name`: what the certificate must be for; None: it is not looked at.
-    """
-
-    ca: str | None = None
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """How traffic goes to the servers: a check of the same port goes the same way. `connect_timeout` in seconds."""
-
-    tls: ServerTls | None = None
-    proxy_protocol: Literal[0, 1, 2] = 0
-    connect_timeout: float = 5.0
-
-
-class Asking:
-    """A check, ready to be carried out at many servers."""
-
-    def __init__(self, check: HealthCheck, traffic: Traffic, *, host: str) -> None:
-        self.check = check
-        own_port = check.port is not None
-        self.connect_within = min(traffic.connect_timeout, check.interval)
-        self.answer_within = check.timeout
-        inherited = 0 if own_port else traffic.proxy_protocol
-        self.proxy_protocol = inherited or (1 if check.proxy_protocol else 0)
-        tls = traffic.tls if check.forces_tls or not own_port else None
-        self.context = _context(tls or ServerTls(), check) if check.forces_tls or tls else None
-        self.server_name = check.server_name or (tls.name if tls else None)
-        self.request = _request(check, host) if check.is_http else octets(check.send) if check.send else b""
-        self.listens = (
-            check.is_http or check.expect.answer is not None or check.expect.answer_regex is not None
-        )
-
-    def where(self, target: Target) -> tuple[str, int]:
-        return target.address, self.check.port or target.port
-
-
 class _TimeUp(Exception):
     pass
 
 
 def converse(
-    connection: socket.socket, target: Target, asking: Asking, clock: Callable[[], float]
+    connection: socket.socket,
+    target: Target,
+    question: Question,
+    context: ssl.SSLContext | None,
+    clock: Callable[[], float],
 ) -> Conversation:
-    """`connection` is not blocking and not connected; the conversation closes it."""
+    """`connection` is not blocking and not connected; the conversation closes it. `context`: by `context_of`."""
     line = connection
-    silent = not (asking.context or asking.request or asking.listens or asking.proxy_protocol)
     try:
-        until = clock() + asking.connect_within
-        number = line.connect_ex(asking.where(target))
+        until = clock() + question.connect_within
+        number = line.connect_ex((target.address, question.port or target.port))
         if number == EINPROGRESS:
             if not (yield EVENT_WRITE, until):
-                return Verdict("L4TOUT", f"no connection within {asking.connect_within:g} s")
+                return Verdict("L4TOUT", f"no connection within {question.connect_within:g} s")
             number = line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             return Verdict("L4CON", os.strerror(number))
-        if silent:
+        if question.is_silent:
             # a reset instead of the usual end leaves no port waiting, as HAProxy does it
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        if asking.proxy_protocol:
-            yield from _send(line, _proxy_line(line, asking.proxy_protocol), until)
-        if asking.context is not None:
+        if question.proxy_protocol:
+            yield from _send(line, _proxy_line(line, question.proxy_protocol), until)
+        if context is not None:
             # from here on the descriptor is the TLS socket's
-            line = tls = asking.context.wrap_socket(
-                connection, do_handshake_on_connect=False, server_hostname=asking.server_name
+            line = tls = context.wrap_socket(
+                connection,
+                do_handshake_on_connect=False,
+                server_hostname=question.tls.name if question.tls else None,
             )
             refused = yield from _shake_hands(tls, until)
             if refused is not None:
                 return refused
-        if not (asking.request or asking.listens):
-            return (
-                Verdict("L6OK", "TLS begins") if asking.context else Verdict("L4OK", "it accepts connections")
-            )
-        until = clock() + asking.answer_within
-        yield from _send(line, asking.request, until)
-        if not asking.listens:
+        if not (question.request or question.listens):
+            return Verdict("L6OK", "TLS begins") if context else Verdict("L4OK", "it accepts connections")
+        until = clock() + question.answer_within
+        yield from _send(line, question.request, until)
+        if not question.listens:
             return Verdict("L7OK", "it took what was sent")
-        return (yield from _listen(line, asking, until))
+        return (yield from _listen(line, question, until))
     except _TimeUp:
-        return Verdict("L7TOUT", f"no whole answer within {asking.answer_within:g} s")
+        return Verdict("L7TOUT", f"no whole answer within {question.answer_within:g} s")
     except OSError as error:
         return Verdict("SOCKERR", error.strerror or str(error))
     finally:
@@ -160,7 +118,7 @@ def _send(line: socket.socket, data: bytes, until: float) -> Generator[Wait, boo
             raise _TimeUp
 
 
-def _listen(line: socket.socket, asking: Asking, until: float) -> Generator[Wait, bool, Verdict]:
+def _listen(line: socket.socket, question: Question, until: float) -> Generator[Wait, bool, Verdict]:
     said = b""
     while True:
         try:
@@ -178,29 +136,19 @@ def _listen(line: socket.socket, asking: Asking, until: float) -> Generator[Wait
                 raise _TimeUp
             continue
         said += data
-        verdict = judge(asking.check, said, ended=not data)
+        verdict = judge(question, said, ended=not data)
         if verdict is not None:
             return verdict
 
 
-def _context(tls: ServerTls, check: HealthCheck) -> ssl.SSLContext:
+def context_of(question: Question) -> ssl.SSLContext | None:
+    """For all conversations of one question: making it takes longer than having one."""
+    tls = question.tls
+    if tls is None:
+        return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = tls.ca is not None and bool(tls.name or check.server_name)
+    context.check_hostname = tls.ca is not None and bool(tls.name)
     context.verify_mode = ssl.CERT_REQUIRED if tls.ca is not None else ssl.CERT_NONE
     if tls.ca is not None:
         context.load_verify_locations(cadata=tls.ca)
     return context
-
-
-def _request(check: HealthCheck, host: str) -> bytes:
-    headers = {"Host": check.host or host, **check.headers}
-    if not any(name.lower() == "user-agent" for name in headers):
-        headers["User-Agent"] = "lbkit"
-    headers["Connection"] = "close"
-    if check.method == "POST":
-        headers["Content-Length"] = "0"
-    lines = [
-        f"{check.method} {check.path} HTTP/1.1",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()

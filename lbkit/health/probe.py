@@ -10,14 +10,15 @@ import os
 import resource
 import selectors
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from lbkit.health.conversation import Asking, Conversation, Traffic, converse
+from lbkit.health.conversation import Conversation, context_of, converse
 from lbkit.health.outcome import NOT_ASKED, Outcome, Target, Verdict
-from lbkit.health.spec import HealthCheck
+from lbkit.health.question import Question
 
 Sockets = Callable[[socket.AddressFamily, int], Sequence[socket.socket]]
 """That many TCP sockets of the family, neither connected nor blocking."""
@@ -27,23 +28,19 @@ _SPARE_FILES = 100
 
 
 def probe(
-    check: HealthCheck,
+    question: Question,
     targets: Iterable[Target],
     sockets: Sockets,
     *,
-    host: str = "",
-    traffic: Traffic | None = None,
     within: float | None = None,
     at_once: int | None = None,
 ) -> dict[Target, Outcome]:
-    """Ask every target once. `check.port`, where it is set, is asked instead of the target's.
+    """Ask every target once. `within` seconds all is over: who was not asked by then has an outcome that says so.
 
-    `host` is what the Host header says where the check does not. `within` seconds all is over: who was not asked
-    by then has an outcome that says so. `at_once`: sockets open at a time; by default what open files allow.
+    `at_once`: sockets open at a time; by default what open files allow.
     """
     waiting = deque(dict.fromkeys(targets))
-    asking = Asking(check, traffic or Traffic(), host=host)
-    asked = _Asked(asking, sockets, at_once or _room(), within)
+    asked = _Asked(question, context_of(question), sockets, at_once or _room(), within)
     return asked.run(waiting)
 
 
@@ -66,7 +63,8 @@ class _Talk:
 
 @dataclass(slots=True)
 class _Asked:
-    asking: Asking
+    question: Question
+    context: ssl.SSLContext | None
     sockets: Sockets
     at_once: int
     within: float | None
@@ -101,7 +99,7 @@ class _Asked:
             for target, connection in zip(ours, self.sockets(family, len(ours)), strict=True):
                 talk = _Talk(
                     target,
-                    converse(connection, target, self.asking, time.monotonic),
+                    converse(connection, target, self.question, self.context, time.monotonic),
                     connection.fileno(),
                     time.monotonic(),
                 )

@@ -43,13 +43,12 @@ class Expect(Model):
         None, description="Of tcp and tls: a regular expression of what it says"
     )
 
-    def accepts(self, status: int) -> bool:
-        return any(int(first) <= status <= int(last or first) for first, last in self._ranges())
-
-    def _ranges(self) -> Iterator[tuple[str, str]]:
+    @property
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Of good status codes, both ends included."""
         for codes in self.status:
             first, _, last = codes.partition("-")
-            yield first, last
+            yield int(first), int(last or first)
 
 
 class Agent(Model):

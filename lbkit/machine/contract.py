@@ -14,6 +14,8 @@ from typing import Protocol
 
 from lbkit.base.run import Completed
 from lbkit.engine.book import IPAddress
+from lbkit.health.outcome import Outcome, Target
+from lbkit.health.question import Question
 from lbkit.network.path import Path
 
 
@@ -188,9 +190,13 @@ class Machine(Protocol):
         """A connected TCP socket, dialled from inside the machine's network."""
         ...
 
-    def tcp_sockets(self, family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
-        """So many TCP sockets of the machine's network, not connected and not blocking, for the caller to close.
-
-        For who dials many at once (lbkit.health.probe).
-        """
+    def probe(
+        self,
+        question: Question,
+        targets: Iterable[Target],
+        *,
+        within: float | None = None,
+        at_once: int | None = None,
+    ) -> dict[Target, Outcome]:
+        """Ask every target once, from inside the machine's network: see `lbkit.health.probe`."""
         ...

@@ -17,9 +17,10 @@ from lbkit.haproxy.runtime import Row, Runtime
 from lbkit.haproxy.text.check import check as check_lines
 from lbkit.haproxy.text.check import check_words, own_words
 from lbkit.haproxy.text.words import Words, word
-from lbkit.health.conversation import ServerTls, Traffic
+from lbkit.health.asking import Traffic, question_of
 from lbkit.health.outcome import Outcome, Target
 from lbkit.health.probe import probe
+from lbkit.health.question import ServerTls
 from lbkit.health.spec import HealthCheck
 from tests.haproxy.versions import VERSIONS, program
 from tests.health import servers
@@ -224,7 +225,7 @@ def ask(case: Case, port: int, certificates: dict[str, Path]) -> Outcome:
         tls = ServerTls(ca=certificates[case.ca].read_text() if case.ca else None)
     target = Target("127.0.0.1", port)
     traffic = Traffic(tls, proxy_protocol=case.proxy)  # type: ignore[arg-type]
-    return probe(check_of(case), [target], sockets, host="shop", traffic=traffic)[target]
+    return probe(question_of(check_of(case), traffic, host="shop"), [target], sockets)[target]
 
 
 def sockets(family: socket.AddressFamily, count: int) -> list[socket.socket]:

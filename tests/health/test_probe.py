@@ -10,8 +10,10 @@ from contextlib import ExitStack
 import pytest
 
 from lbkit.base.host import Host
+from lbkit.health.asking import question_of
 from lbkit.health.outcome import Target
 from lbkit.health.probe import probe
+from lbkit.health.question import Question
 from lbkit.health.spec import HealthCheck
 from tests.health import servers
 
@@ -42,7 +44,7 @@ def test_ten_thousand_servers_with_two_hundred_sockets(host: Host) -> None:
         ]
         targets[0] = Target("127.0.0.1", good)
         before = len(os.listdir("/proc/self/fd"))
-        found = probe(HealthCheck(), targets, sockets, at_once=200)
+        found = probe(Question(), targets, sockets, at_once=200)
         assert len(os.listdir("/proc/self/fd")) == before
     assert list(found) == targets
     assert [outcome.code for outcome in found.values()] == ["L4OK"] + ["L4CON"] * 9_999
@@ -54,7 +56,7 @@ def test_who_is_slow_keeps_nobody_waiting(host: Host) -> None:
     with ExitStack() as stack:
         slow = [Target("127.0.0.1", stack.enter_context(servers.serving(servers.silent))) for _ in range(20)]
         good = Target("127.0.0.1", stack.enter_context(servers.serving(servers.http(200))))
-        found = probe(check, [*slow, good], Sockets(), within=1.0)
+        found = probe(question_of(check), [*slow, good], Sockets(), within=1.0)
         assert found[good].code == "L7OK"
         assert not any(found[target].passed for target in slow)
         assert all(found[target].words for target in slow)
@@ -63,16 +65,16 @@ def test_who_is_slow_keeps_nobody_waiting(host: Host) -> None:
 def test_who_is_not_asked_in_time_is_told_apart(host: Host) -> None:
     with servers.serving(servers.silent) as port:
         target = Target("127.0.0.1", port)
-        found = probe(HealthCheck(), [target], Sockets(), within=0.0)
+        found = probe(Question(), [target], Sockets(), within=0.0)
     assert (found[target].passed, found[target].code) == (False, "")
     assert "the time was up" in found[target].words
 
 
 def test_nobody_to_ask(host: Host) -> None:
-    assert probe(HealthCheck(), [], Sockets()) == {}
+    assert probe(Question(), [], Sockets()) == {}
 
 
 def test_both_families(host: Host) -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as six:
         targets = [Target("::1", six.getsockname()[1]), Target("127.0.0.1", six.getsockname()[1])]
-        assert [each.code for each in probe(HealthCheck(), targets, Sockets()).values()] == ["L4OK", "L4CON"]
+        assert [each.code for each in probe(Question(), targets, Sockets()).values()] == ["L4OK", "L4CON"]

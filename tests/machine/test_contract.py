@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,8 +16,7 @@ from lbkit.base.errors import Bug, Failure
 from lbkit.base.host import Host
 from lbkit.base.run import CommandFailed, MissingProgram
 from lbkit.health.outcome import Target
-from lbkit.health.probe import probe
-from lbkit.health.spec import HealthCheck
+from lbkit.health.question import Question
 from lbkit.machine.contract import Machine, Program
 from lbkit.machine.handle import DRIVERS, driver
 from lbkit.machine.handle import machine as handle
@@ -257,26 +255,26 @@ def test_addresses_are_all_of_an_interface_whoever_put_them(machine: Machine) ->
     assert machine.addresses("nonsense") == ()
 
 
-def test_many_are_dialled_at_once_from_inside_the_machine(machine: Machine) -> None:
+def test_many_are_asked_at_once_from_inside_the_machine(machine: Machine) -> None:
     code = (
         "import socket\n"
         "listener = socket.create_server(('127.0.0.1', 8080), backlog=50)\n"
         "print('up')\n"
-        "while True: listener.accept()\n"
+        "there = []\nwhile True: there.append(listener.accept())\n"
     )
     machine.start(python("app", code))
     until(lambda: machine.log("app"), "it listens")
 
-    def sockets(family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
-        made = machine.tcp_sockets(family, count)
-        assert len(made) == count
-        assert not any(each.getblocking() or os.get_inheritable(each.fileno()) for each in made)
-        return made
-
-    targets = [Target("127.0.0.1", 8080), Target("127.0.0.1", 8081), Target("192.0.2.1", 80)]
-    found = probe(HealthCheck(), targets, sockets)
-    assert [found[target].code for target in targets] == ["L4OK", "L4CON", "L4CON"]
-    assert all(each.close() is None for each in machine.tcp_sockets(socket.AF_INET6, 2))
+    targets = [
+        Target("127.0.0.1", 8080),
+        Target("127.0.0.1", 8081),
+        Target("192.0.2.1", 80),
+        Target("::1", 80),
+    ]
+    found = machine.probe(Question(), targets, at_once=2)
+    assert [found[target].code for target in targets] == ["L4OK", "L4CON", "L4CON", "L4CON"]
+    late = machine.probe(Question(answer=b"never", answer_within=1000.0), targets[:1], within=0.1)
+    assert not late[targets[0]].code
 
 
 def test_the_path_of_packets_is_the_machine_s_own(machine: Machine) -> None:
@@ -324,6 +322,7 @@ def test_no_descriptor_is_left_open(machine: Machine) -> None:
         for number in range(5):
             machine.start(Program("app", SLEEP, digest=str(number)))
             machine.execute(["true"])
+            machine.probe(Question(), [Target("127.0.0.1", 8081)])
             machine.stop("app")
         return len(os.listdir("/proc/self/fd"))
 
@@ -332,11 +331,13 @@ def test_no_descriptor_is_left_open(machine: Machine) -> None:
 
 def test_a_machine_that_does_not_stand_is_named_in_the_error(topology: str, host: Host) -> None:
     for name in DRIVERS:
-        gone = driver(name).machine(topology, host, "gone")
+        gone = driver(name).machine(world.scope_of(topology), host, "gone")
         with pytest.raises(Failure, match="gone"):
             gone.execute(["true"])
         with pytest.raises(Failure, match="gone"):
             gone.start(Program("app", SLEEP))
+        with pytest.raises(Failure, match="gone"):
+            gone.probe(Question(), [Target("127.0.0.1", 80)])
         assert gone.running() == {}
         gone.stop("app")
         gone.remove("app")

@@ -16,7 +16,9 @@ from lbkit.haproxy.resolved import ResolvedBackend, ResolvedLoadBalancer, Resolv
 from lbkit.haproxy.runtime import Row
 from lbkit.haproxy.runtime.servers_state import Admin
 from lbkit.haproxy.seen import Seen
-from lbkit.health.outcome import Outcome
+from lbkit.health.asking import question_of
+from lbkit.health.outcome import Outcome, Target
+from lbkit.health.question import Question
 from lbkit.machine.contract import Machine
 from lbkit.machine.handle import machine
 from lbkit.machine.resolved import Machines
@@ -100,25 +102,13 @@ def _tries(
     backend: ResolvedBackend,
     server: ResolvedServer,
 ) -> tuple[Outcome | None, Outcome | None]:
-    from lbkit.health.outcome import Target  # noqa: PLC0415
-    from lbkit.health.probe import probe  # noqa: PLC0415 - ssl: for who asks
-    from lbkit.health.spec import HealthCheck  # noqa: PLC0415
-
     target = Target(str(address), server.port)
     try:
-        tcp = probe(HealthCheck(interval=CONNECTS_WITHIN), [target], here.tcp_sockets, within=ASKED_WITHIN)[
-            target
-        ]
+        tcp = here.probe(Question(connect_within=CONNECTS_WITHIN), [target], within=ASKED_WITHIN)[target]
         if backend.health_check is None:
             return tcp, None
-        asked = probe(
-            backend.health_check,
-            [target],
-            here.tcp_sockets,
-            host=balancer.name,
-            traffic=traffic_of(backend, balancer),
-            within=ASKED_WITHIN,
-        )[target]
+        question = question_of(backend.health_check, traffic_of(backend, balancer), host=balancer.name)
+        asked = here.probe(question, [target], within=ASKED_WITHIN)[target]
     except Failure:  # HAProxy's own machine is gone
         return None, None
     return tcp, asked

@@ -12,6 +12,8 @@ from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.base.run import Completed
 from lbkit.engine.book import IPAddress
+from lbkit.health.outcome import Outcome, Target
+from lbkit.health.question import Question
 from lbkit.machine.contract import FoundFile, Program, Running
 from lbkit.machine.local import folder
 from lbkit.machine.local.launch import ENVIRONMENT, Ids, launch
@@ -200,7 +202,19 @@ class LocalMachine:
             except OSError as error:
                 raise self._no_answer(f"{address} port {port}", error) from error
 
-    def tcp_sockets(self, family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
+    def probe(
+        self,
+        question: Question,
+        targets: Iterable[Target],
+        *,
+        within: float | None = None,
+        at_once: int | None = None,
+    ) -> dict[Target, Outcome]:
+        from lbkit.health.probe import probe  # noqa: PLC0415 - ssl and selectors: for who asks
+
+        return probe(question, targets, self._sockets, within=within, at_once=at_once)
+
+    def _sockets(self, family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
         made: list[socket.socket] = []
         with self._network.entered():
             try:

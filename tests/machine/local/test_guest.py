@@ -20,6 +20,8 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 from lbkit.base.host import Host
+from lbkit.health.outcome import Target
+from lbkit.health.question import Question
 from lbkit.machine.contract import Program
 from lbkit.machine.local.machine import LocalMachine
 
@@ -31,6 +33,8 @@ assert machine.running() == {"app": running}
 print(machine.execute(["readlink", "/proc/self/ns/net", f"/proc/{running.pid}/ns/net"]).stdout)
 assert machine.addresses("none") == ()
 assert machine.path_to(ip_address("127.0.0.1")).interface == "lo"
+nobody = Target("127.0.0.1", 1)
+assert machine.probe(Question(), [nobody])[nobody].code == "L4CON"
 machine.drain("app")
 assert machine.running() == {}
 machine.remove("app")

@@ -88,5 +88,5 @@ def processes(scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
     """All that was started in the topology's machines: by member, then by program name."""
     found: dict[str, Mapping[str, Process]] = {}
     for each in drivers():
-        found.update(each.processes(scope.name, host))
+        found.update(each.processes(scope, host))
     return found

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
 from lbkit.engine.applying import one_by_one
-from lbkit.engine.change import Change
+from lbkit.engine.change import Action, Change
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.machine.contract import Machine, Program
@@ -42,13 +43,41 @@ WORKERS = 8  # services at a time: each start takes some 15 ms of a core
 
 
 def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
-    machines = sorted((change for change in changes if change.key.kind == "machine"), key=_driver_name)
+    machines = sorted((change for change in changes if change.key.kind != "service"), key=_driver_name)
     for name, of_driver in groupby(machines, key=_driver_name):
-        driver(name).apply(list(of_driver), scope, host, done)
+        batch = list(of_driver)
+        _remove_others(batch, scope, host, done)
+        driver(name).apply(batch, scope, host, done)
     services = [change for change in changes if change.key.kind == "service"]
     _remove([change for change in services if change.want is None], scope, host, done)
     staying = [change for change in services if change.want is not None]
     one_by_one(staying, lambda change: _carry_out(change, scope, host), done, workers=WORKERS)
+
+
+def _remove_others(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+    """Of machines that change their driver, what stands of the other."""
+    for change in changes:
+        before = change.before
+        if change.have is not None and before is not None and before["driver"] != _driver_name(change):
+            gone = Change(change.key, Action.DELETE, change.impact, change.reason, None, change.have)
+            driver(str(before["driver"])).apply([gone], scope, host, _Passing(done, change))
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """Tells of a part of a change: `done` is for the whole of it."""
+
+    done: Done
+    change: Change
+
+    def __call__(self, _change: Change, _detail: str, /) -> None:
+        return
+
+    def step(self, _change: Change, lines: Sequence[str], /) -> None:
+        self.done.step(self.change, lines)
+
+    def note(self, _change: Change, text: str, /) -> None:
+        self.done.note(self.change, text)
 
 
 def _driver_name(change: Change) -> str:
@@ -63,7 +92,7 @@ def _remove(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> 
         member, name = _names(change)
         by_driver.setdefault(driver_of(scope, host, member), []).append((member, name))
     for name, programs in by_driver.items():
-        driver(name).stop(scope.name, host, programs)
+        driver(name).stop(scope, host, programs)
     for change in changes:
         member, name = _names(change)
         machine(scope, host, member).remove(name)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Change
-from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.change import Change, Verdict
+from lbkit.engine.resource import Actual, Desired, State
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Check, Finding
@@ -17,9 +17,9 @@ from lbkit.machine.contract import Machine, Process
 class Driver(Protocol):
     """One way to have machines: what the machine room needs beyond single machines. All of it in bulk."""
 
-    def machine(self, topology: str, host: Host, member: str) -> Machine: ...
+    def machine(self, scope: Scope, host: Host, member: str) -> Machine: ...
 
-    def stands(self, topology: str, host: Host, member: str) -> bool:
+    def stands(self, scope: Scope, host: Host, member: str) -> bool:
         """Whether this driver has anything of that name: asked for machines that are no longer declared."""
         ...
 
@@ -31,15 +31,31 @@ class Driver(Protocol):
         """The machines of this driver that stand: the topology's own, and others on declared names."""
         ...
 
+    def summary(self, want: Desired) -> str:
+        """What a new machine will be, in a few words. Pure."""
+        ...
+
+    def judge(self, want: Desired, have: Actual) -> Verdict | None:
+        """What a difference of a resource of this driver means; both are of the driver. Pure."""
+        ...
+
+    def place(self, state: State) -> Mapping[str, str] | None:
+        """Where it stands, in words of the driver: the namespace's name. None: of what was observed, nothing stands."""
+        ...
+
+    def notes(self, scope: Scope, host: Host) -> Iterable[str]:
+        """As `Room.notes`."""
+        ...
+
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         """As `Room.apply`, for changes of this driver's machines."""
         ...
 
-    def processes(self, topology: str, host: Host) -> Mapping[str, Mapping[str, Process]]:
+    def processes(self, scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
         """All that was started in the topology's machines: by member, then by program name."""
         ...
 
-    def stop(self, topology: str, host: Host, programs: Sequence[tuple[str, str]]) -> None:
+    def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
         """As `Machine.stop` for many, each named by member and program, all at the same time."""
         ...
 

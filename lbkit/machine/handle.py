@@ -6,6 +6,8 @@ from functools import cache
 from importlib import import_module
 
 from lbkit.base.host import Host
+from lbkit.engine.change import Action, Impact, Verdict
+from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.scope import Scope
 from lbkit.machine.contract import Machine
 from lbkit.machine.driver import Driver
@@ -27,8 +29,16 @@ def drivers() -> tuple[Driver, ...]:
     return tuple(driver(name) for name in DRIVERS)
 
 
+def judge_machine(want: Desired, have: Actual) -> Verdict | None:
+    """Of a machine or its presence."""
+    wanted, found = str(want.state["driver"]), str(have.state["driver"])
+    if wanted != found:
+        return Verdict(Action.REPLACE, Impact.DISRUPTIVE, f"its driver changes from {found} to {wanted}")
+    return driver(wanted).judge(want, have)
+
+
 def machine(scope: Scope, host: Host, member: str) -> Machine:
-    return driver(driver_of(scope, host, member)).machine(scope.name, host, member)
+    return driver(driver_of(scope, host, member)).machine(scope, host, member)
 
 
 def driver_of(scope: Scope, host: Host, member: str) -> str:
@@ -36,5 +46,5 @@ def driver_of(scope: Scope, host: Host, member: str) -> str:
     declared = scope.of("machine", Machines).by_name.get(member)
     if declared is not None:
         return declared.driver
-    standing = [name for name in DRIVERS if driver(name).stands(scope.name, host, member)]
+    standing = [name for name in DRIVERS if driver(name).stands(scope, host, member)]
     return next(iter(standing or DRIVERS))

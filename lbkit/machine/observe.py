@@ -13,13 +13,14 @@ from lbkit.engine.scope import Scope
 from lbkit.machine.contract import Machine, Process
 from lbkit.machine.handle import drivers
 from lbkit.machine.plan import file_found, service_key, service_of
+from lbkit.machine.resolved import Machines
 
 
 def observe(scope: Scope, host: Host) -> Iterable[Actual]:
+    yield from _machines(scope, host)
     for driver in drivers():
-        yield from driver.observe(scope, host)
-        for member, processes in driver.processes(scope.name, host).items():
-            machine = driver.machine(scope.name, host, member)
+        for member, processes in driver.processes(scope, host).items():
+            machine = driver.machine(scope, host, member)
             for process in processes.values():
                 key = service_key(member, process.name)
                 if process.kind == "service":
@@ -27,6 +28,18 @@ def observe(scope: Scope, host: Host) -> Iterable[Actual]:
                 elif service_of(scope, key) is not None:
                     # another room runs something under this name: the engine names it, and stops
                     yield Actual(key, {"kind": process.kind}, None)
+
+
+def _machines(scope: Scope, host: Host) -> Iterable[Actual]:
+    """Of a machine that changes its driver, what stands of the other one: it is to go first."""
+    declared = scope.of("machine", Machines).by_name
+    found: dict[Key, Actual] = {}
+    for driver in drivers():
+        for have in driver.observe(scope, host):
+            wanted = declared.get(have.key.name)
+            if have.key not in found or wanted is None or have.state["driver"] != wanted.driver:
+                found[have.key] = have
+    return found.values()
 
 
 def list_path(machine: Machine, service: str) -> PurePosixPath:

@@ -1,4 +1,4 @@
-"""Services as desired, and what a difference of a machine or a service means. Pure.
+"""Services as desired, and what a difference of one means. Pure.
 
 The state of a service:
 
@@ -119,10 +119,7 @@ def reload_words(service: ResolvedService) -> str | None:
 
 
 def summary(want: Desired) -> str:
-    """A machine's addresses, a service's command."""
-    if want.key.kind == "machine":
-        interfaces = want.state["interfaces"].values()
-        return ", ".join(address for interface in interfaces for address in interface["addresses"])
+    """A service's command."""
     command = shlex.join(want.state["command"])
     return command if len(command) <= COMMAND else f"{command[:COMMAND]}…"
 
@@ -173,28 +170,6 @@ def differing_parts(want: Mapping[str, Any], have: Mapping[str, Any]) -> list[st
     return parts + [
         f"file {path}" for path in sorted({*before, *after}) if before.get(path) != after.get(path)
     ]
-
-
-def judge_machine(want: Desired, have: Actual) -> Verdict | None:
-    if have.state.get("namespace", "") is None:
-        return Verdict(Action.UPDATE, Impact.NONE, "its files are there, but it is not")
-    missing: list[str] = []
-    wrong: list[str] = []
-    for part, value in want.state.items():
-        found = have.state.get(part)
-        if found == value:
-            continue
-        if isinstance(value, dict) and isinstance(found, dict):
-            for name in sorted({*value, *found}):
-                if found.get(name) != value.get(name):
-                    (missing if name not in found else wrong).append(f"{part} {name}")
-        else:
-            wrong.append(part)
-    if not missing and not wrong:
-        return None
-    words = [f"{name} missing" for name in missing] + [f"{name} not as declared" for name in wrong]
-    impact = Impact.DISRUPTIVE if wrong else Impact.NONE
-    return Verdict(Action.UPDATE, impact, "; ".join(words))
 
 
 def _digest(content: bytes | Secret) -> str:

@@ -10,8 +10,9 @@ from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
-from lbkit.machine import apply, observe, plan, resolve, view
-from lbkit.machine.handle import drivers
+from lbkit.machine import apply, observe, plan, presence, resolve, view
+from lbkit.machine.handle import driver, drivers, judge_machine
+from lbkit.machine.presence import PRESENCE
 from lbkit.machine.resolved import Machines
 from lbkit.machine.spec import Machines as Section
 
@@ -19,7 +20,7 @@ from lbkit.machine.spec import Machines as Section
 class MachineRoom(Room[Section]):
     name = "machine"
     section = "machines"
-    kinds = frozenset({"machine", "service"})
+    kinds = frozenset({"machine", "presence", "service"})
 
     @property
     def model(self) -> type[Section]:
@@ -32,8 +33,8 @@ class MachineRoom(Room[Section]):
         return resolve.resolve(section, draft)
 
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
-        for driver in drivers():
-            yield from driver.desired(scope, host)
+        for each in drivers():
+            yield from each.desired(scope, host)
         yield from plan.desired_services(scope, host)
 
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
@@ -43,11 +44,30 @@ class MachineRoom(Room[Section]):
         apply.apply(changes, scope, host, done)
 
     def summary(self, want: Desired) -> str:
-        return plan.summary(want)
+        if want.key.kind == "service":
+            return plan.summary(want)
+        return driver(str(want.state["driver"])).summary(want)
+
+    def judge_create(self, want: Desired) -> Verdict | None:
+        # a new machine is on its networks from the beginning
+        return None if want.key.kind == PRESENCE else super().judge_create(want)
+
+    def judge_again(self, want: Desired, replaced: Key) -> Verdict | None:
+        return (
+            presence.judge_again(want) if want.key.kind == PRESENCE else super().judge_again(want, replaced)
+        )
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
-        judge = plan.judge_machine if want.key.kind == "machine" else plan.judge_service
-        return judge(want, have)
+        if want.key.kind == "service":
+            return plan.judge_service(want, have)
+        return judge_machine(want, have)
+
+    def judge_delete(self, have: Actual) -> Verdict | None:
+        return None if have.key.kind == PRESENCE else super().judge_delete(have)
+
+    def notes(self, scope: Scope, host: Host) -> Iterable[str]:
+        for each in drivers():
+            yield from each.notes(scope, host)
 
     def status(self, scope: Scope, host: Host) -> Iterable[Status]:
         return view.status(self.desired(scope, host), self.observe(scope, host), scope.name)
@@ -75,8 +95,8 @@ class MachineRoom(Room[Section]):
             yield from (f"{machine.name}/{service.name}" for service in machine.services)
 
     def doctor(self, host: Host) -> Iterable[Check]:
-        for driver in drivers():
-            yield from driver.doctor(host)
+        for each in drivers():
+            yield from each.doctor(host)
 
 
 ROOM = MachineRoom()

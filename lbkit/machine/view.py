@@ -8,8 +8,8 @@ from lbkit.base.host import Host
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Edge, Finding, Health, Node, Picture, Status
-from lbkit.machine.handle import driver, machine
-from lbkit.machine.plan import judge_machine, judge_service, service_key, service_of
+from lbkit.machine.handle import driver, judge_machine, machine
+from lbkit.machine.plan import judge_service, service_key, service_of
 from lbkit.machine.ready import accepts
 from lbkit.machine.resolved import Machines, ResolvedMachine
 
@@ -20,17 +20,22 @@ def status(wanted: Iterable[Desired], found: Iterable[Actual], topology: str) ->
     standing = {have.key: have for have in found if have.owner == topology}
     for want in wanted:
         have = standing.get(want.key)
-        yield _machine_row(want, have) if want.key.kind == "machine" else _service_row(want, have)
+        if want.key.kind == "machine":
+            yield _machine_row(want, have)
+        elif want.key.kind == "service":
+            yield _service_row(want, have)
 
 
 def _machine_row(want: Desired, have: Actual | None) -> Status:
     interfaces = want.state["interfaces"]
+    name = str(want.state["driver"])
+    place = driver(name).place(have.state) if have and have.state["driver"] == name else None
     facts = {
-        "driver": want.state["driver"],
-        "namespace": want.state["namespace"],
+        "driver": name,
+        **(place or driver(name).place(want.state) or {}),
         "addresses": {name: each["addresses"] for name, each in interfaces.items()},
     }
-    if have is None or have.state["namespace"] is None:
+    if have is None or place is None:
         return Status(want.key, present=False, health=Health.DOWN, detail="does not stand", facts=facts)
     verdict = judge_machine(want, have)
     if verdict is not None:

@@ -14,6 +14,7 @@ from lbkit.base.secrets import Secret
 from lbkit.engine.change import Action, Impact
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.machine.contract import NEVER_STARTED, FoundFile
+from lbkit.machine.netns.plan import judge
 from lbkit.machine.plan import (
     SHORT,
     UNSEEN,
@@ -22,7 +23,6 @@ from lbkit.machine.plan import (
     digest_of,
     file_found,
     file_wanted,
-    judge_machine,
     judge_service,
     needs_restart,
     service_state,
@@ -155,7 +155,7 @@ def test_what_of_a_machine_differs_is_named_with_its_impact() -> None:
     want = Desired(Key("machine", "m"), {"driver": "netns", "interfaces": {"front": front}, "routes": ["a"]})
 
     def verdict(**state: object) -> tuple[str, Impact] | None:
-        judged = judge_machine(want, Actual(want.key, {**want.state, **state}, "web"))
+        judged = judge(want, Actual(want.key, {**want.state, **state}, "web"))
         return judged and (judged.reason, judged.impact)
 
     assert verdict() is None

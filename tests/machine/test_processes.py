@@ -82,7 +82,7 @@ def test_a_record_that_names_a_foreign_process_to_the_tick_does_not_make_it_ours
 def test_a_record_of_another_boot_is_of_no_process(machine: NetnsMachine) -> None:
     machine.start(Program("app", SLEEP))
     forge(machine, boot="another")
-    (process,) = DRIVER.processes(topology_of(machine), host_of(machine))["m"].values()
+    (process,) = DRIVER.processes(world.scope_of(topology_of(machine)), host_of(machine))["m"].values()
     assert "booted" in process.trouble
     assert machine.running() == {}
 
@@ -91,7 +91,7 @@ def test_a_record_of_another_boot_is_of_no_process(machine: NetnsMachine) -> Non
 def test_a_record_that_cannot_be_read_is_observed_and_replaced(machine: NetnsMachine, content: str) -> None:
     first = machine.start(Program("app", SLEEP, digest="d"))
     record_of(machine).write_text(content)
-    (process,) = DRIVER.processes(topology_of(machine), host_of(machine))["m"].values()
+    (process,) = DRIVER.processes(world.scope_of(topology_of(machine)), host_of(machine))["m"].values()
     assert (process.program, process.trouble) == (None, "its record cannot be read")
     second = machine.start(Program("app", SLEEP, digest="d"))
     assert machine.running() == {"app": second}
@@ -189,7 +189,7 @@ def test_a_process_that_left_the_machine_s_network_is_not_its_service(
     """As after `ip netns delete` and an apply: the old process is in the old, nameless namespace."""
     old = machine.start(Program("app", SLEEP, digest="d"))
     subprocess.run(["ip", "netns", "delete", f"{topology}.m"], check=True)
-    (process,) = DRIVER.processes(topology, host)["m"].values()
+    (process,) = DRIVER.processes(world.scope_of(topology), host)["m"].values()
     assert process.trouble == "its machine's namespace is gone"
     world.apply(world.scope_of(topology, world.machine("m")), host)
     assert machine.running() == {}

@@ -7,8 +7,8 @@ from functools import partial
 
 from lbkit.base.host import Host
 from lbkit.base.mark import read_mark
-from lbkit.engine.change import Action, Change
-from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.engine.change import Action, Change, Verdict
+from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Check, Finding
@@ -26,13 +26,13 @@ from lbkit.network import links
 class NetnsDriver:
     """See `lbkit.machine.driver.Driver`."""
 
-    def machine(self, topology: str, host: Host, member: str) -> Machine:
-        return NetnsMachine(topology, host, member)
+    def machine(self, scope: Scope, host: Host, member: str) -> Machine:
+        return NetnsMachine(scope.name, host, member)
 
-    def stands(self, topology: str, host: Host, member: str) -> bool:
+    def stands(self, scope: Scope, host: Host, member: str) -> bool:
         return (
-            network_identity(host, topology, member) is not None
-            or machine_folder(host, topology, member).is_dir()
+            network_identity(host, scope.name, member) is not None
+            or machine_folder(host, scope.name, member).is_dir()
         )
 
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
@@ -74,6 +74,18 @@ class NetnsDriver:
         for member in of_folder:
             yield Actual(Key("machine", member), plan.state_gone(), scope.name)
 
+    def summary(self, want: Desired) -> str:
+        return plan.addresses_of(want.state)
+
+    def judge(self, want: Desired, have: Actual) -> Verdict | None:
+        return plan.judge(want, have)
+
+    def place(self, state: State) -> Mapping[str, str] | None:
+        return None if state["namespace"] is None else {"namespace": state["namespace"]}
+
+    def notes(self, scope: Scope, host: Host) -> Iterable[str]:
+        return ()
+
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         declared = _declared(scope)
         going = {_namespace(scope, change): change for change in changes if change.want is None}
@@ -90,13 +102,13 @@ class NetnsDriver:
                 adopt=[name for name, change in coming.items() if change.action is Action.ADOPT],
             )
 
-    def processes(self, topology: str, host: Host) -> Mapping[str, Mapping[str, Process]]:
-        members = names_in(machines_folder(host, topology))
-        networks = {member: network_identity(host, topology, member) for member in members}
-        return processes(host, topology, networks)
+    def processes(self, scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
+        members = names_in(machines_folder(host, scope.name))
+        networks = {member: network_identity(host, scope.name, member) for member in members}
+        return processes(host, scope.name, networks)
 
-    def stop(self, topology: str, host: Host, programs: Sequence[tuple[str, str]]) -> None:
-        stop_programs(host, topology, programs, partial(network_identity, host, topology))
+    def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
+        stop_programs(host, scope.name, programs, partial(network_identity, host, scope.name))
 
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
         namespace = links.observe(host, scope.name).get(namespace_name(scope.name, member))

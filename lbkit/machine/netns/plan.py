@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 from lbkit.base.mark import mark, read_mark
-from lbkit.engine.resource import Key
+from lbkit.engine.change import Action, Impact, Verdict
+from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.machine.netns.network import namespace_name
 from lbkit.machine.resolved import ResolvedMachine
 from lbkit.network import sysctl
@@ -20,8 +21,6 @@ _SYSCTLS = {
     "net.ipv4.ip_nonlocal_bind": "1",
     "net.ipv6.ip_nonlocal_bind": "1",
 }
-
-State = dict[str, Any]
 
 
 @cache
@@ -51,7 +50,7 @@ def wanted(topology: str, machine: ResolvedMachine) -> WantedNamespace:
     )
 
 
-def state_wanted(namespace: WantedNamespace) -> State:
+def state_wanted(namespace: WantedNamespace) -> dict[str, Any]:
     return {
         "driver": "netns",
         "namespace": namespace.name,
@@ -71,7 +70,7 @@ def state_wanted(namespace: WantedNamespace) -> State:
     }
 
 
-def state_seen(topology: str, namespace: SeenNamespace) -> State:
+def state_seen(topology: str, namespace: SeenNamespace) -> dict[str, Any]:
     """What is foreign inside (links without the topology's mark) is left out: it is no difference."""
     if not namespace.whole:
         return state_gone()
@@ -95,9 +94,36 @@ def state_seen(topology: str, namespace: SeenNamespace) -> State:
     }
 
 
-def state_gone() -> State:
+def state_gone() -> dict[str, Any]:
     """Of a machine whose folder stands, and nothing else."""
     return {"driver": "netns", "namespace": None, "interfaces": {}, "routes": [], "sysctls": {}}
+
+
+def judge(want: Desired, have: Actual) -> Verdict | None:
+    if have.state.get("namespace", "") is None:
+        return Verdict(Action.UPDATE, Impact.NONE, "its files are there, but it is not")
+    missing: list[str] = []
+    wrong: list[str] = []
+    for part, value in want.state.items():
+        found = have.state.get(part)
+        if found == value:
+            continue
+        if isinstance(value, dict) and isinstance(found, dict):
+            for name in sorted({*value, *found}):
+                if found.get(name) != value.get(name):
+                    (missing if name not in found else wrong).append(f"{part} {name}")
+        else:
+            wrong.append(part)
+    if not missing and not wrong:
+        return None
+    words = [f"{name} missing" for name in missing] + [f"{name} not as declared" for name in wrong]
+    impact = Impact.DISRUPTIVE if wrong else Impact.NONE
+    return Verdict(Action.UPDATE, impact, "; ".join(words))
+
+
+def addresses_of(state: State) -> str:
+    interfaces = state["interfaces"].values()
+    return ", ".join(address for interface in interfaces for address in interface["addresses"])
 
 
 def networks_of(topology: str, namespace: SeenNamespace) -> frozenset[Key]:

@@ -11,22 +11,14 @@ from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.machine.netns.network import namespace_name
 from lbkit.machine.resolved import ResolvedMachine
+from lbkit.machine.sysctls import SYSCTLS
 from lbkit.network import sysctl
 from lbkit.network.links import RouteTo, SeenInterface, SeenNamespace, WantedInterface, WantedNamespace
-
-_SYSCTLS = {
-    # services may bind ports below 1024 as users other than root: the namespace is theirs alone
-    "net.ipv4.ip_unprivileged_port_start": "0",
-    # a load balancer binds its virtual address before it holds it
-    "net.ipv4.ip_nonlocal_bind": "1",
-    "net.ipv6.ip_nonlocal_bind": "1",
-}
-
 
 @cache
 def sysctls() -> Mapping[str, str]:
     """Those of them that this kernel has: it may be without IPv6."""
-    return {name: value for name, value in _SYSCTLS.items() if sysctl.get(name) is not None}
+    return {name: value for name, value in SYSCTLS.items() if sysctl.get(name) is not None}
 
 
 def wanted(topology: str, machine: ResolvedMachine) -> WantedNamespace:

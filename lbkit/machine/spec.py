@@ -41,8 +41,8 @@ FileMode = Annotated[str, Form("0?[0-7]{3}", _MODE), BeforeValidator(_mode, json
 ImageName = Annotated[
     str,
     Form(
-        "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?",
-        "an image's name: 1 to 63 of a-z, 0-9, '.' and '-', with no '.' or '-' at either end",
+        "[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?(@[0-9a-f]{6,64})?",
+        "an image's name: 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit at either end; or NAME@DIGEST",
     ),
 ]
 SshKey = Annotated[

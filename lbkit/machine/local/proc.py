@@ -12,6 +12,7 @@ SERVICE = "LBKIT_SERVICE"
 """The variable that marks a process, and all that it forks, as TOPOLOGY/MEMBER/SERVICE's."""
 
 _PF_EXITING, _PF_KTHREAD = 0x00000004, 0x00200000  # linux/sched.h
+_LOOKS = 8  # at /proc, for one census: each but the first is for what came and went during the one before
 _EXECUTED_BY = 10.0  # seconds that an execve may take on a host under load: it may wait for a disk
 
 
@@ -53,28 +54,38 @@ def every_stat() -> Iterator[Stat]:
 def census() -> dict[Stat, str]:
     """All processes that live now, with their marks.
 
-    A process that becomes a service forks once, and ends (shim.py): where any ended before it was looked at, or was about
-    to, its child may have come after the list was read. Then a second look finds that.
+    A process that becomes a service forks once, and ends (shim.py). Whoever ends before it was looked at may have forked
+    one that came after the list was read: then there is another look, until all who ended were known before.
     """
-    seen, gone = _look()
-    return seen | _look()[0] if gone else seen
+    latest: dict[tuple[int, int], Stat] = {}
+    marks: dict[tuple[int, int], str] = {}
+    known: set[int] = set()
+    for _ in range(_LOOKS):
+        seen, gone = _look()
+        for stat, mark in seen.items():
+            who = stat.pid, stat.start_time
+            latest[who] = stat
+            marks[who] = marks.get(who) or mark  # by the next look it may be on its way to its end
+        if gone <= known:
+            break
+        known |= gone | {stat.pid for stat in seen}
+    return {stat: marks[who] for who, stat in latest.items()}
 
 
-def _look() -> tuple[dict[Stat, str], bool]:
+def _look() -> tuple[dict[Stat, str], set[int]]:
+    """Those that live, and the pids of those that ended before it could be seen whose they were."""
     seen: dict[Stat, str] = {}
-    gone = False
+    gone: set[int] = set()
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         stat = read_stat(int(entry))
         if stat is None or stat.dead:
-            gone = True
+            gone.add(int(entry))
             continue
         seen[stat] = service_mark(stat.pid)
         if not seen[stat] and ((again := read_stat(stat.pid)) is None or again.dead or again.leaving):
-            gone = (
-                True  # its memory goes first, with its mark in it, and under load its end may be long after
-            )
+            gone.add(stat.pid)  # its memory goes first, with its mark in it, and its end may be long after
     return seen, gone
 
 
@@ -95,20 +106,32 @@ def service_mark(pid: int) -> str:
 
 
 def _environment(pid: int) -> bytes:
-    """What execve(2) gave it; waits for one that is being carried out, during which there is none to see."""
+    """What execve(2) gave it. While one is being carried out there is none to see: that is waited for.
+
+    None is seen either where one came between opening and reading, which is of the memory from before: so an empty one
+    counts only where the memory is the same before and after.
+    """
     deadline = time.monotonic() + _EXECUTED_BY
-    while not (environment := _read(f"/proc/{pid}/environ")):
-        if not _is_executing(pid) or time.monotonic() > deadline:
-            break
+    while True:
+        memory = _memory(pid)
+        environment = _read(f"/proc/{pid}/environ")
+        if environment or memory is None or time.monotonic() > deadline:
+            return environment
+        if memory == _memory(pid) and memory[0] != b"0":
+            return environment
         time.sleep(0.001)
-    return environment
 
 
-def _is_executing(pid: int) -> bool:
-    """Whether it is a living process with memory, but has not yet been given a place for its environment (field 50)."""
+def _memory(pid: int) -> tuple[bytes, ...] | None:
+    """Where its code, stack and environment begin (fields 26, 28 and 50 of its stat), which the loader lays by chance.
+
+    The first is 0 until all of an execve is done (linux/fs/binfmt_elf.c: `start_code` is set after the tables).
+    None: it has no memory.
+    """
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    has_memory = fields[0] not in {b"Z", b"X", b"x"} and not int(fields[6]) & (_PF_KTHREAD | _PF_EXITING)
-    return has_memory and int(fields[47]) == 0
+    if fields[0] in {b"Z", b"X", b"x"} or int(fields[6]) & (_PF_KTHREAD | _PF_EXITING):
+        return None
+    return fields[23], fields[25], fields[47]
 
 
 def network_of(pid: int) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from lbkit.engine.room import Room
 
 ROOMS = (
     "lbkit.network.room",
+    "lbkit.hypervisor.room",
     "lbkit.machine.room",
     "lbkit.haproxy.room",
     "lbkit.dns.room",

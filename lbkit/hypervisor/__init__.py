@@ -1,0 +1,1 @@
+"""Where virtual machines run: libvirt's connections, storage and events. Knows no machine."""

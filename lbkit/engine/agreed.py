@@ -1,6 +1,6 @@
 """What a person agreed to last, as a digest: a program that acts unattended keeps that up, and nothing else.
 
-Kept in the topology's run folder, written by each apply of a person under the topology's lock (docs/adr/0010).
+Kept in the topology's run folder, written by each apply of a person under the topology's lock (docs/adr/0011).
 """
 
 from __future__ import annotations

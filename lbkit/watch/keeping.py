@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from lbkit import operate
-from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
+from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
-from lbkit.base.lock import Locked, locked
+from lbkit.base.lock import Locked
 from lbkit.engine.agreed import Agreed, AgreedOtherwise, Keeper
 from lbkit.engine.applying import ApplyFailed, Event, NotAsDeclared, PlanChanged
 from lbkit.engine.events import Bell
@@ -23,6 +22,7 @@ from lbkit.engine.scope import Scope
 from lbkit.watch import decision, words
 from lbkit.watch.decision import Exhausted, Now, Pause, Tried
 from lbkit.watch.hearing import Hearing
+from lbkit.watch.kept import Kept
 from lbkit.watch.share import share_of
 from lbkit.watch.telling import Said, Tellings, fingerprint, in_words
 
@@ -44,10 +44,6 @@ class Stopped(Failure):
     """The watcher was to end: nothing more was begun."""
 
 
-class Watched(Failure):
-    """Somebody else watches this topology."""
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`interval` in seconds; `budget`: changes in an hour; `only`: patterns of KIND or KIND/NAME, none for all."""
@@ -55,24 +51,6 @@ class Terms:
     interval: float = 10.0
     budget: int = 20
     only: tuple[str, ...] = ()
-
-
-@contextlib.contextmanager
-def alone(topology: str, host: Host) -> Iterator[None]:
-    """Be the only watcher of the topology on this host. Watched names the other one."""
-    try:
-        with locked(host.run_dir / f"{topology}.watch.lock", host.clock):
-            yield
-    except Locked as error:
-        if error.path.name != f"{topology}.watch.lock":
-            raise
-        raise Watched(
-            f"topology {topology!r} was to be watched",
-            found=f"it is by {error.holder or 'another process'}",
-            remedy="one is enough; end that one first",
-        ) from None
-    with contextlib.suppress(OSError):  # another topology lives there
-        host.run_dir.rmdir()
 
 
 class Keeping:
@@ -90,14 +68,12 @@ class Keeping:
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._file = file
         self._terms = terms
         self._host = host
         self._say = say
         self._chance = chance
         self._bell = Bell()
         self._stopping = threading.Event()
-        self._reread = False
         self._heard: list[str] = []
         self._tellings = Tellings()
         self._tried: Tried | None = None
@@ -105,8 +81,11 @@ class Keeping:
         self._announced: Said | None = None
         self._listens_to: Scope | None = None
         self._lock = threading.Lock()
-        self.scope = operate.load(file)
-        self._digest = operate.digest(self.scope, host)
+        self._kept = Kept(file, host, say=say, tell=self._tell)
+
+    @property
+    def scope(self) -> Scope:
+        return self._kept.scope
 
     def close(self) -> None:
         self._bell.close()
@@ -118,7 +97,7 @@ class Keeping:
 
     def reread(self) -> None:
         """Read the file again and look now; whatever was told or paused is begun anew."""
-        self._reread = True
+        self._kept.doubted = True
         self._bell.ring("asked to look")
 
     @property
@@ -143,13 +122,17 @@ class Keeping:
 
     def look(self) -> Looked:
         """Once: read anew where that is asked for, look, and carry out what may be."""
-        if self._reread:
+        if self._kept.doubted:
             self._tellings.forget()
             self._tried = None
+        before = self.scope
         try:
-            agreed = self._kept()
+            agreed = self._kept.agreed()
             if agreed is None:
                 return Looked.LEFT
+            self._tellings.over("kept")
+            if self.scope is not before:
+                self._tried = None
             looked = self._repair(agreed)
         except (PlanChanged, AgreedOtherwise):
             return Looked.OVERTAKEN
@@ -169,39 +152,6 @@ class Keeping:
             self._say(Said("well", "could look again"))
         return looked
 
-    def _kept(self) -> Agreed | None:
-        """What a person applied last, where the topology at hand is that; it is read anew where it may be. None: told why."""
-        name = self.scope.name
-        agreed = operate.agreed(name, self._host)
-        if agreed is None:
-            self._tell("kept", "nothing", Said("idle", words.NOTHING))
-            return None
-        if self._reread or agreed.digest != self._digest:
-            self._reread = False
-            self._read(agreed)
-        if agreed.digest != self._digest:
-            return None
-        self._tellings.over("kept")
-        return agreed
-
-    def _read(self, agreed: Agreed) -> None:
-        keeps = agreed.digest == self._digest
-        try:
-            scope = operate.load(self._file)
-            _same_topology(self.scope, scope)
-            digest = operate.digest(scope, self._host)
-        except Mistake as error:
-            self._tell("file", str(error), words.unreadable(error, keeps=keeps))
-            return
-        if digest != agreed.digest:
-            self._tell("file", agreed.digest + digest, words.not_applied(self._file, agreed, keeps=keeps))
-            return
-        if digest != self._digest:
-            self.scope, self._digest = scope, digest
-            self._tried = None
-            self._say(Said("read", f"keeps {self._file} as {agreed.by} applied it at {agreed.since}"))
-        self._tellings.over("file")
-
     def _repair(self, agreed: Agreed) -> Looked:
         whole = operate.plan(self.scope, self._host)
         keeper = Keeper(BY, lambda plan: share_of(plan, only=self._terms.only, deletes=not agreed.ended))
@@ -214,9 +164,8 @@ class Keeping:
         if not share:
             self._tried = None
             if not left and not agreed.ended:
-                operate.apply(
-                    self.scope, self._host, promised=share, keeper=keeper
-                )  # says that it is reached
+                # nothing is done: it is written down that what was agreed to is so
+                operate.apply(self.scope, self._host, promised=share, keeper=keeper)
             if self._tellings.over("apply", "budget"):
                 self._say(Said("well", "nothing is left to do" if left else "stands as declared again"))
             return Looked.LEFT if left else Looked.WELL
@@ -317,7 +266,7 @@ class Keeping:
             if left <= 0:
                 break
             heard += hearing.wait(left)
-            if self._reread:
+            if self._kept.doubted:
                 break
         self._heard = [*dict.fromkeys([*self._heard, *filter(None, heard)])][-_REMEMBERED:]
 
@@ -328,15 +277,6 @@ class Keeping:
     def _now(self) -> Now:
         clock = self._host.clock
         return Now(clock.now().timestamp(), clock.monotonic())
-
-
-def _same_topology(before: Scope, now: Scope) -> None:
-    if now.name != before.name:
-        raise Mistake(
-            f"topology {before.name!r} was to be read from {now.file}",
-            found=f"topology {now.name!r}",
-            remedy="watch that one on its own",
-        )
 
 
 _REMEMBERED = 5  # of what was heard, for the line that tells what came of it

@@ -60,7 +60,8 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace, out: Out) -> int:
-    from lbkit.watch.keeping import Keeping, Terms, alone  # noqa: PLC0415 - brings every room
+    from lbkit.watch.alone import alone  # noqa: PLC0415 - not for --help
+    from lbkit.watch.keeping import Keeping, Terms  # noqa: PLC0415 - brings every room
 
     host = host_of(options)
     log = _Log(out, host.clock.now)

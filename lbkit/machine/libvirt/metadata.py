@@ -1,0 +1,128 @@
+"""What a domain carries of lbkit's in its metadata: whose it is, which generation, what was wanted, its volumes.
+
+    <lbkit:machine xmlns:lbkit="urn:lbkit:machine:1" owner="lbkit:web:machine/lb-1" generation="1" digest="...">
+      <lbkit:wanted>{"cpus":1,...}</lbkit:wanted>
+      <lbkit:volume name="web.lb-1.1.disk.qcow2"/>
+    </lbkit:machine>
+
+Whoever may define a domain may write there what they like: reading is strict, and bounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from lbkit.base.mark import Mark, read_mark
+from lbkit.machine.libvirt.xml.element import Unreadable, as_text, element, parse, word
+
+NAMESPACE = "urn:lbkit:machine:1"
+PREFIX = "lbkit"  # the key that libvirt's setMetadata asks for
+MOST_JSON = 256 << 10  # characters
+MOST_VOLUMES = 16
+VOLUME = r"[a-z0-9][a-z0-9._-]{0,254}"
+
+_ROOT = f"{{{NAMESPACE}}}machine"
+_WANTED = f"{{{NAMESPACE}}}wanted"
+_VOLUME = f"{{{NAMESPACE}}}volume"
+_GENERATION = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
+_MACHINE = re.compile(r"machine/([a-z0-9][a-z0-9-]*)\Z")
+
+ET.register_namespace(PREFIX, NAMESPACE)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """`wanted` is plain JSON data without secrets: others who may look at domains read it."""
+
+    topology: str
+    member: str
+    generation: int
+    wanted: Mapping[str, Any]
+    volumes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.wanted)
+
+    @property
+    def owner(self) -> str:
+        return str(Mark(self.topology, f"machine/{self.member}"))
+
+
+def canonical(wanted: Mapping[str, Any]) -> str:
+    """One text for equal data, in printable ASCII."""
+    text = json.dumps(wanted, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("\x7f", "\\u007f")
+
+
+def digest_of(wanted: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(wanted).encode()).hexdigest()[:16]
+
+
+def metadata_element(metadata: Metadata) -> ET.Element:
+    machine = element(
+        _ROOT,
+        element(_WANTED, canonical(metadata.wanted)),
+        *(element(_VOLUME, name=word(name, VOLUME, "a volume's name")) for name in metadata.volumes),
+        owner=metadata.owner,
+        generation=metadata.generation,
+        digest=metadata.digest,
+    )
+    read_metadata(machine)  # what is written can be read again, or is not written
+    return machine
+
+
+def metadata_xml(metadata: Metadata) -> str:
+    """For setMetadata(VIR_DOMAIN_METADATA_ELEMENT, ..., PREFIX, NAMESPACE)."""
+    return as_text(metadata_element(metadata))
+
+
+def find_metadata(domain: ET.Element) -> Metadata | None:
+    """What lbkit wrote in a <domain>; None where there is nothing. Raises `Unreadable` where it has some that is not so."""
+    found = domain.findall(f"metadata/{_ROOT}")
+    if len(found) > 1:
+        raise Unreadable("metadata of lbkit's, twice")
+    return read_metadata(found[0]) if found else None
+
+
+def parse_metadata(xml: str) -> Metadata:
+    return read_metadata(parse(xml, _ROOT))
+
+
+def read_metadata(machine: ET.Element) -> Metadata:
+    mark = read_mark(machine.get("owner"))
+    member = _MACHINE.match(mark.path) if mark else None
+    if mark is None or member is None:
+        raise Unreadable("no owner mark of a machine")
+    generation = machine.get("generation", "")
+    if not _GENERATION.match(generation):
+        raise Unreadable("no generation")
+    wanted = _read_wanted(machine.findtext(_WANTED) or "")
+    if machine.get("digest") != digest_of(wanted):
+        raise Unreadable("what was wanted does not have the digest that stands beside it")
+    volumes = tuple(each.get("name", "") for each in machine.findall(_VOLUME))
+    if len(volumes) > MOST_VOLUMES or not all(re.fullmatch(VOLUME, name, re.ASCII) for name in volumes):
+        raise Unreadable("names of volumes that are none of lbkit's")
+    return Metadata(mark.topology, member[1], int(generation), wanted, volumes)
+
+
+def _read_wanted(text: str) -> dict[str, Any]:
+    if len(text) > MOST_JSON:
+        raise Unreadable(f"{len(text)} characters of what was wanted")
+    try:
+        wanted = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"what was wanted is not JSON: {error}") from error
+    if not isinstance(wanted, dict):
+        raise Unreadable("what was wanted is not an object")
+    return wanted
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

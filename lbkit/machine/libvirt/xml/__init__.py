@@ -1,0 +1,1 @@
+"""libvirt's XML as types: written element by element, and read back from what libvirt made of it."""

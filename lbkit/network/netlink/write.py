@@ -108,6 +108,17 @@ def set_link(
     return Request(SET_LINK, 0, b"".join(parts), f"link {name} was to be set")
 
 
+def lower_link(index: int, name: str) -> Request:
+    """The kernel forgets its routes, and its IPv6 addresses; IPv4 ones stay."""
+    return Request(SET_LINK, 0, _LINK.pack(0, 0, index, 0, UP), f"link {name} was to be taken down")
+
+
+def rename_link(index: int, name: str, to: str, *, up: bool = False) -> Request:
+    """One that is down; with `up` it is raised in the same go, after which nobody else renames it (Linux before 6.2)."""
+    body = _LINK.pack(0, 0, index, UP if up else 0, UP if up else 0) + text(_NAME, to)
+    return Request(SET_LINK, 0, body, f"link {name} was to be named {to}")
+
+
 def delete_link(index: int, name: str) -> Request:
     return Request(DELETE_LINK, 0, _LINK.pack(0, 0, index, 0, 0), f"link {name} was to be deleted")
 

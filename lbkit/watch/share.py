@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from lbkit.engine.change import Action, Change
 from lbkit.engine.plan import Plan
+from lbkit.engine.resource import Key
 
 
 def share_of(plan: Plan, *, only: Sequence[str], deletes: bool) -> Plan:
@@ -39,13 +40,23 @@ def limited(plan: Plan, may: Callable[[Change], bool]) -> Plan:
 
 
 def _needs(change: Change, other: Change) -> bool:
-    """Whether `other` has to be carried out for `change` to be: it stands on it, or takes what it gives up."""
+    """Whether `other` has to be carried out for `change` to be: it stands on it, takes what it gives up, or lives with it."""
     if change.want is not None:
         if other.key in change.want.requires:
             return True
         if other.have is not None and change.want.claims & other.have.claims:
             return True
+        if change.want.last and change.want.within is not None and change.want.within == _within(other):
+            return True
+    if other.key == _within(change) or (change.action is Action.REPLACE and change.key == _within(other)):
+        return True
     return other.have is not None and change.key in other.have.requires and change.action in _TAKES_DOWN
+
+
+def _within(change: Change) -> Key | None:
+    """What it lives and dies with: replaced, it takes all of that with it, and both are one piece of work."""
+    thing = change.want or change.have
+    return thing.within if thing else None
 
 
 _TAKES_DOWN = {Action.DELETE, Action.REPLACE}

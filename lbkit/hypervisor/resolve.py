@@ -14,7 +14,7 @@ SANDBOX_POOL_PATH = "/run/lbkit-pool"  # goes with the sandbox, as its libvirt d
 
 def resolve(section: Section, draft: Draft) -> Hypervisors:
     declared = section.root or {LOCAL: Hypervisor()}
-    hosts = {name: _resolved(name, host) for name, host in declared.items()}
+    hosts = {name: _resolved(name, host, implicit=not section.root) for name, host in declared.items()}
     places: dict[tuple[str, str], ResolvedHost] = {}
     for host in hosts.values():
         before = places.setdefault((host.uri, host.pool), host)
@@ -28,8 +28,8 @@ def resolve(section: Section, draft: Draft) -> Hypervisors:
     return Hypervisors(hosts)
 
 
-def _resolved(name: str, host: Hypervisor) -> ResolvedHost:
-    return ResolvedHost(name, host.uri, host.pool, host.path or _default_path())
+def _resolved(name: str, host: Hypervisor, *, implicit: bool) -> ResolvedHost:
+    return ResolvedHost(name, host.uri, host.pool, host.path or _default_path(), implicit)
 
 
 def _default_path() -> str:

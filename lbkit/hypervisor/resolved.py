@@ -14,12 +14,13 @@ _URI = re.compile(r"(?P<driver>[a-z]+)(\+(?P<transport>[a-z0-9]+))?://(?P<server
 
 @dataclass(frozen=True, slots=True)
 class ResolvedHost:
-    """A libvirt and the pool on it. Two names may stand for one libvirt."""
+    """A libvirt and the pool on it. Two names may stand for one libvirt. `implicit`: nobody declared it."""
 
     name: str
     uri: str
     pool: str
     path: str
+    implicit: bool = False
 
     @property
     def local(self) -> bool:

@@ -112,14 +112,13 @@ def _environment(pid: int) -> bytes:
     counts only where the memory is the same before and after.
     """
     deadline = time.monotonic() + _EXECUTED_BY
-    while True:
-        memory = _memory(pid)
+    environment = _read(f"/proc/{pid}/environ")
+    while not environment and (memory := _memory(pid)) is not None and time.monotonic() < deadline:
         environment = _read(f"/proc/{pid}/environ")
-        if environment or memory is None or time.monotonic() > deadline:
-            return environment
-        if memory == _memory(pid) and memory[0] != b"0":
-            return environment
+        if environment or (memory[0] != b"0" and memory == _memory(pid)):
+            break
         time.sleep(0.001)
+    return environment
 
 
 def _memory(pid: int) -> tuple[bytes, ...] | None:

@@ -74,6 +74,7 @@ class Keeping:
         self._chance = chance
         self._bell = Bell()
         self._stopping = threading.Event()
+        self._retiring = False
         self._heard: list[str] = []
         self._tellings = Tellings()
         self._tried: Tried | None = None
@@ -93,6 +94,11 @@ class Keeping:
     def stop(self) -> None:
         """End, but for the step under way."""
         self._stopping.set()
+        self._bell.ring("")
+
+    def retire(self) -> None:
+        """End after what is under way."""
+        self._retiring = True
         self._bell.ring("")
 
     def reread(self) -> None:
@@ -115,7 +121,7 @@ class Keeping:
     def run(self) -> None:
         """Until `stop`."""
         with Hearing(self._bell) as hearing:
-            while not self.stopping:
+            while not self.stopping and not self._retiring:
                 self._listen(hearing)
                 looked = self.look()
                 self._wait(hearing, _GAP if looked is Looked.OVERTAKEN else self._terms.interval)
@@ -261,7 +267,7 @@ class Keeping:
         if self._tried is not None and self._tried.again > began:
             due = min(due, self._tried.again)
         heard: list[str] = []
-        while not self.stopping:
+        while not self.stopping and not self._retiring:
             left = (began + _GAP if heard else max(due, began + _GAP)) - ticks()
             if left <= 0:
                 break

@@ -37,7 +37,9 @@ def room(monkeypatch: pytest.MonkeyPatch) -> ToyRoom:
 @pytest.fixture
 def lbkit(room: ToyRoom, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Lbkit:
     """The command line in this process. Commands that act do so in a folder of the test's own."""
-    acting = {"plan", "apply", "destroy", "status", "explain", "graph", "doctor", "hold", "release", "top"}
+    acting = {
+            "plan", "apply", "destroy", "status", "explain", "graph", "doctor", "hold", "release", "top", "watch",
+        }  # fmt: skip
 
     def run(*words: str) -> Ran:
         words = (*words, "--run-dir", str(tmp_path / "run")) if words[0] in acting else words

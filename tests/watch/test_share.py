@@ -27,6 +27,8 @@ def plans(draw: st.DrawFn) -> Plan:
         want = thing(name, requires=below, claims=claims)
         if draw(st.booleans()):
             want = replace(want, key=Key("part", name))
+        if changes and draw(st.booleans()):
+            want = replace(want, within=draw(st.sampled_from(changes)).key, last=draw(st.booleans()))
         changes.append(
             Change(
                 want.key,
@@ -55,11 +57,15 @@ def test_it_is_part_of_the_plan_and_needs_nothing_of_the_rest(
     for change in share.changes:
         if change.want is not None:
             assert not change.want.requires & {other.key for other in rest}
+            assert change.want.within not in {other.key for other in rest}
         for other in rest:
             if other.have is not None and change.want is not None:
                 assert not change.want.claims & other.have.claims, "it would take what nobody gave up"
             if change.action in {Action.DELETE, Action.REPLACE} and other.have is not None:
                 assert change.key not in other.have.requires, "something still stands on it"
+        if change.action is Action.REPLACE:
+            alive = {other.want.within for other in rest if other.want is not None}
+            assert change.key not in alive, "what is replaced takes with it what lives in it"
     assert share_of(share, only=only, deletes=deletes) == share
 
 

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, out: Out) -> int:
     terms = Terms(options.interval, options.budget, _patterns(options.only))
     keeping = Keeping(options.file, terms, host, log)
     log.topology = keeping.scope.name
-    log.gone = keeping.stop
+    log.gone = keeping.retire
     with closing(keeping), alone(keeping.scope.name, host), _signals(keeping) as ended_by:
         if options.once:
             code = int(keeping.once())

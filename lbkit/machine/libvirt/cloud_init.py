@@ -21,32 +21,11 @@ LABEL = "cidata"
 """Of the file system that cloud-init's NoCloud takes its data from."""
 
 UNIT = "lbkit-guest.service"
+START = "boot"
+FOLDER = "cloud"
+"""Of the seed: what an image of lbkit's has baked in, the unit and what it starts, for images that are not lbkit's."""
 
-_SEED = "/run/lbkit-guest/seed"
-_PROGRAM = "/run/lbkit-guest/guest.pyz"
-_IDENTITY = "/run/lbkit-guest/identity.json"
-
-UNIT_TEXT = f"""\
-[Unit]
-Description=lbkit's guest program
-DefaultDependencies=no
-After=local-fs.target systemd-udev-trigger.service
-Before=network-pre.target shutdown.target
-Wants=network-pre.target
-Conflicts=shutdown.target
-
-[Service]
-ExecStartPre=/bin/mkdir -p -m 0700 {_SEED}
-ExecStartPre=/bin/mount -t iso9660 -o ro,nosuid,nodev,noexec /dev/disk/by-label/{LABEL} {_SEED}
-ExecStartPre=/bin/cp {_SEED}/lbkit/guest.pyz {_PROGRAM}
-ExecStartPre=/bin/cp {_SEED}/lbkit/identity.json {_IDENTITY}
-ExecStartPre=/bin/umount {_SEED}
-ExecStart=/usr/bin/python3 -I -S {_PROGRAM} serve --identity {_IDENTITY}
-KillMode=process
-Restart=always
-RestartSec=1
-"""
-"""The unit of a foreign image. It lies in /run: a disk that is kept has nothing of lbkit's on it."""
+_SEED = "/run/lbkit-seed"
 
 _BEGINNINGS = (
     "#cloud-config",
@@ -133,11 +112,12 @@ def user_data(hostname: str, ssh_keys: Sequence[str] = (), more: bytes | None = 
 
 
 def _start_guest() -> list[list[str]]:
-    """At each boot, early; the unit comes from the same seed as this does."""
+    """At each boot, early. The program is not below /run: some mount that without the right to execute."""
     return [
         ["mkdir", "-p", "-m", "0700", _SEED],
         ["mount", "-t", "iso9660", "-o", "ro", f"/dev/disk/by-label/{LABEL}", _SEED],
-        ["install", "-D", "-m", "0644", f"{_SEED}/lbkit/{UNIT}", f"/run/systemd/system/{UNIT}"],
+        ["install", "-D", "-m", "0755", f"{_SEED}/{FOLDER}/{START}", f"/usr/lib/lbkit/{START}"],
+        ["install", "-D", "-m", "0644", f"{_SEED}/{FOLDER}/{UNIT}", f"/run/systemd/system/{UNIT}"],
         ["umount", _SEED],
         ["systemctl", "daemon-reload"],
         ["systemctl", "start", "--no-block", UNIT],

@@ -1,8 +1,8 @@
 """The seed of a virtual machine: a small ISO 9660 file system that says who it is, and has the program of its guest.
 
-    /lbkit/identity.json, guest.pyz      what an image of lbkit's reads, and needs no more
-    /lbkit/lbkit-guest.service           the unit that does so, for images that are not lbkit's
-    /user-data, meta-data, network-config    cloud-init's NoCloud
+    /lbkit/identity.json, guest.pyz            what an image of lbkit's reads, and needs no more
+    /user-data, meta-data, network-config      cloud-init's NoCloud, for images that are not lbkit's
+    /cloud/boot, lbkit-guest.service           what these start then: the same as is baked into lbkit's
 
 All of it is readable by root alone: user-data may hold secrets. So must be the file that this becomes.
 """
@@ -18,6 +18,7 @@ from threading import Lock
 from types import ModuleType, SimpleNamespace
 
 from lbkit.base.secrets import Secret
+from lbkit.image.recipe import BAKED
 from lbkit.machine.libvirt import cloud_init
 
 _EPOCH = 315532800  # 1980: the first year that all of ISO 9660's and zip's dates have
@@ -41,7 +42,10 @@ def seed_files(
     return {
         "lbkit/guest.pyz": guest_pyz,
         "lbkit/identity.json": identity_json,
-        f"lbkit/{cloud_init.UNIT}": cloud_init.UNIT_TEXT.encode(),
+        **{
+            f"{cloud_init.FOLDER}/{name}": (BAKED / name).read_bytes()
+            for name in (cloud_init.START, cloud_init.UNIT)
+        },
         "meta-data": cloud_init.meta_data(instance_id, hostname),
         "network-config": cloud_init.network_config(identity["interfaces"], identity["routes"]),
         "user-data": cloud_init.user_data(hostname, ssh_keys, more),

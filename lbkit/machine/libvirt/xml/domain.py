@@ -16,7 +16,6 @@ from lbkit.machine.libvirt.metadata import Metadata, find_metadata, metadata_ele
 from lbkit.machine.libvirt.xml.channel import Channel, channel_element, read_channel
 from lbkit.machine.libvirt.xml.disk import Disk, disk_element, read_disk
 from lbkit.machine.libvirt.xml.element import (
-    Unreadable,
     as_text,
     attribute,
     element,
@@ -152,25 +151,23 @@ def _devices(domain: DomainSpec) -> ET.Element:
 
 
 def parse_domain(xml: str) -> DomainSpec:
-    """Of any domain what lbkit's own have. Raises `Unreadable`, and nothing else."""
-    return read_domain(parse(xml, "domain"))
+    """Of any domain what lbkit's own have. Raises `Unreadable`, for bad metadata of lbkit's too, and nothing else."""
+    root = parse(xml, "domain")
+    return read_domain(root, find_metadata(root))
 
 
-def read_domain(domain: ET.Element) -> DomainSpec:
-    """Devices of kinds that lbkit does not make are passed over. Raises `Unreadable` for bad metadata of ours alone."""
-    name = domain.findtext("name")
-    if not name:
-        raise Unreadable("a domain without a name")
+def read_domain(domain: ET.Element, metadata: Metadata | None) -> DomainSpec:
+    """Devices of kinds that lbkit does not make are passed over; what is not there is empty, or 0. Never fails."""
     memory = _mib(domain.find("memory"))
     current = domain.find("currentMemory")
     kind = domain.get("type", "")
     return DomainSpec(
-        name=name,
+        name=domain.findtext("name") or "",
         memory=memory if current is None else _mib(current),
         max_memory=memory,
         cpus=number(attribute(domain, "vcpu", "current") or text_at(domain, "vcpu")),
         accelerator=_ACCELERATORS.get(kind, kind),
-        metadata=find_metadata(domain),
+        metadata=metadata,
         uuid=domain.findtext("uuid") or None,
         title=domain.findtext("title") or "",
         machine=attribute(domain, "os/type", "machine"),

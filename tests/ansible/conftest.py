@@ -26,9 +26,9 @@ class Played:
         self.tasks: list[dict[str, Any]] = data["tasks"]
         self.recap: dict[str, int] = data["recap"].get("localhost", {})
 
-    def task(self, name: str) -> dict[str, Any]:
+    def task(self, name: str, host: str | None = None) -> dict[str, Any]:
         for task in self.tasks:
-            if name in task["task"]:
+            if name in task["task"] and host in {None, task["host"]}:
                 result: dict[str, Any] = task["result"]
                 return result
         raise LookupError(f"no task {name!r} in {self.text}")
@@ -37,19 +37,25 @@ class Played:
 Play = Callable[..., Played]
 
 
+def surroundings(folder: Path) -> dict[str, str]:
+    """The environment of a program of Ansible: the collection and library of this checkout, and folders of its own."""
+    return {
+        **os.environ,
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
+        "ANSIBLE_REMOTE_TEMP": str(folder / "remote"),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
     """`play(playbook, *arguments, variable=value)`, as a person does at the root of a checkout."""
 
     def run(playbook: Path | str, *arguments: str, **variables: object) -> Played:
-        environment = {
-            **os.environ,
-            "ANSIBLE_HOME": str(tmp_path / "ansible"),
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
-            "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+        environment = surroundings(tmp_path) | {
             "ANSIBLE_STDOUT_CALLBACK": "lbkit_json",
             "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
-            "PYTHONPATH": str(ROOT),
         }
         program = Path(sys.executable).with_name("ansible-playbook")
         done = subprocess.run(

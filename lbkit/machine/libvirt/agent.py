@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lbkit.base.clock import Clock, SystemClock
 from lbkit.base.errors import Failure
 from lbkit.machine.libvirt.agent_call import AgentRefused, ask, strange
+from lbkit.machine.local.launch import ENVIRONMENT as SERVICE_ENVIRONMENT
 
 if TYPE_CHECKING:
     import libvirt
@@ -33,13 +34,7 @@ PATIENCE = 10
 PIECE = 1 << 20
 """Bytes that travel in one command or answer, before base64."""
 
-ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LANG": "C.UTF-8",
-    "HOME": "/root",
-    "USER": "root",
-    "LOGNAME": "root",
-}
+ENVIRONMENT = SERVICE_ENVIRONMENT | {"HOME": "/root", "USER": "root", "LOGNAME": "root"}
 """What every program gets; the agent's own environment is its service's, often without a HOME."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5  # seconds between questions whether a program has ended
@@ -111,8 +106,7 @@ class GuestAgent:
     ) -> Executed:
         """Run a program to its end. After `timeout` seconds (None: never) it and all it started is killed: a Failure.
 
-        `environment` is seen in the guest's list of processes: no secrets. A program that leaves others behind in
-        the background has ended when they have closed its output, as with ssh.
+        `environment` is added to ENVIRONMENT. What the program leaves behind in the background is not waited for.
         """
         stream = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         spool = f"/tmp/lbkit-{secrets.token_hex(8)}"  # noqa: S108 - the guest's; made with mkdir, which takes no other's

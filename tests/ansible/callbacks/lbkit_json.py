@@ -26,13 +26,17 @@ class CallbackModule(CallbackBase):
 
     def _keep(self, result: Any, outcome: str) -> None:
         shown = json.loads(json.dumps(result.result, default=str))
-        self.tasks.append({"task": result.task.get_name(), "outcome": outcome, "result": shown})
+        host, task = result.host.get_name(), result.task.get_name()
+        self.tasks.append({"host": host, "task": task, "outcome": outcome, "result": shown})
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._keep(result, "ok")
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: FBT001, FBT002 - Ansible's
         self._keep(result, "failed")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._keep(result, "unreachable")
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         self._keep(result, "skipped")

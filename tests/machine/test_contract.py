@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,20 +20,31 @@ from lbkit.base.run import CommandFailed, MissingProgram
 from lbkit.health.outcome import Target
 from lbkit.health.question import Question
 from lbkit.machine.contract import Machine, Program
+from lbkit.machine.guest.remote import RemoteMachine
 from lbkit.machine.handle import DRIVERS, driver
 from lbkit.machine.handle import machine as handle
 from tests.machine import world
+from tests.machine.guest.world import FakeGuest, an_identity
 from tests.machine.world import PYTHON, SLEEP, until
 
 pytestmark = pytest.mark.sandbox
 
 
-@pytest.fixture(params=sorted(DRIVERS))
-def machine(request: pytest.FixtureRequest, topology: str, host: Host) -> Machine:
+WITHOUT_A_VM = "guest without a VM"
+
+
+@pytest.fixture(params=[*sorted(DRIVERS), WITHOUT_A_VM])
+def machine(request: pytest.FixtureRequest, topology: str, host: Host) -> Iterator[Machine]:
     """A machine that stands."""
+    if request.param == WITHOUT_A_VM:
+        guest = FakeGuest(host.run_dir / "guest", host.run_dir)
+        guest.tell(an_identity(topology))
+        with closing(guest.start()):
+            yield RemoteMachine(topology, "m", guest.session(), inside=host)
+        return
     scope = world.scope_of(topology, replace(world.machine("m"), driver=request.param))
     world.apply(scope, host)
-    return handle(scope, host, "m")
+    yield handle(scope, host, "m")
 
 
 def python(name: str, code: str) -> Program:

@@ -7,6 +7,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -61,6 +62,7 @@ class Session:
 
     Making one waits for the guest's hello, at most `within` seconds. Raises GuestGone; Failure where the guest's
     program speaks another protocol. After `idle` seconds in which nobody asks anything it closes by itself.
+    `release` is called once the connection is closed.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class Session:
         where: str = "",
         within: float = HELLO_WITHIN,
         idle: float | None = None,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         self.where = where
+        self._release = release
         self._idle = idle
         self._number = secrets.token_hex(8)
         self._hello: SimpleQueue[Hello | GuestGone] = SimpleQueue()
@@ -80,6 +84,7 @@ class Session:
         self._gone: GuestGone | None = None
         self._lock = threading.Lock()  # between "is it gone?" and "I wait"
         self._closing = False
+        self._ended = threading.Event()
         self._quiet_since = time.monotonic()  # or since nothing is expected
         self._pinged = False
         connection.setblocking(False)
@@ -129,11 +134,16 @@ class Session:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
+    def wait_until_gone(self, timeout: float) -> bool:
+        """Until the guest's program ends the session, or it is closed; at most so many seconds."""
+        return self._ended.wait(timeout)
+
     def abandon(self) -> None:
         """In a child that was forked: let go of what is the parent's, and disturb nothing."""
         self._gone = GuestGone("this process was forked from the one that had the session", where=self.where)
         self._wire.abandon()
         self._pump.abandon()
+        self._release()
 
     # What follows waits in the caller's thread.
 
@@ -192,6 +202,8 @@ class Session:
             if heard != self._wire.heard or not busy:
                 self._quiet_since, self._pinged = time.monotonic(), False
         self._pump.close()
+        self._release()
+        self._ended.set()
 
     def _patience(self, now: float) -> float | None:
         """Seconds to wait; what is to be done where nothing was heard for too long, is done here."""

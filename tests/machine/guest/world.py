@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,20 +75,21 @@ class FakeGuest:
         ]
         for number in range(self.ports):
             arguments += ["--port", str(self.port(number))]
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self.entered():
             self.process = subprocess.Popen(
                 [self.python, "-I", "-S", str(self.archive), "serve", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=self._enter,
             )
         until(self._answers, f"the guest listens: {self.log.read_text()}")
         return self
 
     def connect(self, number: int = 0) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self.port(number)))
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(str(self.port(number)))
+            stack.pop_all()
         return connection
 
     def session(self, number: int = 0, **more: float) -> Session:
@@ -111,11 +114,22 @@ class FakeGuest:
 
     def run(self, *argv: str) -> str:
         """A program in its network."""
-        return subprocess.run(argv, check=True, capture_output=True, text=True, preexec_fn=self._enter).stdout
+        with self.entered():
+            return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
-    def _enter(self) -> None:
-        syscalls.setns(self.network, syscalls.CLONE_NEWNET)
-        syscalls.setns(self.names, syscalls.CLONE_NEWUTS)
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """The calling thread, and what it starts, in the guest's network, and under its name."""
+        kinds = (("net", syscalls.CLONE_NEWNET, self.network), ("uts", syscalls.CLONE_NEWUTS, self.names))
+        homes = [os.open(f"/proc/thread-self/ns/{name}", os.O_RDONLY) for name, *_ in kinds]
+        for _, kind, inside in kinds:
+            syscalls.setns(inside, kind)
+        try:
+            yield
+        finally:
+            for home, (_, kind, _) in zip(homes, kinds, strict=True):
+                syscalls.setns(home, kind)
+                os.close(home)
 
     def _answers(self) -> bool:
         assert self.process is not None

@@ -99,7 +99,7 @@ def apply(
     share = keeper.share if keeper else _all
     with _locked(scope, host, lock_timeout):
         if keeper is not None:
-            agreement.check(folder, digest(scope, host), scope)
+            agreement.check(folder, keeper.digest, scope)
         # once for all of it: a hold that ends while the apply goes on is the next one's
         scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
         whole = _plan(scope, held, host, absent=absent, adopt=adopt)

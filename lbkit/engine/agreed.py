@@ -39,9 +39,13 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """A program that repairs. `by` stands in each line of the journal; of a plan it carries out its `share`."""
+    """A program that repairs. `by` stands in each line of the journal; of a plan it carries out its `share`.
+
+    `digest` is of the scope that it applies.
+    """
 
     by: str
+    digest: str
     share: Callable[[Plan], Plan]
 
 

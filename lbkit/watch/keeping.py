@@ -160,7 +160,11 @@ class Keeping:
 
     def _repair(self, agreed: Agreed) -> Looked:
         whole = operate.plan(self.scope, self._host)
-        keeper = Keeper(BY, lambda plan: share_of(plan, only=self._terms.only, deletes=not agreed.ended))
+        keeper = Keeper(
+            BY,
+            agreed.digest,  # the scope's too
+            lambda plan: share_of(plan, only=self._terms.only, deletes=not agreed.ended),
+        )
         share = keeper.share(whole)
         left = len(whole.changes) > len(share.changes)
         if left:

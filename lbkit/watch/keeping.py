@@ -168,7 +168,7 @@ class Keeping:
         share = keeper.share(whole)
         left = len(whole.changes) > len(share.changes)
         if left:
-            self._tell("left", words.listed(whole, but=share), words.left(whole, share))
+            self._tell("left", _same(decision.work(whole) - decision.work(share)), words.left(whole, share))
         else:
             self._tellings.over("left")
         if not share:
@@ -189,8 +189,10 @@ class Keeping:
             case Pause():
                 return Looked.FAILED
             case Exhausted(left, until):
-                what = f"{until}\0{words.listed(share)}"
-                self._tell("budget", what, words.exhausted(share, self._terms.budget, left, until))
+                what = _same(decision.work(share))
+                self._tell(
+                    "budget", f"{until}: {what}", words.exhausted(share, self._terms.budget, left, until)
+                )
                 return Looked.LEFT
         return self._carry_out(share, keeper)
 
@@ -290,6 +292,11 @@ class Keeping:
 
 
 _REMEMBERED = 5  # of what was heard, for the line that tells what came of it
+
+
+def _same(work: frozenset[str]) -> str:
+    """Their reasons may differ from look to look."""
+    return ", ".join(sorted(work))
 
 
 def _graver(looked: Looked) -> int:

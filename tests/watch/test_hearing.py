@@ -23,11 +23,6 @@ def ringing(bell: Bell, ended: list[str]) -> Iterator[Bell]:
         ended.append("closed")
 
 
-class Breaking(Bell):
-    def read(self) -> list[str]:
-        raise Failure("events were to be read", found="the other end went away")
-
-
 def test_a_bell_rung_by_another_thread_ends_the_wait_with_what_it_was() -> None:
     with Bell() as bell, Hearing(bell) as hearing:
         thread = threading.Thread(target=lambda: [bell.ring("one"), bell.ring("two")])
@@ -54,9 +49,9 @@ def test_a_room_is_listened_to_once_until_it_fails_and_then_anew() -> None:
         assert hearing.wait(LONG) == ["domain web.lb-1.1 stopped"]
         hearing.drop()
         assert ended == ["closed"]
-        broken = Breaking()
+        broken = Bell()
         hearing.listen({"hosts": ringing(broken, ended)})
-        broken.ring("x")
+        broken.break_off(Failure("events were to be read", found="the other end went away"))
         assert hearing.wait(LONG) == ["hosts tells no more: the other end went away"]
         assert ended == ["closed", "closed"]
         again = Bell()

@@ -90,6 +90,7 @@ class Session:
         connection.setblocking(False)
         self._pump = Pump()
         self._wire = Wire(self._pump, connection.detach(), self, Channels(opens=True))
+        self._wire.begun = False
         self._wire.channels.hello(Hello(self._number).as_data())
         self._thread = threading.Thread(target=self._run, name="lbkit-guest-session", daemon=True)
         self._thread.start()
@@ -242,7 +243,7 @@ class Session:
     def hello(self, data: bytes) -> None:
         found = read_hello(data)
         if found.session == self._number and not self._greeted:
-            self._greeted = True
+            self._greeted = self._wire.begun = True
             self._hello.put(found)
         elif self._greeted:  # else: what was meant for who had the port before
             raise Broken("the guest's program was started anew")

@@ -42,6 +42,7 @@ class Wire:
         self.pump = pump
         self.channels = channels
         self.heard = 0  # bytes that ever came
+        self.begun = True  # False: all but a HELLO is of a session that is over
         self._descriptor = descriptor
         self._party = party
         self._stays = stays
@@ -142,10 +143,13 @@ class Wire:
         self.pump.again(self.work)
 
     def _take(self, frame: Frame | Broken) -> None:
+        hello = isinstance(frame, Frame) and frame.kind is Kind.HELLO
+        if not (self.begun or hello):
+            return
         try:
             if isinstance(frame, Broken):
                 raise frame
-            if frame.kind is Kind.HELLO:
+            if hello:
                 self._party.hello(frame.content)
                 return
             event = self.channels.feed(frame)

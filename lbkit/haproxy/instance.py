@@ -87,6 +87,6 @@ class Instance:
 def processes(scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
     """All that was started in the topology's machines: by member, then by program name."""
     found: dict[str, Mapping[str, Process]] = {}
-    for each in drivers():
+    for each in drivers(scope):
         found.update(each.processes(scope, host))
     return found

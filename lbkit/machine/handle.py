@@ -15,7 +15,10 @@ from lbkit.machine.resolved import Machines
 
 DRIVERS = {
     "netns": "lbkit.machine.netns.driver",
+    "libvirt": "lbkit.machine.libvirt.driver",
 }
+_CONCERNS = {"libvirt": "lbkit.machine.libvirt.concern"}
+"""Modules whose `concerns(scope)` says whether a driver need be asked at all: its import takes time."""
 
 
 @cache
@@ -25,8 +28,13 @@ def driver(name: str) -> Driver:
     return found
 
 
-def drivers() -> tuple[Driver, ...]:
-    return tuple(driver(name) for name in DRIVERS)
+def drivers(scope: Scope | None = None) -> tuple[Driver, ...]:
+    """Those that the topology may have machines of; without one, all."""
+    return tuple(driver(name) for name in DRIVERS if scope is None or _concerns(name, scope))
+
+
+def _concerns(name: str, scope: Scope) -> bool:
+    return name not in _CONCERNS or bool(import_module(_CONCERNS[name]).concerns(scope))
 
 
 def judge_machine(want: Desired, have: Actual) -> Verdict | None:
@@ -46,5 +54,7 @@ def driver_of(scope: Scope, host: Host, member: str) -> str:
     declared = scope.of("machine", Machines).by_name.get(member)
     if declared is not None:
         return declared.driver
-    standing = [name for name in DRIVERS if driver(name).stands(scope, host, member)]
+    standing = [
+        name for name in DRIVERS if _concerns(name, scope) and driver(name).stands(scope, host, member)
+    ]
     return next(iter(standing or DRIVERS))

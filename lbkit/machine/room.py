@@ -33,7 +33,7 @@ class MachineRoom(Room[Section]):
         return resolve.resolve(section, draft)
 
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
-        for each in drivers():
+        for each in drivers(scope):
             yield from each.desired(scope, host)
         yield from plan.desired_services(scope, host)
 
@@ -66,7 +66,7 @@ class MachineRoom(Room[Section]):
         return None if have.key.kind == PRESENCE else super().judge_delete(have)
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
-        for each in drivers():
+        for each in drivers(scope):
             yield from each.notes(scope, host)
 
     def status(self, scope: Scope, host: Host) -> Iterable[Status]:

@@ -63,7 +63,7 @@ Live = Detach | Attach | SetMemory | Tell
 
 
 def wanted(machine: ResolvedMachine, vm: ResolvedVm, host: str, image: str, accelerator: str) -> State:
-    """`image` with its digest; `accelerator` as it was found, kvm or tcg."""
+    """`image` with its digest; `accelerator` as declared: auto, kvm or tcg."""
     user_data = vm.user_data if isinstance(vm.user_data, Secret | None) else Secret(vm.user_data)
     return {
         "driver": "libvirt",
@@ -96,13 +96,22 @@ def mib(size: int) -> int:
     return -(-size // MIB)
 
 
-def seen(domain: SeenDomain, want: Mapping[str, Any], host: str, *, answers: bool | None = None) -> State:
+def seen(
+    domain: SeenDomain,
+    want: Mapping[str, Any],
+    host: str,
+    *,
+    answers: bool | None = None,
+    inside: Mapping[str, Any] | None = None,
+) -> State:
     """The state of one of the topology's own. `want`: as declared, or {}; `answers` None: nobody asked its guest.
 
     Interfaces are told apart by their MAC addresses, which both what was wanted and what is declared know. Others are
-    somebody's own, and left alone. What only the guest knows is as it was last told.
+    somebody's own, and left alone. What only the guest knows is as it was last told, but for the addresses and routes
+    that it says are set `inside` (guest/setting.py, `look`).
     """
     told = domain.wanted
+    within = inside or {}
     networks = {
         each["mac"]: name
         for state in (want, told)
@@ -122,12 +131,12 @@ def seen(domain: SeenDomain, want: Mapping[str, Any], host: str, *, answers: boo
                 "bridge": each.bridge,
                 "mac": each.mac,
                 "mtu": each.mtu,
-                "addresses": _addresses(told, networks[each.mac]),
+                "addresses": _addresses(within if inside else told, networks[each.mac]),
             }
             for each in domain.interfaces
             if each.mac in networks
         },
-        "routes": told.get("routes"),
+        "routes": within.get("routes") if inside else told.get("routes"),
         "ssh_keys": told.get("ssh_keys"),
         "running": domain.state == RUNNING,
         "reason": ": ".join(part for part in (domain.state, domain.reason) if part),
@@ -143,7 +152,7 @@ def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:
         )
     if not have["running"]:
         return _replaced(want, [f"it does not run ({have['reason']})"], Impact.NONE)
-    made_with = [_differs(field, want, have) for field in _MADE_WITH if have.get(field) != want[field]]
+    made_with = [_differs(field, want, have) for field in _MADE_WITH if not _as_made(field, want, have)]
     if have.get("answers") is False:
         # what it serves may go on, and cannot be asked to finish
         return _replaced(want, ["its guest does not answer", *made_with], Impact.DISRUPTIVE)
@@ -190,6 +199,11 @@ def step_words(step: Live, want: Mapping[str, Any]) -> str:
             return f"set its memory to {step.mib} MiB"
         case Tell():
             return "tell its guest its links, addresses, routes and keys"
+
+
+def _as_made(field: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
+    # what "auto" once chose stays: a probe that comes out otherwise one night replaces no machine
+    return have.get(field) == want[field] or (field == "accelerator" and want[field] == "auto")
 
 
 def _replaced(want: Mapping[str, Any], reasons: Sequence[str], impact: Impact) -> Verdict:

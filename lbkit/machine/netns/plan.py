@@ -15,6 +15,7 @@ from lbkit.machine.sysctls import SYSCTLS
 from lbkit.network import sysctl
 from lbkit.network.links import RouteTo, SeenInterface, SeenNamespace, WantedInterface, WantedNamespace
 
+
 @cache
 def sysctls() -> Mapping[str, str]:
     """Those of them that this kernel has: it may be without IPv6."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree as ET
 
 from lbkit.machine.libvirt.xml.element import Unreadable, as_text, attribute, element, number, parse, word
@@ -24,6 +24,9 @@ class Interface:
     target: str
     mtu: int | None = None
     link_up: bool = True
+
+    def with_link(self, *, up: bool) -> Interface:
+        return replace(self, link_up=up)
 
 
 def interface_element(interface: Interface) -> ET.Element:

@@ -1,0 +1,273 @@
+"""The driver `libvirt`: virtual machines, observed in bulk, made, changed, replaced and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from lbkit.base.errors import Bug, Failure
+from lbkit.base.host import Host
+from lbkit.engine.applying import one_by_one
+from lbkit.engine.change import Action, Change, Impact, Verdict
+from lbkit.engine.resource import Actual, Desired, Key, State
+from lbkit.engine.room import Done
+from lbkit.engine.scope import Scope
+from lbkit.engine.view import Check, Finding
+from lbkit.hypervisor.accelerator import accelerator_of
+from lbkit.hypervisor.connection import connect
+from lbkit.image.store import Store
+from lbkit.machine.contract import Machine, Process
+from lbkit.machine.guest.remote import RemoteMachine
+from lbkit.machine.libvirt import changing, fleet, handing, making, plan, removing, view
+from lbkit.machine.libvirt.absent import AbsentMachine
+from lbkit.machine.libvirt.concern import hosts_of
+from lbkit.machine.libvirt.fleet import Fleet, Generation, declared
+from lbkit.machine.presence import PRESENCE, presence_key
+from lbkit.machine.resolved import ResolvedMachine, ResolvedVm
+
+NAME = "libvirt"
+WORKERS = 4  # machines at a time: each boot is a core of its own
+
+
+class LibvirtDriver:
+    """See `lbkit.machine.driver.Driver`."""
+
+    def machine(self, scope: Scope, host: Host, member: str) -> Machine:
+        return _machine(scope, host, member)
+
+    def stands(self, scope: Scope, host: Host, member: str) -> bool:
+        return member in fleet.last(scope, host).generations
+
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        store = Store(host)
+        for machine in declared(scope).values():
+            key = Key("machine", machine.name)
+            vm = _vm(machine)
+            image = store.find(vm.image)
+            yield Desired(
+                key,
+                plan.wanted(machine, vm, machine.host, image.identity, vm.accelerator),
+                requires=frozenset(Key("network", each.network) for each in machine.interfaces),
+                claims=_claims(machine),
+            )
+            yield Desired(
+                presence_key(machine.name),
+                {
+                    "driver": NAME,
+                    "links": {each.network: "up" for each in machine.interfaces},
+                    "older": [],
+                },
+                requires=frozenset({key}),
+                within=key,
+                last=True,
+            )
+
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        found = fleet.look(scope, host)
+        wanted = {
+            machine.name: plan.wanted(machine, _vm(machine), machine.host, "", "")
+            for machine in declared(scope).values()
+        }
+        for member, generations in found.generations.items():
+            yield from _actual(scope, member, generations, wanted.get(member, {}))
+        for member, domain in found.foreign.items():
+            if member in wanted and member not in found.generations:
+                yield Actual(Key("machine", member), {"driver": NAME, "domain": domain.name}, None)
+
+    def summary(self, want: Desired) -> str:
+        if want.key.kind == PRESENCE:
+            return ", ".join(want.state["links"])
+        interfaces = want.state["interfaces"].values()
+        addresses = ", ".join(address for each in interfaces for address in each["addresses"])
+        return f"{want.state['image']}, {want.state['memory']} MiB, {addresses}"
+
+    def judge(self, want: Desired, have: Actual) -> Verdict | None:
+        if want.key.kind == PRESENCE:
+            return _judge_presence(want.state, have.state)
+        return plan.judge(want.state, have.state)
+
+    def place(self, state: State) -> Mapping[str, str] | None:
+        if "domain" not in state or not state.get("running", False):
+            return None
+        return {"domain": str(state["domain"]), "host": str(state["host"])}
+
+    def notes(self, scope: Scope, host: Host) -> Iterable[str]:
+        """Machines that are emulated, though KVM was not declined."""
+        slow: dict[str, list[str]] = {}
+        for machine in declared(scope).values():
+            if _vm(machine).accelerator == "auto":
+                found = accelerator_of(connect(fleet.host_of(scope, machine.host)), host)
+                if found.kind == "tcg":
+                    slow.setdefault(found.why, []).append(machine.name)
+        for why, members in slow.items():
+            yield f"{', '.join(members)}: without KVM, emulated (tcg): {why}"
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        one_by_one(changes, partial(_carry_out, scope=scope, host=host, done=done), done, workers=WORKERS)
+        if any(change.want is None for change in changes):
+            for at in hosts_of(scope):
+                removing.retire(host, at)
+
+    def processes(self, scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
+        found = fleet.last(scope, host)
+        answering = [member for member in found.generations if _answers(found.newest(member))]
+        with ThreadPoolExecutor(max(1, min(fleet.WORKERS, len(answering)))) as pool:
+            asked = pool.map(lambda member: _machine(scope, host, member).processes(), answering)
+            return {member: services for member, services in zip(answering, asked, strict=True) if services}
+
+    def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
+        with ThreadPoolExecutor(max(1, min(fleet.WORKERS, len(programs)))) as pool:
+            list(pool.map(lambda each: _machine(scope, host, each[0]).stop(each[1]), programs))
+
+    def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
+        found = fleet.look(scope, host)
+        return view.findings(declared(scope)[member], found.generations.get(member, ()))
+
+    def doctor(self, host: Host) -> Iterable[Check]:
+        """What they stand on is the hypervisor room's."""
+        return ()
+
+
+def _vm(machine: ResolvedMachine) -> ResolvedVm:
+    if machine.vm is None:
+        raise Bug(f"machine {machine.name} was to be virtual")
+    return machine.vm
+
+
+def _machine(scope: Scope, host: Host, member: str) -> RemoteMachine:
+    newest = fleet.last(scope, host).newest(member)
+    if newest is None:
+        return AbsentMachine(scope.name, member, f"machine {member} does not stand")
+    if newest.hello is None:
+        why = newest.silence or f"{newest.domain.name} is {newest.domain.state}"
+        return AbsentMachine(scope.name, member, why)
+    return RemoteMachine(scope.name, member, newest.line(host))
+
+
+def _answers(generation: Generation | None) -> bool:
+    return generation is not None and generation.hello is not None
+
+
+def _claims(machine: ResolvedMachine) -> frozenset[str]:
+    return frozenset(
+        f"address {each.network} {address.ip}" for each in machine.interfaces for address in each.addresses
+    )
+
+
+def _actual(scope: Scope, member: str, generations: Sequence[Generation], want: State) -> Iterable[Actual]:
+    newest = generations[-1]
+    key = Key("machine", member)
+    state = plan.seen(
+        newest.domain,
+        want,
+        newest.host.name,
+        answers=newest.hello is not None and bool(newest.hello.identity) if newest.runs else None,
+        inside=newest.inside,
+    )
+    yield Actual(
+        key,
+        {**state, "domain": newest.domain.name},
+        scope.name,
+        requires=frozenset(Key("network", name) for name in state["interfaces"]),
+        claims=frozenset(
+            f"address {name} {address.partition('/')[0]}"
+            for name, interface in state["interfaces"].items()
+            for address in interface["addresses"]
+        ),
+    )
+    macs = {interface["mac"]: name for name, interface in state["interfaces"].items()}
+    yield Actual(
+        presence_key(member),
+        {
+            "driver": NAME,
+            "links": {
+                macs[each.mac]: "up" if each.link_up else "down"
+                for each in newest.domain.interfaces
+                if each.mac in macs
+            },
+            "older": [each.domain.name for each in generations[:-1]],
+        },
+        scope.name,
+        requires=frozenset({key}),
+        within=key,
+    )
+
+
+def _judge_presence(want: State, have: State) -> Verdict | None:
+    down = [name for name, link in have["links"].items() if link != want["links"].get(name, link)]
+    words = [f"its link on {', '.join(down)} is down"] if down else []
+    steps = [f"its link on {', '.join(down)} up, and announced"] if down else []
+    if have["older"]:
+        names = ", ".join(have["older"])
+        words.append(f"beside it stands what was before it: {names}")
+        steps = [f"{names} drained, its links down", *steps, "look at the new one", f"{names} removed"]
+    if not words:
+        return None
+    return Verdict(Action.UPDATE, Impact.HITLESS, "; ".join(words), tuple(steps))
+
+
+def _carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
+    member = change.key.name
+
+    def tell(line: str) -> None:
+        done.step(change, [line])
+
+    if change.key.kind == PRESENCE:
+        return handing.take_over(scope, host, member, tell)
+    found = fleet.last(scope, host)
+    if change.want is None:
+        return _remove_all(scope, host, found, member)
+    if change.action is Action.ADOPT:
+        raise Failure(
+            f"machine {member} was to be taken over",
+            found="a domain that lbkit did not make has no program of lbkit's in it",
+            where=str(change.key),
+            remedy=f"rename it: virsh domrename {change.before['domain'] if change.before else ''}",
+        )
+    if change.action is Action.UPDATE:
+        return changing.change(scope, host, found.newest(member), declared(scope)[member], change, tell)
+    return _make(scope, host, found, change, tell)
+
+
+def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing.Teller) -> str:
+    """A new machine, or another generation: beside the one before where that runs, else in its place."""
+    machine = declared(scope)[change.key.name]
+    vm = _vm(machine)
+    at = fleet.host_of(scope, machine.host)
+    connection = connect(at)
+    generations = found.generations.get(machine.name, ())
+    said = []
+    for each in generations:
+        if not each.runs:
+            tell(f"remove {each.domain.name}, which is {each.domain.state}")
+            said.append(removing.remove(scope, host, each, keep_disk=vm.keep_disk))
+    running = [each for each in generations if each.runs]
+    removing.sweep(scope, at, machine.name, [each.number for each in running])
+    number = max(removing.highest(connection, scope, machine.name), *(each.number for each in generations), 0)
+    order = making.Order(
+        scope,
+        host,
+        at,
+        machine,
+        vm,
+        Store(host).find(vm.image),
+        accelerator_of(connection, host, wanted=vm.accelerator).kind,
+        number + 1,
+        dict(change.after or {}),
+        links_up=not running,
+    )
+    made = making.make(order, tell)
+    fleet.has_become(scope, host, made)
+    return "; ".join([*said, f"{order.name} answers"])
+
+
+def _remove_all(scope: Scope, host: Host, found: Fleet, member: str) -> str:
+    generations = found.generations.get(member, ())
+    said = [removing.remove(scope, host, each) for each in reversed(generations)]
+    for at in {each.host for each in generations}:
+        removing.sweep(scope, at, member, ())
+    return "; ".join(said)
+
+
+DRIVER = LibvirtDriver()

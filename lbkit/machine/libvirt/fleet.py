@@ -1,0 +1,138 @@
+"""The virtual machines of a topology as they are now: every generation of each, and whether its guest answers. Reads only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lbkit.base.errors import LbkitError
+from lbkit.base.host import Host
+from lbkit.engine.scope import Scope
+from lbkit.hypervisor.connection import connect
+from lbkit.hypervisor.resolved import Hypervisors, ResolvedHost
+from lbkit.machine.guest.hello import Hello
+from lbkit.machine.guest.port import Line
+from lbkit.machine.libvirt.concern import hosts_of
+from lbkit.machine.libvirt.names import parted
+from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
+from lbkit.machine.libvirt.reach import greet, line_to
+from lbkit.machine.libvirt.states import RUNNING
+from lbkit.machine.resolved import Machines, ResolvedMachine
+
+WORKERS = 16  # guests that are asked at a time: each answers in its own time
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One domain of a machine. `hello` is what its guest said; None where it was not asked, or did not answer (`silence`)."""
+
+    domain: SeenDomain
+    host: ResolvedHost
+    hello: Hello | None = None
+    inside: Mapping[str, Any] = field(default_factory=dict)  # what is set in the guest (guest/setting.py)
+    silence: str = ""
+
+    @property
+    def number(self) -> int:
+        return self.domain.generation
+
+    @property
+    def runs(self) -> bool:
+        return self.domain.state == RUNNING
+
+    def line(self, host: Host) -> Line:
+        """To its guest."""
+        return line_to(host, self.host, self.domain)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """`generations` by member, the oldest first. `foreign`: by member, a domain of its name that lbkit did not make."""
+
+    generations: Mapping[str, tuple[Generation, ...]] = field(default_factory=dict)
+    foreign: Mapping[str, SeenDomain] = field(default_factory=dict)
+
+    def newest(self, member: str) -> Generation | None:
+        return next(reversed(self.generations.get(member, ())), None)
+
+    def older(self, member: str) -> tuple[Generation, ...]:
+        return self.generations.get(member, ())[:-1]
+
+
+_last: dict[tuple[str, Path], Fleet] = {}
+_lock = threading.Lock()
+
+
+def look(scope: Scope, host: Host) -> Fleet:
+    """As it is now. Raises Failure where a host that is needed cannot be reached."""
+    generations: dict[str, list[Generation]] = {}
+    foreign: dict[str, SeenDomain] = {}
+    for at in hosts_of(scope):
+        for domain in seen_domains(connect(at), scope.name):
+            name = parted(domain.name)
+            if domain.topology == scope.name:
+                generations.setdefault(domain.member, []).append(Generation(domain, at))
+            elif name is not None and name[0] == scope.name:
+                foreign.setdefault(name[1], domain)
+    ordered = {
+        member: sorted(each, key=lambda generation: (generation.number, generation.runs))
+        for member, each in generations.items()
+    }
+    newest = [each[-1] for each in ordered.values() if each[-1].runs]
+    with ThreadPoolExecutor(max(1, min(WORKERS, len(newest))), thread_name_prefix="lbkit-guest") as pool:
+        for asked in pool.map(partial(_ask, host=host), newest):
+            ordered[asked.domain.member][-1] = asked
+    fleet = Fleet({member: tuple(each) for member, each in ordered.items()}, foreign)
+    with _lock:
+        _last[scope.name, host.run_dir] = fleet
+    return fleet
+
+
+def last(scope: Scope, host: Host) -> Fleet:
+    """As it was when this process looked last: who asks a machine need not ask libvirt before."""
+    with _lock:
+        fleet = _last.get((scope.name, host.run_dir))
+    return look(scope, host) if fleet is None else fleet
+
+
+def has_become(scope: Scope, host: Host, generation: Generation) -> None:
+    """A new generation answers: from now on it is the machine, for all who ask."""
+    fleet = last(scope, host)
+    member = generation.domain.member
+    kept = [each for each in fleet.generations.get(member, ()) if each.number != generation.number]
+    with _lock:
+        _last[scope.name, host.run_dir] = replace(
+            fleet, generations={**fleet.generations, member: (*kept, generation)}
+        )
+
+
+def has_gone(scope: Scope, host: Host, generation: Generation) -> None:
+    generation.line(host).drop()
+    fleet = last(scope, host)
+    member = generation.domain.member
+    kept = tuple(each for each in fleet.generations.get(member, ()) if each.number != generation.number)
+    left = {name: each for name, each in fleet.generations.items() if name != member}
+    with _lock:
+        _last[scope.name, host.run_dir] = replace(fleet, generations={**left, member: kept} if kept else left)
+
+
+def declared(scope: Scope) -> dict[str, ResolvedMachine]:
+    machines = scope.of("machine", Machines).by_name.values()
+    return {machine.name: machine for machine in machines if machine.driver == "libvirt"}
+
+
+def host_of(scope: Scope, name: str) -> ResolvedHost:
+    return scope.of("hypervisor", Hypervisors).by_name[name]
+
+
+def _ask(generation: Generation, host: Host) -> Generation:
+    try:
+        hello, inside = greet(generation.line(host))
+    except LbkitError as error:
+        return replace(generation, silence=error.found or str(error))
+    return replace(generation, hello=hello, inside=inside)

@@ -1,0 +1,187 @@
+"""Make one generation of a machine: its volumes, its domain, its first answer. Killed anywhere, the next one makes another."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lbkit.base.errors import Failure, LbkitError
+from lbkit.base.files import make_folder
+from lbkit.base.host import Host
+from lbkit.engine.scope import Scope
+from lbkit.hypervisor import images, storage
+from lbkit.hypervisor.connection import Connection, connect
+from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.image.image import Image
+from lbkit.machine.guest.pack import packed
+from lbkit.machine.libvirt.design import Files, domain_of
+from lbkit.machine.libvirt.fleet import Generation
+from lbkit.machine.libvirt.metadata import Metadata
+from lbkit.machine.libvirt.names import channel_folder, disk_name, domain_name, seed_name
+from lbkit.machine.libvirt.observe import SeenDomain
+from lbkit.machine.libvirt.reach import greet, line_to
+from lbkit.machine.libvirt.removing import pool_lock
+from lbkit.machine.libvirt.seed import seed_iso
+from lbkit.machine.libvirt.states import RUNNING, in_words
+from lbkit.machine.libvirt.who import identity_of
+from lbkit.machine.libvirt.xml.domain import domain_xml
+from lbkit.machine.resolved import ResolvedMachine, ResolvedVm
+
+ANSWERS_WITHIN = 300.0
+"""Seconds from its start to the first answer of a guest: 15 for one of lbkit's images under emulation, 230 for a cloud image."""
+
+_GREETED_WITHIN = 3.0  # seconds for one try: a port that is not open yet swallows what is said
+_LAST_WORDS = 5  # lines of its console that an error shows
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One generation to be made. `wanted` is the machine's state as planned, which the domain remembers."""
+
+    scope: Scope
+    host: Host
+    at: ResolvedHost
+    machine: ResolvedMachine
+    vm: ResolvedVm
+    image: Image
+    accelerator: str
+    generation: int
+    wanted: Mapping[str, Any]
+    links_up: bool
+
+    @property
+    def name(self) -> str:
+        return domain_name(self.scope.name, self.machine.name, self.generation)
+
+    @property
+    def where(self) -> str:
+        return f"machine {self.machine.name}"
+
+
+def make(order: Order, tell: Callable[[str], None]) -> Generation:
+    """Returns once its guest answers. `tell` gets a line before each step."""
+    connection = connect(order.at)
+    tell(f"make a disk of {order.image.identity}, and a seed")
+    identifier = str(uuid.uuid4())
+    folder = channel_folder(order.host, order.at.name, order.name)
+    if order.at.local:
+        make_folder(folder)
+    with pool_lock(order.host, order.at):
+        files = _files(order, connection, identifier, folder if order.at.local else None)
+    metadata = Metadata(
+        order.scope.name,
+        order.machine.name,
+        order.generation,
+        order.wanted,
+        (disk_name(order.name), seed_name(order.name)),
+    )
+    spec = domain_of(
+        order.name,
+        identifier,
+        order.machine,
+        order.vm,
+        order.accelerator,
+        files,
+        metadata,
+        links_up=order.links_up,
+    )
+    tell(f"start {order.name}" + ("" if order.links_up else " beside the one before, its links down"))
+    with connection.doing(f"the domain {order.name} was to be started") as raw:
+        raw.defineXML(domain_xml(spec)).create()
+    tell("wait until its guest answers")
+    return _answered(order, connection, identifier, metadata)
+
+
+def _files(order: Order, connection: Connection, identifier: str, sockets: Path | None) -> Files:
+    image = order.image
+    disk = images.bring(connection, image.disk_path, image.disk.sha256, "qcow2", order.host)
+    kernel = initrd = None
+    if image.kernel is not None and image.kernel_path is not None:
+        kernel = images.bring(connection, image.kernel_path, image.kernel.sha256, "kernel", order.host)
+    if image.initrd is not None and image.initrd_path is not None:
+        initrd = images.bring(connection, image.initrd_path, image.initrd.sha256, "initrd", order.host)
+    identity = identity_of(order.scope.name, order.machine, order.generation, identifier)
+    seed = seed_iso(
+        json.dumps(identity.as_data()).encode(),
+        packed().content,
+        instance_id=identifier,
+        hostname=order.machine.name,
+        ssh_keys=order.vm.ssh_keys,
+        user_data=order.vm.user_data,
+    )
+    return Files(
+        disk=storage.overlay(connection, disk_name(order.name), disk, size=order.vm.disk).path,
+        seed=storage.put(connection, seed_name(order.name), seed).path,
+        kernel=kernel.path if kernel else None,
+        initrd=initrd.path if initrd else None,
+        command_line=image.command_line,
+        sockets=sockets,
+    )
+
+
+def _answered(order: Order, connection: Connection, identifier: str, metadata: Metadata) -> Generation:
+    host = order.host
+    domain = SeenDomain(
+        order.name,
+        identifier,
+        RUNNING,
+        "",
+        topology=metadata.topology,
+        member=metadata.member,
+        generation=metadata.generation,
+        wanted=metadata.wanted,
+        volumes=metadata.volumes,
+    )
+    line = line_to(host, order.at, domain, hello_within=_GREETED_WITHIN)
+    deadline = host.clock.monotonic() + ANSWERS_WITHIN
+    while True:
+        try:
+            hello, inside = greet(line)
+        except LbkitError as error:
+            _look_at(order, connection, identifier)
+            if host.clock.monotonic() >= deadline:
+                raise _silent(order, f"{error.found} after {ANSWERS_WITHIN:g} s") from error
+            host.clock.sleep(0.1)  # a port whose QEMU has just begun to listen refuses at once
+            continue
+        if hello.identity:
+            return Generation(domain, order.at, hello, inside)
+        if host.clock.monotonic() >= deadline:
+            raise _silent(order, "its guest answers, and could not become who it is to be")
+        host.clock.sleep(0.1)
+        line.drop()
+
+
+def _look_at(order: Order, connection: Connection, identifier: str) -> None:
+    """Raises where there is nothing to wait for."""
+    state, reason = connection.read(
+        f"the domain {order.name} was to be looked at", lambda raw: raw.lookupByUUIDString(identifier).state()
+    )
+    words, why = in_words(state, reason)
+    if words != RUNNING:
+        raise _silent(order, f"it is {words}" + (f": {why}" if why else ""))
+
+
+def _silent(order: Order, found: str) -> Failure:
+    last = " / ".join(_console(order))
+    return Failure(
+        f"the guest of {order.name} was to answer",
+        found=f"{found}; its console ends: {last}" if last else found,
+        where=order.where,
+        remedy="look at what it boots: `lbkit image verify`, `virsh console`; the next apply makes another one",
+    )
+
+
+def _console(order: Order) -> list[str]:
+    path = channel_folder(order.host, order.at.name, order.name) / "console.log"
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, path.stat().st_size - 4000))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return []
+    lines = ("".join(letter for letter in line if letter.isprintable()) for line in text.splitlines())
+    return [line for line in lines if line.strip()][-_LAST_WORDS:]

@@ -1,0 +1,103 @@
+"""Take generations of a machine away, and what they leave in the pool. Idempotent: what is gone is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Collection, Iterator
+
+from lbkit.base.host import Host
+from lbkit.base.lock import locked
+from lbkit.engine.scope import Scope
+from lbkit.hypervisor import pool, storage
+from lbkit.hypervisor.connection import Connection, connect
+from lbkit.hypervisor.failures import binding
+from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.machine.libvirt.fleet import Generation, has_gone
+from lbkit.machine.libvirt.names import channel_folder, disk_name
+
+KEPT = ".kept"
+"""At the end of an empty volume's name: the volume named before it is to stay, though no domain has it."""
+
+_VOLUME = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.([1-9][0-9]{0,8})\.", re.ASCII)
+_POOL_TIMEOUT = 600.0  # seconds for others who make or remove volumes in the same pool
+
+
+def remove(scope: Scope, host: Host, generation: Generation, *, keep_disk: bool = False) -> str:
+    """End the domain, if it runs; delete its volumes; forget it. What was done, in words.
+
+    The domain goes last: as long as anything of it is left, its mark says whose that is.
+    """
+    libvirt = binding()
+    connection, domain = connect(generation.host), generation.domain
+    with connection.doing(f"the domain {domain.name} was to be removed") as raw, _gone_is_gone():
+        found = raw.lookupByUUIDString(domain.uuid)
+        try:
+            found.destroy()
+        except libvirt.libvirtError:
+            if found.isActive():  # else it has ended by itself
+                raise
+    kept = ""
+    for volume in domain.volumes:
+        if keep_disk and volume == disk_name(domain.name):
+            storage.put(connection, volume + KEPT, b"")
+            kept = f", its disk {volume} kept"
+        else:
+            storage.delete(connection, volume)
+    with connection.doing(f"the domain {domain.name} was to be forgotten") as raw, _gone_is_gone():
+        raw.lookupByUUIDString(domain.uuid).undefineFlags(
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        )
+    has_gone(scope, host, generation)
+    shutil.rmtree(channel_folder(host, generation.host.name, domain.name), ignore_errors=True)
+    return f"{domain.name} removed{kept}"
+
+
+def sweep(scope: Scope, at: ResolvedHost, member: str, living: Collection[int]) -> None:
+    """Delete volumes of generations that no domain has: a killed apply's. What is to be kept stays."""
+    connection = connect(at)
+    names = storage.volumes(connection)
+    for name in names:
+        match = _VOLUME.match(name)
+        if match is None or match[1] != f"{scope.name}.{member}" or int(match[2]) in living:
+            continue
+        if not name.endswith(KEPT) and name + KEPT not in names:
+            storage.delete(connection, name)
+
+
+def highest(connection: Connection, scope: Scope, member: str) -> int:
+    """The highest generation that any volume of the machine names."""
+    matches = (_VOLUME.match(name) for name in storage.volumes(connection))
+    return max(
+        (int(match[2]) for match in matches if match and match[1] == f"{scope.name}.{member}"), default=0
+    )
+
+
+def retire(host: Host, at: ResolvedHost) -> None:
+    """Where no machine is left in the pool, its copies of images go, and the pool with them."""
+    connection = connect(at)
+    with pool_lock(host, at):
+        names = list(storage.volumes(connection))
+        if names and not all(name.startswith("_image.") for name in names):
+            return
+        for name in names:
+            storage.delete(connection, name)
+        pool.retire(connection)
+
+
+@contextlib.contextmanager
+def pool_lock(host: Host, at: ResolvedHost) -> Iterator[None]:
+    """Between the bringing of an image and the making of a volume on it, nobody may find it unused."""
+    with locked(host.run_dir / f".pool-{at.pool}.lock", host.clock, timeout=_POOL_TIMEOUT):
+        yield
+
+
+@contextlib.contextmanager
+def _gone_is_gone() -> Iterator[None]:
+    libvirt = binding()
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise

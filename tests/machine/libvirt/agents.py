@@ -20,8 +20,6 @@ from typing import IO, Any, Protocol
 
 import libvirt
 
-from tests.machine.world import until
-
 REMOTE_STRING_MAX = 4 << 20  # src/remote/remote_protocol.x
 
 
@@ -89,10 +87,12 @@ class QemuGa:
 
 
 @contextmanager
-def qemu_ga(folder: Path) -> Iterator[tuple[QemuGa, subprocess.Popen[bytes]]]:
+def qemu_ga(folder: Path, name: str = "ga") -> Iterator[tuple[QemuGa, subprocess.Popen[bytes]]]:
     """The real agent, as Debian has it, listening where QEMU would be."""
-    path = folder / "ga.sock"
-    argv = ["qemu-ga", "-m", "unix-listen", "-p", path, "-t", folder, "-f", folder / "ga.pid"]
+    from tests.machine.world import until  # noqa: PLC0415 - costs what others who ask an agent need not pay
+
+    path = folder / f"{name}.sock"
+    argv = ["qemu-ga", "-m", "unix-listen", "-p", path, "-t", folder, "-f", folder / f"{name}.pid"]
     environment = {"PATH": os.environ["PATH"] + ":/usr/sbin"}  # as a unit has it: no HOME
     with subprocess.Popen(argv, env=environment, cwd="/") as process:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
+from typing import Literal
 
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
@@ -67,7 +68,7 @@ class ResolvedVm:
     max_memory: int
     cpus: int
     disk: int | None
-    accelerator: str
+    accelerator: Literal["auto", "kvm", "tcg"]
     ssh_keys: tuple[str, ...]
     user_data: bytes | Secret | None
     keep_disk: bool

@@ -14,7 +14,7 @@ from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Check, Finding
-from lbkit.hypervisor.accelerator import accelerator_of
+from lbkit.hypervisor.accelerator import probe
 from lbkit.hypervisor.connection import connect
 from lbkit.image.store import Store
 from lbkit.machine.contract import Machine, Process
@@ -97,7 +97,7 @@ class LibvirtDriver:
         slow: dict[str, list[str]] = {}
         for machine in declared(scope).values():
             if _vm(machine).accelerator == "auto":
-                found = accelerator_of(connect(fleet.host_of(scope, machine.host)), host)
+                found = probe(connect(fleet.host_of(scope, machine.host)), "auto", host)
                 if found.kind == "tcg":
                     slow.setdefault(found.why, []).append(machine.name)
         for why, members in slow.items():
@@ -252,7 +252,7 @@ def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing
         machine,
         vm,
         Store(host).find(vm.image),
-        accelerator_of(connection, host, wanted=vm.accelerator).kind,
+        probe(connection, vm.accelerator, host).kind,
         number + 1,
         dict(change.after or {}),
         links_up=not running,

@@ -226,6 +226,15 @@ _LEFT_OUT = (
 )
 
 
+_LESS_URGENT = (
+    "systemd-journald.service",
+    "systemd-tmpfiles-setup.service",
+    "systemd-udev-trigger.service",
+    "systemd-udevd.service",
+)
+_AFTER_LBKIT = BakedFile("# lbkit's program comes first where there is one processor\n[Service]\nNice=15\n")
+
+
 def _files() -> dict[str, BakedFile]:
     return {
         "/usr/lib/lbkit/boot": BakedFile((BAKED / "boot").read_text(encoding="utf-8"), 0o755),
@@ -241,6 +250,7 @@ def _files() -> dict[str, BakedFile]:
             "ExecStart=-udevadm trigger --type=all --action=add --subsystem-match=virtio-ports "
             "--subsystem-match=block --prioritized-subsystem=virtio-ports\n"
         ),
+        **{f"/etc/systemd/system/{unit}.d/nice.conf": _AFTER_LBKIT for unit in _LESS_URGENT},
         "/etc/systemd/system/ssh.service.d/lbkit.conf": BakedFile(
             "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n"
         ),

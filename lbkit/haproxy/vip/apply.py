@@ -26,7 +26,7 @@ from lbkit.haproxy.waiting import wait_for
 from lbkit.machine.contract import Machine
 from lbkit.machine.handle import machine
 
-ELECTED_WITHIN = 10.0  # seconds, beyond the intervals that an election takes
+ELECTED_WITHIN = 30.0  # seconds, beyond the intervals that an election takes
 
 
 def carry_out(change: Change, scope: Scope, host: Host) -> str:

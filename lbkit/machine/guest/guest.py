@@ -161,7 +161,7 @@ class Guest:
                 timeout=_CHECKED_WITHIN,
                 check=False,
             )
-            if done.returncode != 0:
+            if done.returncode != 0 or not done.stdout:  # Python runs an empty file, too
                 raise Failure(
                     "the new program of the guest was to run there",
                     found=done.stderr.decode(errors="replace")[-1500:].strip(),

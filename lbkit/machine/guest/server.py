@@ -28,13 +28,14 @@ _FINISH_WITHIN = 10.0  # seconds that calls under way get before the program is 
 
 
 def main(arguments: Sequence[str], archive: Path, program: str) -> int:
-    """`serve [--identity FILE] [--port PATH ...] [--run-dir FOLDER] [--root FOLDER]`, or `check`.
+    """`serve [--identity FILE] [--port PATH ...] [--run-dir FOLDER] [--root FOLDER]`, or `check`: its digest.
 
     Without `--port`, all virtio ports named org.lbkit.N, now and later. A `--port` that is no device is listened on.
     """
     try:
         options = _options(arguments)
         if options is None:
+            print(program)
             return 0
         guest = Guest(
             options.identity,

@@ -199,8 +199,8 @@ class Session:
             now = time.monotonic()
             heard, busy = self._wire.heard, self._busy
             wait = self._patience(now)
-            self._pump.turn(wait)
-            if heard != self._wire.heard or not busy:
+            happened = self._pump.turn(wait)
+            if heard != self._wire.heard or (happened and not busy):
                 self._quiet_since, self._pinged = time.monotonic(), False
         self._pump.close()
         self._release()

@@ -27,9 +27,7 @@ MOST_JSON = 256 << 10  # characters
 MOST_VOLUMES = 16
 VOLUME = r"[a-z0-9][a-z0-9._-]{0,254}"
 
-_ROOT = f"{{{NAMESPACE}}}machine"
-_WANTED = f"{{{NAMESPACE}}}wanted"
-_VOLUME = f"{{{NAMESPACE}}}volume"
+_QUALIFIED = f"{{{NAMESPACE}}}"
 _GENERATION = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
 _MACHINE = re.compile(r"machine/([a-z0-9][a-z0-9-]*)\Z")
 
@@ -66,36 +64,45 @@ def digest_of(wanted: Mapping[str, Any]) -> str:
 
 
 def metadata_element(metadata: Metadata) -> ET.Element:
-    machine = element(
-        _ROOT,
-        element(_WANTED, canonical(metadata.wanted)),
-        *(element(_VOLUME, name=word(name, VOLUME, "a volume's name")) for name in metadata.volumes),
-        owner=metadata.owner,
-        generation=metadata.generation,
-        digest=metadata.digest,
-    )
-    read_metadata(machine)  # what is written can be read again, or is not written
-    return machine
+    """As it stands in a domain's XML."""
+    return _written(metadata, _QUALIFIED)
 
 
 def metadata_xml(metadata: Metadata) -> str:
-    """For setMetadata(VIR_DOMAIN_METADATA_ELEMENT, ..., PREFIX, NAMESPACE)."""
-    return as_text(metadata_element(metadata))
+    """For setMetadata(VIR_DOMAIN_METADATA_ELEMENT, ..., PREFIX, NAMESPACE), which puts it in the namespace by itself."""
+    return as_text(_written(metadata, ""))
 
 
 def find_metadata(domain: ET.Element) -> Metadata | None:
     """What lbkit wrote in a <domain>; None where there is nothing. Raises `Unreadable` where it has some that is not so."""
-    found = domain.findall(f"metadata/{_ROOT}")
+    found = domain.findall(f"metadata/{_QUALIFIED}machine")
     if len(found) > 1:
         raise Unreadable("metadata of lbkit's, twice")
-    return read_metadata(found[0]) if found else None
+    return _read(found[0], _QUALIFIED) if found else None
 
 
 def parse_metadata(xml: str) -> Metadata:
-    return read_metadata(parse(xml, _ROOT))
+    """What libvirt's `metadata(VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)` gives: it takes the namespace off again."""
+    return _read(parse(xml, "machine"), "")
 
 
-def read_metadata(machine: ET.Element) -> Metadata:
+def _written(metadata: Metadata, namespace: str) -> ET.Element:
+    machine = element(
+        f"{namespace}machine",
+        element(f"{namespace}wanted", canonical(metadata.wanted)),
+        *(
+            element(f"{namespace}volume", name=word(name, VOLUME, "a volume's name"))
+            for name in metadata.volumes
+        ),
+        owner=metadata.owner,
+        generation=metadata.generation,
+        digest=metadata.digest,
+    )
+    _read(machine, namespace)  # what is written can be read again, or is not written
+    return machine
+
+
+def _read(machine: ET.Element, namespace: str) -> Metadata:
     mark = read_mark(machine.get("owner"))
     member = _MACHINE.match(mark.path) if mark else None
     if mark is None or member is None:
@@ -103,10 +110,10 @@ def read_metadata(machine: ET.Element) -> Metadata:
     generation = machine.get("generation", "")
     if not _GENERATION.match(generation):
         raise Unreadable("no generation")
-    wanted = _read_wanted(machine.findtext(_WANTED) or "")
+    wanted = _read_wanted(machine.findtext(f"{namespace}wanted") or "")
     if machine.get("digest") != digest_of(wanted):
         raise Unreadable("what was wanted does not have the digest that stands beside it")
-    volumes = tuple(each.get("name", "") for each in machine.findall(_VOLUME))
+    volumes = tuple(each.get("name", "") for each in machine.findall(f"{namespace}volume"))
     if len(volumes) > MOST_VOLUMES or not all(re.fullmatch(VOLUME, name, re.ASCII) for name in volumes):
         raise Unreadable("names of volumes that are none of lbkit's")
     return Metadata(mark.topology, member[1], int(generation), wanted, volumes)

@@ -1,9 +1,10 @@
-"""What the modules say of themselves is true: options, examples, attributes, returned values."""
+"""What modules and plugins say of themselves is true: options, examples, attributes, returned values."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -18,6 +19,11 @@ from tests.ansible.conftest import ROOT
 
 COLLECTION = ROOT / "ansible_collections" / "lbkit" / "core"
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins" / "modules").glob("*.py"))
+PLUGINS = [
+    (kind, path.stem)
+    for kind in ("connection", "inventory")
+    for path in sorted((COLLECTION / "plugins" / kind).glob("*.py"))
+]
 
 # Runs in a process of its own: importing a module of a collection must not need this test's sys.path.
 _SPEC = """
@@ -86,6 +92,67 @@ def test_examples_are_arguments_that_the_module_takes(module: str, documented: d
     )
     for arguments in ours:
         assert not validator.validate(arguments).error_messages
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
+    program = str(Path(sys.executable).with_name("ansible-doc"))
+    os.environ["ANSIBLE_LOCAL_TEMP"] = str(tmp_path_factory.mktemp("ansible"))
+    told: dict[tuple[str, str], dict[str, Any]] = {}
+    for kind in {kind for kind, _ in PLUGINS}:
+        names = [name for each, name in PLUGINS if each == kind]
+        texts = json.loads(ran(program, "--json", "-t", kind, *(f"lbkit.core.{name}" for name in names)))
+        told |= {(kind, name): texts[f"lbkit.core.{name}"] for name in names}
+    return told
+
+
+def variables(options: dict[str, Any]) -> set[str]:
+    return {variable["name"] for option in options.values() for variable in option.get("vars", ())}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids="/".join)
+def test_plugins_have_the_options_that_they_ask_for(plugin: tuple[str, str], plugins: dict[Any, Any]) -> None:
+    doc = plugins[plugin]["doc"]
+    kind, name = plugin
+    sources = [COLLECTION / "plugins" / kind / f"{name}.py"]
+    if kind == "connection":
+        sources.append(COLLECTION / "plugins" / "plugin_utils" / "_machine.py")
+    asked = {found for each in sources for found in re.findall(r'get_option\("(\w+)"\)', each.read_text())}
+    of_ansible = {"pipelining", "plugin", "use_extra_vars", "leading_separator"}  # it asks for these itself
+    assert asked == set(doc["options"]) - of_ansible
+    assert doc["version_added"]
+    assert doc["requirements"]
+    for option in doc["options"].values():
+        assert option["description"]
+        assert option["type"]
+        assert option.get("required", False) != ("default" in option)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids="/".join)
+def test_examples_of_plugins_say_what_they_take(plugin: tuple[str, str], plugins: dict[Any, Any]) -> None:
+    kind, name = plugin
+    options = plugins[plugin]["doc"]["options"]
+    examples = list(yaml.safe_load_all(plugins[plugin]["examples"]))
+    assert examples
+    for example in examples:
+        if kind == "inventory":
+            assert example["plugin"] == f"lbkit.core.{name}"
+            assert set(example) <= set(options)
+            assert {key for key, option in options.items() if option.get("required")} <= set(example)
+        else:
+            (host,) = example.values()
+            assert host["ansible_connection"] == f"lbkit.core.{name}"
+            assert set(host) - {"ansible_connection", "ansible_python_interpreter"} <= variables(options)
+
+
+def test_the_inventory_sets_what_the_connections_ask_for(plugins: dict[Any, Any]) -> None:
+    text = " ".join(plugins["inventory", "topology"]["doc"]["description"])
+    for kind, name in PLUGINS:
+        options = plugins[kind, name]["doc"]["options"]
+        needed = {
+            key: option for key, option in options.items() if option.get("required") and option.get("vars")
+        }
+        assert all(f"C({variable})" in text for variable in variables(needed))
 
 
 def test_the_library_is_named_where_it_is_missing(tmp_path: Path) -> None:

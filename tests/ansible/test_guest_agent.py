@@ -74,7 +74,6 @@ def test_a_play_in_a_guest(play: Play, inventory: Path, agent: None, tmp_path: P
     to = str(tmp_path / "there")
     tasks = [
         {"name": "command", "command": "sh -c 'pwd; id -un; echo $HOME; echo err >&2; exit 3'", "ignore_errors": True},
-        {"name": "input", "shell": "cat", "args": {"stdin": "given"}},
         {"name": "copy", "copy": {"src": str(tmp_path / "large"), "dest": to, "mode": "0640"}},
         {"name": "fetch", "fetch": {"src": to, "dest": f"{to}.fetched", "flat": True}},
         {"name": "missing", "fetch": {"src": "/no/such/file", "dest": f"{to}.none", "flat": True}, "ignore_errors": True},
@@ -86,7 +85,6 @@ def test_a_play_in_a_guest(play: Play, inventory: Path, agent: None, tmp_path: P
     assert played.code == 0, [task for task in played.tasks if task["outcome"] != "ok"]
     command = played.task("command")
     assert (command["rc"], command["stdout_lines"], command["stderr"]) == (3, ["/", "root", "/root"], "err")
-    assert played.task("input")["stdout"] == "given"
     assert (tmp_path / "there").read_bytes() == large
     assert (tmp_path / "there.fetched").read_bytes() == large
     assert not (tmp_path / "there.none").exists()
@@ -108,3 +106,11 @@ def test_an_agent_that_does_not_answer(
     assert gone["unreachable"] is True
     assert f"{topology_name}.b.N" in gone["msg"]
     assert "lbkit apply" in gone["msg"]
+
+
+def test_a_libvirt_that_is_not_there(play: Play, inventory: Path, tmp_path: Path) -> None:
+    uri = {"lbkit_libvirt_uri": f"qemu+unix:///system?socket={tmp_path}/no"}
+    played = play(playbook(tmp_path, {"name": "ask", "ping": None}), "-i", str(inventory), **uri)
+    assert played.code == 4
+    assert "libvirt" in played.task("ask", "a")["msg"]
+    assert f"{tmp_path}/no" in played.task("ask", "a")["msg"]

@@ -1,7 +1,4 @@
-"""The domain that is a machine now, for whoever knows a libvirt and the machine's name, and no topology.
-
-Found by lbkit's metadata, not by trust in a name.
-"""
+"""The domain that is a machine now, for whoever knows a libvirt and the machine's name, and no topology."""
 
 from __future__ import annotations
 
@@ -11,11 +8,9 @@ from typing import TYPE_CHECKING
 
 from lbkit.base.errors import Failure
 from lbkit.hypervisor.connection import Connection
-from lbkit.hypervisor.failures import binding
 from lbkit.hypervisor.resolved import ResolvedHost
-from lbkit.machine.libvirt.metadata import find_metadata
-from lbkit.machine.libvirt.names import parted
-from lbkit.machine.libvirt.xml.element import Unreadable, parse
+from lbkit.machine.libvirt.observe import seen_domains
+from lbkit.machine.libvirt.states import RUNNING
 
 if TYPE_CHECKING:
     import libvirt
@@ -24,45 +19,25 @@ if TYPE_CHECKING:
 @contextmanager
 def standing(uri: str, topology: str, member: str) -> Iterator[libvirt.virDomain]:
     """The machine's domain that runs; of several generations the newest. Failure where there is none."""
-    connection = Connection(ResolvedHost(uri, uri, pool="", path=""))
+    connection = Connection(ResolvedHost("of the machine", uri, pool="", path=""))
     try:
-        domain = connection.read(
-            f"the domain of {topology}.{member} was to be found", lambda raw: _newest(raw, topology, member)
-        )
-        if domain is None:
+        seen = [
+            each
+            for each in seen_domains(connection, topology)
+            if (each.topology, each.member) == (topology, member)
+        ]
+        running = [each for each in seen if each.state == RUNNING]
+        if not running:
+            states = ", ".join(f"{each.name} is {each.state}" for each in seen)
             raise Failure(
                 f"machine {member} of topology {topology} was to run",
-                found=f"no running domain {topology}.{member}.N that bears its mark",
+                found=states or f"no domain {topology}.{member}.N that bears its mark",
                 where=uri,
                 remedy="`lbkit apply` makes it, or makes it anew where it died",
             )
+        newest = max(running, key=lambda each: each.generation)
+        with connection.doing(f"domain {newest.name} was to be found") as raw:
+            domain = raw.lookupByUUIDString(newest.uuid)
         yield domain
     finally:
         connection.close()
-
-
-def _newest(connection: libvirt.virConnect, topology: str, member: str) -> libvirt.virDomain | None:
-    generations: dict[int, libvirt.virDomain] = {}
-    for domain in connection.listAllDomains(binding().VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-        found = parted(domain.name())
-        if found is not None and found[:2] == (topology, member) and _is_ours(domain, *found):
-            generations[found[2]] = domain
-    return generations[max(generations)] if generations else None
-
-
-def _is_ours(domain: libvirt.virDomain, topology: str, member: str, generation: int) -> bool:
-    libvirt = binding()
-    try:
-        # not its metadata(), which comes without namespaces
-        found = find_metadata(parse(domain.XMLDesc(0), "domain"))
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:  # gone since it was listed
-            return False
-        raise
-    except Unreadable:
-        return False
-    return found is not None and (found.topology, found.member, found.generation) == (
-        topology,
-        member,
-        generation,
-    )

@@ -1,17 +1,20 @@
-# make demo [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make bench | make setup | make clean
+# make demo [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make bench | make setup | make images | make clean
 
 BIN := .venv/bin
 ARGS ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test fuzz check bench setup clean
+# Where tests and benchmarks have their images: outside the checkout, so that one build serves them all.
+export LBKIT_IMAGES ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lbkit/images
+
+.PHONY: demo test fuzz check bench setup images clean
 
 demo:
 	@tools/setup demo
 	@$(BIN)/lbkit demo --svg build/web.svg $(if $(KEEP),--keep)
 
 # All in one sandbox; each of the workers is a host of its own in it (tests/conftest.py).
-test: setup
+test: setup images
 	@$(BIN)/lbkit sandbox -- $(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
 
 # Thousands of load balancers and raw lines by chance, each shown to every HAProxy: minutes. Then FUZZ_SECONDS of texts that
@@ -31,12 +34,16 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: setup images
 	@$(BIN)/python bench/run.py
 
 setup:
 	@tools/setup
 	@tools/haproxy-versions
+
+# Minutes for the first time, from Debian packages; nothing where it was built of the same recipe before.
+images: setup
+	@$(BIN)/lbkit image build
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

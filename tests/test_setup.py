@@ -25,7 +25,7 @@ echo "$@" >> "$LOG"
 case " $* " in *" install "*) ;; *) exit 0;; esac
 /usr/sbin/policy-rc.d haproxy start; echo "policy $?" >> "$LOG"
 if [ -n "$HANG" ]; then echo hanging; exec sleep 1000; fi
-ln -s /bin/true /usr/sbin/haproxy
+ln -sf /bin/true /usr/sbin/haproxy
 """
 
 
@@ -55,10 +55,14 @@ def bare(netns: None, tmp_path: Path) -> Iterator[Path]:
     syscalls.unmount(str(real))
 
 
-def setup(checkout: Path, **environment: str) -> subprocess.Popen[str]:
+def stamp_of(checkout: Path) -> str:
+    return (checkout / ".venv" / "lbkit-setup").read_text(encoding="utf-8")
+
+
+def setup(checkout: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     stubs = checkout.with_name("stubs")
     return subprocess.Popen(
-        [checkout / "tools" / "setup"],
+        [checkout / "tools" / "setup", *words],
         env={**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}", "LOG": f"{stubs}/log", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -91,6 +95,26 @@ def test_a_second_run_does_nothing(bare: Path) -> None:
     assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 0
     assert asked(bare) == before
+
+
+def test_for_the_demo_no_virtual_machines_are_asked_for(bare: Path) -> None:
+    (bare / ".venv" / "lbkit-setup").write_text("demo " + stamp_of(bare), encoding="utf-8")
+    os.unlink("/usr/sbin/libvirtd")
+    process = setup(bare, "demo")
+    assert process.communicate(timeout=60) == ("Installing Debian packages: haproxy\n", "")
+    assert process.returncode == 0
+
+
+def test_a_package_whose_daemon_has_no_unit_is_no_failure(bare: Path) -> None:
+    os.symlink("/bin/true", "/usr/sbin/haproxy")
+    os.unlink("/usr/sbin/libvirtd")
+    syscalls.mount("tmpfs", "/lib/systemd/system", "tmpfs", 0)
+    try:
+        process = setup(bare)
+        assert process.communicate(timeout=60) == ("Installing Debian packages: libvirt-daemon\n", "")
+    finally:
+        syscalls.unmount("/lib/systemd/system")
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

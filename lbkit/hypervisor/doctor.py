@@ -1,35 +1,103 @@
-"""What virtual machines ask of this host, for doctor. Needed only by topologies that have some."""
+"""What virtual machines ask of this host, for doctor. Needed only by topologies that have some. Changes nothing."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.view import Check
-from lbkit.hypervisor.connection import OPEN_TIMEOUT, Connection, version
+from lbkit.hypervisor import accelerator, pool
+from lbkit.hypervisor.connection import Connection, version
 from lbkit.hypervisor.failures import LibvirtFailed, Unreachable, binding
-from lbkit.hypervisor.resolve import POOL_PATH
-from lbkit.hypervisor.resolved import LOCAL, ResolvedHost
+from lbkit.hypervisor.resolve import default_host
+from lbkit.hypervisor.resolved import ResolvedHost
+
+FREE_BYTES = 2 << 30  # an image of 0.5 GiB, and what a few machines write
+TUN = Path("/dev/net/tun")
 
 
 def checks(host: Host) -> Iterator[Check]:
-    local = ResolvedHost(LOCAL, "qemu:///system", "lbkit", POOL_PATH)
+    local = default_host()
     try:
-        module = binding()
+        number = binding().getVersion()
     except Unreachable as error:
         yield Check("libvirt's Python binding", False, error.found, error.remedy, needed=False)
         return
-    number = module.getVersion()
-    yield Check(
-        "libvirt's Python binding",
-        True,
-        f"{number // 1000000}.{number // 1000 % 1000}.{number % 1000}",
-        needed=False,
-    )
-    connection = Connection(local, open_timeout=OPEN_TIMEOUT)
+    written = f"{number // 1000000}.{number // 1000 % 1000}.{number % 1000}"
+    yield Check("libvirt's Python binding", True, f"libvirt {written}", needed=False)
+    connection = Connection(local)
     try:
-        yield Check("libvirtd", True, version(connection), needed=False)
-    except LibvirtFailed as error:
-        yield Check("libvirtd", False, error.found, error.remedy, needed=False)
+        yield _daemon(connection)
+        yield _emulator()
+        yield _tun()
+        yield _accelerator(host)
+        yield _pool(connection)
     finally:
         connection.close()
+
+
+def _daemon(connection: Connection) -> Check:
+    try:
+        return Check("libvirtd", True, version(connection), needed=False)
+    except LibvirtFailed as error:
+        return Check("libvirtd", False, error.found, error.remedy, needed=False)
+
+
+def _emulator() -> Check:
+    name = f"qemu-system-{os.uname().machine}"
+    path = shutil.which(name)
+    remedy = f"apt install qemu-system-{'x86' if os.uname().machine == 'x86_64' else 'arm'} qemu-utils"
+    if path is None:
+        return Check("QEMU", False, f"{name} is not installed", remedy, needed=False)
+    tool = shutil.which("qemu-img")
+    return Check("QEMU", tool is not None, f"{path}, {tool or 'no qemu-img'}", remedy, needed=False)
+
+
+def _tun() -> Check:
+    """By opening it: that makes no link yet (Documentation/networking/tuntap.rst)."""
+    try:
+        os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        remedy = "modprobe tun; in a container give it the device: --device /dev/net/tun"
+        return Check(f"{TUN}", False, error.strerror or str(error), remedy, needed=False)
+    return Check(f"{TUN}", True, "may be opened", needed=False)
+
+
+def _accelerator(host: Host) -> Check:
+    """No KVM is no fault; one that is there and works for nothing is: libvirt asks QEMU about it again and again."""
+    found = accelerator.kvm_here(host, note=False)
+    idle = found.kind == "tcg" and os.access(accelerator.KVM, os.R_OK | os.W_OK)
+    return Check(
+        "accelerator",
+        not idle,
+        f"{found.kind.upper()}: {found.why}",
+        "with such a device libvirt probes QEMU anew at each call, for seconds or a minute: take it away "
+        "(modprobe -r kvm_intel kvm_amd kvm), or chmod 0666 /dev/kvm; `lbkit sandbox --libvirt` hides it by itself",
+        needed=False,
+    )
+
+
+def _pool(connection: Connection) -> Check:
+    where: ResolvedHost = connection.host
+    name = f"space for {where.path}"
+    try:
+        found = pool.find(connection)
+    except Failure as error:
+        if isinstance(error, LibvirtFailed):  # told above
+            found = None
+        else:
+            return Check(f"pool {where.pool}", False, error.found, error.remedy, needed=False)
+    folder = next(path for path in (Path(where.path), *Path(where.path).parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    state = "the pool stands" if found is not None else "the pool is made when it is needed"
+    return Check(
+        name,
+        free >= FREE_BYTES,
+        f"{free >> 20} MiB free; {state}",
+        f"{FREE_BYTES >> 20} MiB are little enough for an image and its machines: give the host another `path`",
+        needed=False,
+    )

@@ -28,6 +28,11 @@ def resolve(section: Section, draft: Draft) -> Hypervisors:
     return Hypervisors(hosts)
 
 
+def default_host() -> ResolvedHost:
+    """The host of a topology that declares none."""
+    return _resolved(LOCAL, Hypervisor(), implicit=True)
+
+
 def _resolved(name: str, host: Hypervisor, *, implicit: bool) -> ResolvedHost:
     return ResolvedHost(name, host.uri, host.pool, host.path or _default_path(), implicit)
 

@@ -8,6 +8,7 @@ import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
+from lbkit.machine.guest.setting import links_when
 from lbkit.network.netlink import read
 from lbkit.network.netlink.channel import Netlink
 from lbkit.network.netlink.read import Link
@@ -21,15 +22,23 @@ _TARGET_LINK = 2  # option: the target's link-layer address
 _ALL_NODES = "ff02::1"
 
 
-def announce() -> list[str]:
-    """Every address of ours on every link that has a carrier; returns those, as text."""
+def announce(within: float = 0.0) -> list[str]:
+    """Every address of ours on every link that has a carrier; returns those, as text.
+
+    A link that was plugged in just now may be without one for a moment: that is waited for, at most `within` seconds.
+    """
     told: list[str] = []
     with Netlink() as netlink:
-        links = {link.ifindex: link for link in read.links(netlink) if link.running and link.name != "lo"}
-        addresses = read.addresses(netlink)
-    for each in addresses:
+        ours = [each for each in read.addresses(netlink) if each.protocol == PROTOCOL]
+        wanted = {each.ifindex for each in ours}
+        links = {
+            link.ifindex: link
+            for link in links_when(netlink, lambda here: wanted <= _running(here), within)
+            if link.running
+        }
+    for each in ours:
         link = links.get(each.ifindex)
-        if link is None or each.protocol != PROTOCOL:
+        if link is None:
             continue
         try:
             _tell(link, each.address.ip)
@@ -37,6 +46,10 @@ def announce() -> list[str]:
             continue
         told.append(str(each.address.ip))
     return told
+
+
+def _running(links: list[Link]) -> set[int]:
+    return {link.ifindex for link in links if link.running}
 
 
 def _tell(link: Link, address: IPv4Address | IPv6Address) -> None:

@@ -20,7 +20,7 @@ from lbkit.machine.guest.announce import announce
 from lbkit.machine.guest.hello import Hello
 from lbkit.machine.guest.identity import Identity
 from lbkit.machine.guest.methods import METHODS, Answer, Methods
-from lbkit.machine.guest.setting import look, set_identity
+from lbkit.machine.guest.setting import LINKS_WITHIN, look, set_identity
 from lbkit.machine.guest.values import Data
 from lbkit.machine.local.machine import LocalMachine
 from lbkit.machine.local.network import OwnNetwork
@@ -69,7 +69,7 @@ class Guest:
         if content is None:
             return f"{self._identity_file} is not there: nobody said yet who this is"
         try:
-            self._become(self._parsed(content))
+            self._become(self._parsed(content), LINKS_WITHIN)
         except LbkitError as error:
             return str(error)
         return ""
@@ -116,12 +116,12 @@ class Guest:
         # first the file: a program that starts anew in the middle goes on with it
         with self._lock:
             write_atomic(self._identity_file, payload, mode=0o600)
-            self._become(identity)
+            self._become(identity, float(given.get("within", LINKS_WITHIN)))
             return self._digest, b""
 
-    def _become(self, identity: Identity) -> None:
+    def _become(self, identity: Identity, within: float) -> None:
         self._identity, self._digest = identity, ""
-        set_identity(identity, root=self._root)
+        set_identity(identity, root=self._root, within=within)
         self._digest = identity.digest
 
     def _parsed(self, content: bytes) -> Identity:
@@ -131,7 +131,7 @@ class Guest:
             raise Failure("an identity was to be JSON", found=str(error)) from error
 
     def _announce(self, given: Data, payload: bytes) -> Answer:
-        return announce(), b""
+        return announce(float(given.get("within", 0.0))), b""
 
     def _look(self, given: Data, payload: bytes) -> Answer:
         return look(), b""

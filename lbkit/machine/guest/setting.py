@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def set_identity(identity: Identity, *, root: Path = Path("/"), within: float = 
         if sysctl.get(name) not in {None, value}:  # None: this kernel has it not, as one without IPv6
             sysctl.put(name, value)
     with Netlink(where=f"machine {identity.member}") as netlink:
-        links = _links(netlink, identity, within)
+        wanted = {want.mac for want in identity.interfaces}
+        links = links_when(netlink, lambda here: wanted <= {link.mac.lower() for link in here}, within)
         netlink.carry_out(*link_steps(identity, links))
         ours = by_name(identity, seen.links(netlink))
         netlink.carry_out(address_steps(identity, ours, seen.addresses(netlink)))
@@ -181,9 +182,8 @@ def _missing(want: Interface, links: Sequence[Link]) -> Failure:
 # Effects
 
 
-def _links(netlink: Netlink, identity: Identity, within: float) -> list[Link]:
-    """All links, once those that are wanted are there, or the time is up."""
-    wanted = {want.mac for want in identity.interfaces}
+def links_when(netlink: Netlink, good: Callable[[list[Link]], bool], within: float) -> list[Link]:
+    """All links, once they are as they should be, or the time is up: the kernel tells of every change."""
     deadline = time.monotonic() + within
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as news:
         news.bind((0, _RTMGRP_LINK))
@@ -191,7 +191,7 @@ def _links(netlink: Netlink, identity: Identity, within: float) -> list[Link]:
         while True:
             links = seen.links(netlink)
             left = deadline - time.monotonic()
-            if wanted <= {link.mac.lower() for link in links} or left <= 0:
+            if good(links) or left <= 0:
                 return links
             if select.select([news], [], [], left)[0]:
                 _drop_all(news)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 from lbkit.base.errors import Bug
 from lbkit.engine.change import Action, Change
-from lbkit.engine.resource import Key
+from lbkit.engine.resource import Desired, Key
 
 
 def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -16,7 +17,8 @@ def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
     A change comes after the making of what it will require, and before the removal of what it required.
     A claim (an address, say) is taken after the change that gives it up. Two changes that swap a claim
     would wait for each other: there the claim yields, never a requirement. What is `last` within a thing comes after
-    all else within it, but what requires it.
+    all else within it, but what requires it. Of those that take turns the next waits for the one before, and for what
+    stands on that.
     """
     by_key = {change.key: change for change in changes}
     required = {key: _after_requirements(change, by_key) for key, change in by_key.items()}
@@ -29,6 +31,8 @@ def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
     for change in by_key.values():
         if change.want is not None and change.want.last:
             required[change.key] |= _before_last(change.key, change.want.within, by_key)
+    for key, before in _after_turns(by_key).items():
+        required[key] |= before
     claimed = _after_claims(by_key)
     wave_of: dict[Key, int] = {}
     remaining = set(by_key)
@@ -61,15 +65,41 @@ def _after_requirements(change: Change, by_key: dict[Key, Change]) -> set[Key]:
 
 
 def _before_last(last: Key, within: Key | None, by_key: dict[Key, Change]) -> set[Key]:
-    after = {last}
-    inside = {
+    return set(_inside(within, by_key)) - {last} - _standing_on(last, within, by_key)
+
+
+def _after_turns(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:
+    """By key, what is to be done before it is its turn."""
+    turns: dict[str, list[Desired]] = {}
+    for change in by_key.values():
+        if change.want is not None and change.want.turn:
+            turns.setdefault(change.want.turn, []).append(change.want)
+    return {
+        after.key: {before.key} | _standing_on(before.key, before.within, by_key)
+        for each in turns.values()
+        for before, after in pairwise(sorted(each, key=lambda want: _natural(want.key)))
+    }
+
+
+def _standing_on(key: Key, within: Key | None, by_key: dict[Key, Change]) -> set[Key]:
+    """What within the same requires it, or what requires that."""
+    inside, found = _inside(within, by_key), {key}
+    while more := {each for each, want in inside.items() if want.requires & found} - found:
+        found |= more
+    return found - {key}
+
+
+def _inside(within: Key | None, by_key: dict[Key, Change]) -> dict[Key, Desired]:
+    return {
         key: change.want
         for key, change in by_key.items()
-        if change.want is not None and change.want.within == within and key != last
+        if change.want is not None and change.want.within == within
     }
-    while waiting := {key for key, want in inside.items() if want.requires & after} - after:
-        after |= waiting
-    return set(inside) - after
+
+
+def _natural(key: Key) -> tuple[str, int, str]:
+    """lb-2 before lb-10."""
+    return key.kind, len(key.name), key.name
 
 
 def _after_claims(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:

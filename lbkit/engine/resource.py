@@ -28,7 +28,8 @@ class Desired:
     `requires` names things that must stand before this one is made, and may only go after it.
     `claims` are tokens that one thing at a time can hold ("address 10.80.0.10"): who takes one waits for
     the change that gives it up. `within` names the thing that it lives and dies with (a service's machine): where
-    that is replaced, this is made anew. `last`: made after all else within the same, but what requires it.
+    that is replaced, this is made anew. `last`: made after all else within the same, but what requires it. Of those
+    with the same `turn` (a group's members) one at a time is changed, with all within the same that requires it.
     """
 
     key: Key
@@ -37,6 +38,7 @@ class Desired:
     claims: frozenset[str] = field(default=frozenset())
     within: Key | None = None
     last: bool = False
+    turn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,3 +106,19 @@ def test_a_last_thing_waits_for_every_other_within_but_not_for_the_rest() -> Non
 def test_a_room_without_such_things_plans_as_before() -> None:
     plan = make_plan([room(thing("a"))], scope(), Host())
     assert [change.key.name for change in plan.changes] == ["a"]
+
+
+def test_members_of_a_group_take_turns_with_all_that_stands_on_them() -> None:
+    houses = [f"house-{number}" for number in (2, 1, 10)]
+    wanted = []
+    for house in houses:
+        on = Key("thing", house)
+        wanted += [
+            thing(house),
+            replace(thing(f"presence of {house}", requires=[house]), within=on, last=True, turn="houses"),
+            replace(thing(f"guest of {house}", requires=[f"presence of {house}"]), within=on),
+        ]
+    world = [standing(want) for want in wanted if want.within is None]
+    waves = {name: change.wave for name, change in plan_of(wanted, world).items()}
+    order = [f"{what} of house-{number}" for number in (1, 2, 10) for what in ("presence", "guest")]
+    assert [waves[name] for name in order] == list(range(6))

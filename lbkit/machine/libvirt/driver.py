@@ -61,6 +61,7 @@ class LibvirtDriver:
                 requires=frozenset({key}),
                 within=key,
                 last=True,
+                turn=f"machines.{machine.group}",
             )
 
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:

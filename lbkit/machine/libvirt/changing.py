@@ -16,6 +16,7 @@ from lbkit.hypervisor.failures import binding
 from lbkit.machine.libvirt import plan
 from lbkit.machine.libvirt.design import interfaces_of
 from lbkit.machine.libvirt.fleet import Generation
+from lbkit.machine.libvirt.memory import settle
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
 from lbkit.machine.libvirt.plan import Attach, Detach, Live, SetMemory, Tell
 from lbkit.machine.libvirt.who import identity_of
@@ -53,6 +54,8 @@ def change(
                 generation.line(host).call("identity", {}, content, timeout=60.0)
             else:
                 _on_domain(step, found, generation, machine, flags)
+            if isinstance(step, SetMemory):
+                settle(connect(generation.host), domain.name, domain.uuid, step.mib, host.clock)
         tell("note it on the domain")
         metadata = Metadata(scope.name, machine.name, domain.generation, dict(wanted.after), domain.volumes)
         found.setMetadata(

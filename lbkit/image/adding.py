@@ -90,10 +90,11 @@ def _copy(path: Path, copy: Path, wanted: str, watch: Watch) -> None:
         raise Mistake(
             f"the image {shown(path)} was to be read", found=error.strerror or str(error)
         ) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise Mistake(f"the image {shown(path)} was to be a regular file")
     with os.fdopen(descriptor, "rb") as source:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Mistake(f"the image {shown(path)} was to be a regular file")
         _refuse_form(path, source.read(qcow2.HEADER), status.st_size)
         source.seek(0)
         try:

@@ -46,7 +46,7 @@ def build_image(
             disk = folder / "disk.qcow2"
             convert(raw, disk, watch)
             watch(Step("store"))
-            for spare in (archive, raw, folder / "overlay.tar", folder / "apt.conf"):
+            for spare in (archive, raw, folder / "overlay.tar", folder / "apt.conf", folder / "mirrors.list"):
                 spare.unlink()
             remove_tree(tree)
             image = Image(

@@ -93,7 +93,8 @@ def lines_for(suite: str, listed: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def command(recipe: Recipe, sources: Sources, archive: Path, options: Path) -> list[str]:
+def command(recipe: Recipe, archive: Path, options: Path, mirrors: Path | None) -> list[str]:
+    """`options` and `mirrors` are files: what they say may be secret."""
     include = ",".join((*recipe.packages, recipe.kernel))
     return [
         "mmdebstrap",
@@ -105,17 +106,18 @@ def command(recipe: Recipe, sources: Sources, archive: Path, options: Path) -> l
         f"--include={include}",
         recipe.suite,
         str(archive),
-        *sources.lines,
+        *([str(mirrors)] if mirrors else []),
     ]
 
 
 def bootstrap(recipe: Recipe, sources: Sources, folder: Path, watch: Watch) -> Path:
     """The archive of a root file system with the recipe's packages installed."""
-    archive, options = folder / "root.tar", folder / "apt.conf"
+    archive, options, mirrors = folder / "root.tar", folder / "apt.conf", folder / "mirrors.list"
     options.write_text(sources.options, encoding="utf-8")
+    mirrors.write_text("".join(f"{line}\n" for line in sources.lines), encoding="utf-8")
     watch(Step("prepare"))
     try:
-        _run(command(recipe, sources, archive, options), folder, watch)
+        _run(command(recipe, archive, options, mirrors if sources.lines else None), folder, watch)
     except CommandFailed as error:
         output = error.completed.stderr
         raise Failure(

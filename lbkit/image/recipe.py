@@ -96,8 +96,8 @@ def _debian_12_lb() -> Recipe:
             "haproxy",
             "iproute2",
             "keepalived",
-            "kmod",
             "klibc-utils",  # what the initrd runs
+            "kmod",
             "nftables",
             "openssh-server",
             "procps",
@@ -130,7 +130,7 @@ def _debian_12_lb() -> Recipe:
             "/etc/systemd/network/99-default.link": "/dev/null",
         },
         masked=_MASKED,
-        enabled={"lbkit-guest.service": "sysinit.target"},
+        enabled={"lbkit-guest.service": "sysinit.target", "lbkit-grow.service": "multi-user.target"},
         left_out=_LEFT_OUT,
     )
 
@@ -217,6 +217,7 @@ _LEFT_OUT = (
     "./etc/ssh/ssh_host_*",  # two machines have no secret in common
     "./etc/apt/apt.conf.d/99mmdebstrap",  # the builder's proxies
     "./etc/apt/sources.list",
+    "./etc/apt/sources.list.d/*",
     "./etc/resolv.conf",
     "./etc/hostname",
     "./etc/machine-id",
@@ -235,12 +236,16 @@ _LESS_URGENT = (
 _AFTER_LBKIT = BakedFile("# lbkit's program comes first where there is one processor\n[Service]\nNice=15\n")
 
 
+def _baked(name: str, mode: int = 0o644) -> BakedFile:
+    return BakedFile((BAKED / name).read_text(encoding="utf-8"), mode)
+
+
 def _files() -> dict[str, BakedFile]:
     return {
-        "/usr/lib/lbkit/boot": BakedFile((BAKED / "boot").read_text(encoding="utf-8"), 0o755),
-        "/etc/systemd/system/lbkit-guest.service": BakedFile(
-            (BAKED / "lbkit-guest.service").read_text(encoding="utf-8")
-        ),
+        "/usr/lib/lbkit/boot": _baked("boot", 0o755),
+        "/usr/lib/lbkit/grow": _baked("grow", 0o755),
+        "/etc/systemd/system/lbkit-guest.service": _baked("lbkit-guest.service"),
+        "/etc/systemd/system/lbkit-grow.service": _baked("lbkit-grow.service"),
         "/etc/systemd/journald.conf.d/lbkit.conf": BakedFile(
             "[Journal]\nStorage=volatile\nRuntimeMaxUse=8M\nForwardToSyslog=no\nAudit=no\n"
         ),

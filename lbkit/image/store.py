@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lbkit.base.errors import Mistake
+from lbkit.base.errors import Failure, Mistake
 from lbkit.base.files import FileFailure, make_folder, read, write_atomic
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
@@ -35,6 +35,7 @@ from lbkit.image.isolation import remove_tree
 LOCK_TIMEOUT = 3600.0  # seconds that a second build waits for the first
 _DRAFT = ".new-"
 _BLOCK = 1 << 20
+_TRIES = 10
 
 
 class NoSuchImage(Mistake):
@@ -139,14 +140,8 @@ class Store:
     @contextlib.contextmanager
     def draft(self) -> Iterator[Path]:
         """A folder to make an image in, on the store's file system. Removed at the end, unless `keep` took it."""
-        make_folder(self.folder)
+        folder, descriptor = self._locked_draft()
         try:
-            folder = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=self.folder))
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise FileFailure("made", self.folder / f"{_DRAFT}*", error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield folder
         finally:
             if folder.exists():
@@ -168,6 +163,22 @@ class Store:
         except OSError as error:
             raise FileFailure("stored", target, error) from error
         return replace(image, folder=target)
+
+    def _locked_draft(self) -> tuple[Path, int]:
+        make_folder(self.folder)
+        try:
+            for _ in range(_TRIES):
+                folder = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=self.folder))
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if folder.exists():
+                    return folder, descriptor
+                os.close(descriptor)  # somebody who prunes was faster than the lock
+        except OSError as error:
+            raise FileFailure("made", self.folder / f"{_DRAFT}*", error) from error
+        raise Failure(
+            f"a draft was to be made in {self.folder}", found=f"{_TRIES} of them were removed at once"
+        )
 
     def _newest(self, reference: str) -> Image:
         name, digest = check_reference(reference)

@@ -18,7 +18,7 @@ def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
     A claim (an address, say) is taken after the change that gives it up. Two changes that swap a claim
     would wait for each other: there the claim yields, never a requirement. What is `last` within a thing comes after
     all else within it, but what requires it. Of those that take turns the next waits for the one before, and for what
-    stands on that.
+    stands on that. A spare comes after all that it may be a spare for.
     """
     by_key = {change.key: change for change in changes}
     required = {key: _after_requirements(change, by_key) for key, change in by_key.items()}
@@ -31,6 +31,8 @@ def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
     for change in by_key.values():
         if change.want is not None and change.want.last:
             required[change.key] |= _before_last(change.key, change.want.within, by_key)
+        if change.want is not None and change.want.spare_for:
+            required[change.key] |= {key for key in by_key if _concerns(by_key[key], change.want.spare_for)}
     for key, before in _after_turns(by_key).items():
         required[key] |= before
     claimed = _after_claims(by_key)
@@ -68,6 +70,10 @@ def _before_last(last: Key, within: Key | None, by_key: dict[Key, Change]) -> se
     return set(_inside(within, by_key)) - {last} - _standing_on(last, within, by_key)
 
 
+def _concerns(change: Change, keys: frozenset[Key]) -> bool:
+    return change.key in keys or (change.want is not None and change.want.within in keys)
+
+
 def _after_turns(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:
     """By key, what is to be done before it is its turn."""
     turns: dict[str, list[Desired]] = {}
@@ -77,7 +83,7 @@ def _after_turns(by_key: dict[Key, Change]) -> dict[Key, set[Key]]:
     return {
         after.key: {before.key} | _standing_on(before.key, before.within, by_key)
         for each in turns.values()
-        for before, after in pairwise(sorted(each, key=lambda want: _natural(want.key)))
+        for before, after in pairwise(sorted(each, key=lambda want: natural(want.key)))
     }
 
 
@@ -97,8 +103,8 @@ def _inside(within: Key | None, by_key: dict[Key, Change]) -> dict[Key, Desired]
     }
 
 
-def _natural(key: Key) -> tuple[str, int, str]:
-    """lb-2 before lb-10."""
+def natural(key: Key) -> tuple[str, int, str]:
+    """For sorting: lb-2 before lb-10."""
     return key.kind, len(key.name), key.name
 
 

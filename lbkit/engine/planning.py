@@ -8,7 +8,7 @@ from typing import Any
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change
 from lbkit.engine.diff import ForeignObject, diff
-from lbkit.engine.order import in_waves
+from lbkit.engine.order import in_waves, natural
 from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Room
@@ -33,7 +33,7 @@ def make_plan(
     notes: list[str] = []
     for room in rooms:
         desired = [] if absent else list(room.desired(scope, host))
-        wanted += [(room, want) for want in desired if want.within is not None]
+        wanted += [(room, want) for want in desired if want.within is not None or want.spare_for]
         actual = list(room.observe(scope, host))
         try:
             changes += diff(desired, actual, owner=scope.name, judge=room, adopt=adopt)
@@ -44,10 +44,11 @@ def make_plan(
             notes += room.notes(scope, host)
     if foreign:
         raise ForeignObject(scope.name, foreign)
-    return Plan(scope.name, in_waves(_with_replaced(changes, wanted)), tuple(notes))
+    changes = _with_replaced(changes, wanted)
+    return Plan(scope.name, in_waves([*changes, *_spares(changes, wanted)]), tuple(notes))
 
 
-def _with_replaced(changes: Sequence[Change], wanted: Iterable[tuple[Room[Any], Desired]]) -> list[Change]:
+def _with_replaced(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], Desired]]) -> list[Change]:
     """What lives within a thing that is replaced is made anew in the new one, and goes with the old one."""
     replaced = {change.key for change in changes if change.action is Action.REPLACE}
     if not replaced:
@@ -59,6 +60,20 @@ def _with_replaced(changes: Sequence[Change], wanted: Iterable[tuple[Room[Any], 
                 Change(want.key, again.action, again.impact, again.reason, want, None, steps=again.steps)
             )
     return kept
+
+
+def _spares(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], Desired]]) -> Iterable[Change]:
+    """As many as may be used up, the first by their names, are made anew."""
+    planned = {change.key for change in changes}
+    made = {change.key for change in changes if change.action in {Action.CREATE, Action.REPLACE}}
+    used: dict[frozenset[Key], int] = {}
+    for room, want in sorted(wanted, key=lambda each: natural(each[1].key)):
+        users = sorted(want.spare_for & made)
+        if used.get(want.spare_for, 0) >= len(users):
+            continue
+        used[want.spare_for] = used.get(want.spare_for, 0) + 1
+        if want.key not in planned and (again := room.judge_again(want, users[0])) is not None:
+            yield Change(want.key, again.action, again.impact, again.reason, want, None, steps=again.steps)
 
 
 def _within(change: Change) -> Key | None:

@@ -30,6 +30,7 @@ class Desired:
     the change that gives it up. `within` names the thing that it lives and dies with (a service's machine): where
     that is replaced, this is made anew. `last`: made after all else within the same, but what requires it. Of those
     with the same `turn` (a group's members) one at a time is changed, with all within the same that requires it.
+    `spare_for`: where one of these is made or replaced, it may be made of this, which is then made anew, after all else.
     """
 
     key: Key
@@ -39,6 +40,7 @@ class Desired:
     within: Key | None = None
     last: bool = False
     turn: str = ""
+    spare_for: frozenset[Key] = field(default=frozenset())
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,3 +122,21 @@ def test_members_of_a_group_take_turns_with_all_that_stands_on_them() -> None:
     waves = {name: change.wave for name, change in plan_of(wanted, world).items()}
     order = [f"{what} of house-{number}" for number in (1, 2, 10) for what in ("presence", "guest")]
     assert [waves[name] for name in order] == list(range(6))
+
+
+class Spares(Houses):
+    def judge_again(self, want: Desired, replaced: Key) -> Verdict | None:
+        return Verdict(Action.UPDATE, Impact.NONE, f"used up by {replaced}")
+
+
+def test_spares_that_may_be_used_up_are_made_anew_after_all_else() -> None:
+    on = Key("thing", "house-1")
+    houses = frozenset({on, Key("thing", "house-2")})
+    spares = [replace(thing(f"spare-{number}"), spare_for=houses) for number in (10, 2, 1)]
+    wanted = [thing("house-1"), thing("house-2"), replace(thing("oven", requires=["house-1"]), within=on)]
+    model = Spares(wanted={want.key: want for want in [*wanted, *spares]})
+    model.world = {want.key: standing(want) for want in [thing("house-2"), *spares]}
+    changes = {change.key.name: change for change in make_plan([model], scope(), Host()).changes}
+    assert {name: change.wave for name, change in changes.items()} == {"house-1": 0, "oven": 1, "spare-1": 2}
+    model.world |= {want.key: standing(want) for want in wanted}
+    assert not make_plan([model], scope(), Host())

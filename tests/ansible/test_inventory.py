@@ -135,3 +135,14 @@ def test_names_that_ansible_would_not_take(folder: Path) -> None:
     assert groups["one_two"] == ["one-two-1"]
     assert groups["lbkit_group_localhost"] == ["localhost-1"]
     assert len(groups["lbkit_net_a_b"]) == len(groups["lbkit_topology_a_b"]) == 4
+
+
+def test_the_library_is_named_where_it_is_missing(folder: Path) -> None:
+    without = (
+        "import sys; sys.modules['lbkit'] = None; from ansible.cli.inventory import main; main(sys.argv)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", without, "-i", written(folder), "--list"],
+        cwd=ROOT, env=surroundings(folder), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert "lbkit-iac" in done.stderr

@@ -1,0 +1,107 @@
+"""What GuestAgent promises of any agent. Each needs nothing but one: files and programs are looked at through it."""
+
+from __future__ import annotations
+
+import io
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from lbkit.base.errors import Failure
+from lbkit.machine.libvirt.agent import PIECE, GuestAgent
+
+LARGE = bytes(range(256)) * (5 << 12)  # 5 MiB: libvirt lets neither it nor its base64 through
+
+
+def folder_in(agent: GuestAgent) -> str:
+    done = agent.execute(["mktemp", "-d"])
+    assert done.returncode == 0
+    return done.stdout.decode().strip()
+
+
+def it_answers(agent: GuestAgent) -> None:
+    agent.ping()
+    assert agent.execute(["true"]).returncode == 0
+
+
+def a_program_has_all_that_belongs_to_it(agent: GuestAgent) -> None:
+    script = 'cat; pwd; echo "$HOME $COLOUR" >&2; exit 7'
+    folder = folder_in(agent)
+    done = agent.execute(
+        ["sh", "-c", script], stdin=b"in\0\xff\n", cwd=folder, environment={"COLOUR": "a 'b'"}
+    )
+    assert done.returncode == 7
+    assert done.stdout == b"in\0\xff\n" + folder.encode() + b"\n"
+    assert done.stderr == b"/root a 'b'\n"
+
+
+def arguments_are_data(agent: GuestAgent) -> None:
+    words = ["", "a b", "$(id)", "'\"", "-n", "*", "ä", "a\nb"]
+    done = agent.execute(["printf", "%s|", *words])
+    assert done.stdout.decode() == "".join(f"{word}|" for word in words)
+
+
+def each_end_is_told(agent: GuestAgent) -> None:
+    assert agent.execute(["no-such-program"]).returncode == 127
+    assert agent.execute(["sh", "-c", "kill -9 $$"]).returncode == 128 + signal.SIGKILL
+    assert agent.execute(["true"], stdin=b"x" * PIECE).returncode == 0, "a program need not read"
+    assert agent.execute(["true"], cwd="/no/such/folder").returncode != 0
+
+
+def any_size_goes_in_and_comes_out(agent: GuestAgent) -> None:
+    for size in (0, PIECE - 1, PIECE, PIECE + 1, len(LARGE)):
+        done = agent.execute(["sh", "-c", "cat; echo done >&2"], stdin=LARGE[:size])
+        assert (done.returncode, done.stdout == LARGE[:size], done.stderr) == (0, True, b"done\n")
+    done = agent.execute(["sh", "-c", "cat >&2"], stdin=LARGE)
+    assert (done.stdout, done.stderr == LARGE) == (b"", True)
+
+
+def what_runs_on_in_the_background_is_not_waited_for(agent: GuestAgent) -> None:
+    done = agent.execute(["sh", "-c", "sleep 30 & echo started"], timeout=20)
+    assert done.stdout == b"started\n"
+
+
+def files_are_whole_and_have_their_mode(agent: GuestAgent) -> None:
+    folder = folder_in(agent)
+    path = f"{folder}/a 'file'"
+    assert agent.read(path) is None
+    for content, mode in ((b"", 0o600), (b"a\0\n", 0o755), (LARGE, 0o640)):
+        agent.write(path, content, mode=mode)
+        assert agent.read(path) == content
+        assert agent.execute(["stat", "-c", "%a", path]).stdout.decode() == f"{mode:o}\n"
+        to = io.BytesIO()
+        assert agent.fetch(path, to)
+        assert to.getvalue() == content
+    assert agent.execute(["ls", "-A", folder]).stdout.decode() == "a 'file'\n"
+
+
+def what_cannot_be_is_a_failure(agent: GuestAgent) -> None:
+    folder = folder_in(agent)
+    with pytest.raises(Failure, match="no/such") as caught:
+        agent.write(f"{folder}/no/such/file", b"x")
+    assert caught.value.found
+    with pytest.raises(Failure):
+        agent.read("/proc/self/mem")
+
+
+def a_program_that_does_not_end_is_killed_with_all_it_started(agent: GuestAgent) -> None:
+    pid = f"{folder_in(agent)}/pid"
+    with pytest.raises(Failure, match=r"within 2 s"):
+        agent.execute(["sh", "-c", f"sleep 1000 & echo $! >{pid}; wait"], timeout=2)
+    child = (agent.read(pid) or b"").decode().strip()
+    gone = 'while [ -e "/proc/$1/exe" ]; do sleep 0.1; done'
+    assert agent.execute(["sh", "-c", gone, "sh", child], timeout=20).returncode == 0
+
+
+PROMISES: tuple[Callable[[GuestAgent], None], ...] = (
+    it_answers,
+    a_program_has_all_that_belongs_to_it,
+    arguments_are_data,
+    each_end_is_told,
+    any_size_goes_in_and_comes_out,
+    what_runs_on_in_the_background_is_not_waited_for,
+    files_are_whole_and_have_their_mode,
+    what_cannot_be_is_a_failure,
+    a_program_that_does_not_end_is_killed_with_all_it_started,
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lbkit.base.errors import Bug
@@ -13,14 +12,12 @@ from lbkit.engine.change import Change
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.failures import binding
-from lbkit.machine.libvirt import plan
+from lbkit.machine.libvirt import plan, plugging, settling
 from lbkit.machine.libvirt.design import interfaces_of
 from lbkit.machine.libvirt.fleet import Generation
-from lbkit.machine.libvirt.memory import settle
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
 from lbkit.machine.libvirt.plan import Attach, Detach, Live, SetMemory, Tell
 from lbkit.machine.libvirt.who import identity_of
-from lbkit.machine.libvirt.xml.interface import interface_xml
 from lbkit.machine.resolved import ResolvedMachine
 
 if TYPE_CHECKING:
@@ -53,9 +50,7 @@ def change(
                 content = json.dumps(identity.as_data()).encode()
                 generation.line(host).call("identity", {}, content, timeout=60.0)
             else:
-                _on_domain(step, found, generation, machine, flags)
-            if isinstance(step, SetMemory):
-                settle(connect(generation.host), domain.name, domain.uuid, step.mib, host.clock)
+                _on_domain(step, found, generation, machine, host)
         tell("note it on the domain")
         metadata = Metadata(scope.name, machine.name, domain.generation, dict(wanted.after), domain.volumes)
         found.setMetadata(
@@ -65,20 +60,21 @@ def change(
 
 
 def _on_domain(
-    step: Live, found: libvirt.virDomain, generation: Generation, machine: ResolvedMachine, flags: int
+    step: Live, found: libvirt.virDomain, generation: Generation, machine: ResolvedMachine, host: Host
 ) -> None:
+    """Returns when it is seen on the domain, which for some of it waits for the guest."""
+    connection, name, uuid = connect(generation.host), generation.domain.name, generation.domain.uuid
     match step:
         case Detach():
-            each = next(each for each in generation.domain.interfaces if each.mac == step.mac)
-            found.detachDeviceFlags(interface_xml(each), flags)
+            plugging.detach(found, step.mac)
+            settling.let_go(connection, name, uuid, step.mac, host.clock)
         case Attach():
-            new = dict(
-                zip(
-                    (each.network for each in machine.interfaces),
-                    interfaces_of(generation.domain.name, machine, links_up=True),
-                    strict=True,
-                )
-            )
-            found.attachDeviceFlags(interface_xml(replace(new[step.network])), flags)
+            networks = (each.network for each in machine.interfaces)
+            # one that has not taken over yet has its links down, and an older one has its addresses
+            up = all(each.link_up for each in generation.domain.interfaces)
+            new = dict(zip(networks, interfaces_of(name, machine, links_up=up), strict=True))
+            plugging.attach(found, new[step.network])
         case SetMemory():
+            flags = binding().VIR_DOMAIN_AFFECT_LIVE | binding().VIR_DOMAIN_AFFECT_CONFIG
             found.setMemoryFlags(step.mib * 1024, flags)
+            settling.has_memory(connection, name, uuid, step.mib, host.clock)

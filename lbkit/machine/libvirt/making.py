@@ -20,13 +20,13 @@ from lbkit.image.image import Image
 from lbkit.machine.guest.pack import packed
 from lbkit.machine.libvirt.design import Files, domain_of
 from lbkit.machine.libvirt.fleet import Generation
-from lbkit.machine.libvirt.memory import settle
 from lbkit.machine.libvirt.metadata import Metadata
 from lbkit.machine.libvirt.names import channel_folder, disk_name, domain_name, seed_name
 from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.removing import pool_lock
 from lbkit.machine.libvirt.seed import seed_iso
+from lbkit.machine.libvirt.settling import has_memory
 from lbkit.machine.libvirt.states import RUNNING, in_words
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.libvirt.xml.domain import domain_xml
@@ -149,7 +149,7 @@ def _answered(order: Order, connection: Connection, identifier: str, metadata: M
             host.clock.sleep(0.1)  # a port whose QEMU has just begun to listen refuses at once
             continue
         if hello.identity:
-            settle(connection, order.name, identifier, order.wanted["memory"], host.clock)
+            has_memory(connection, order.name, identifier, order.wanted["memory"], host.clock)
             return Generation(domain, order.at, hello, inside)
         if host.clock.monotonic() >= deadline:
             raise _silent(order, "its guest answers, and could not become who it is to be")

@@ -19,6 +19,7 @@ from lbkit.hypervisor.daemon import Daemon
 from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml, parse_metadata
 from lbkit.machine.libvirt.observe import see, seen_domains
+from lbkit.machine.libvirt.plugging import attach, detach, set_links
 from lbkit.machine.libvirt.states import in_words
 from lbkit.machine.libvirt.xml.disk import Disk
 from lbkit.machine.libvirt.xml.domain import DomainSpec, domain_xml, parse_domain
@@ -215,17 +216,24 @@ def test_qemu_takes_it_and_changes_it_while_it_runs(
     assert [port["ifname"] for port in json.loads(ports.stdout)] == [spec.interfaces[0].target]
 
     up = replace(spec.interfaces[0], link_up=True)
-    domain.updateDeviceFlags(interface_xml(up), LIVE | CONFIG)
     new = Interface("02:00:00:00:00:09", "web.back", "lb0000000009", 1400, link_up=False)
-    domain.attachDeviceFlags(interface_xml(new), LIVE | CONFIG)
-    (found,) = seen_domains(connect(hypervisor), "web")
-    assert found.interfaces == (up, spec.interfaces[1], new)
+    strange = Interface("52:54:00:00:00:01", "web.back", "somebodys")
+    domain.attachDeviceFlags(interface_xml(strange), LIVE)
+    for _ in range(2):  # a second time changes nothing
+        set_links(domain, {up.mac}, up=True)
+        attach(domain, new)
+        (found,) = seen_domains(connect(hypervisor), "web")
+        assert found.interfaces == (up, spec.interfaces[1], strange, new)
 
     domain.destroy()
     (found,) = seen_domains(connect(hypervisor), "web")
     assert (found.state, found.reason) == ("shut off", "somebody ended it")
     # what was changed while it ran is what is defined
     assert found.interfaces == (up, spec.interfaces[1], new)
+    for _ in range(2):
+        detach(domain, new.mac)
+        (found,) = seen_domains(connect(hypervisor), "web")
+        assert found.interfaces == (up, spec.interfaces[1])
     domain.undefine()
     assert seen_domains(connect(hypervisor), "web") == ()
 

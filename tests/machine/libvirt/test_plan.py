@@ -279,6 +279,21 @@ def test_what_takes_a_new_one_says_why() -> None:
     assert judged.reason.startswith("it does not run (shut off: its QEMU died, or its kernel panicked)")
 
 
+def test_what_auto_once_chose_stays() -> None:
+    want = want_of(PLAIN, accelerator="auto")
+    for found in ("tcg", "kvm"):
+        assert judge(want, seen(replace(made(want), accelerator=found), want, HOST)) is None
+
+
+def test_what_the_guest_says_is_set_counts_more_than_what_it_was_told() -> None:
+    want = want_of(a_machine(front("10.0.0.1/24", "10.0.0.2/24")))
+    inside = {"interfaces": {"front": {"addresses": ["10.0.0.1/24"]}}, "routes": []}
+    verdict = judge(want, seen(made(want), want, HOST, answers=True, inside=inside))
+    assert verdict is not None
+    assert (verdict.action, verdict.reason) == (Action.UPDATE, "of the addresses on front 10.0.0.2/24 comes")
+    assert live(want, seen(made(want), want, HOST, answers=True, inside=inside)) == (Tell(),)
+
+
 def test_a_secret_is_never_in_a_state() -> None:
     want = want_of(a_machine(user_data=Secret(b"#cloud-config\npassword: xyzzy\n")))
     assert "xyzzy" not in repr(want)

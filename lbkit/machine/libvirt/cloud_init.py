@@ -27,6 +27,8 @@ FOLDER = "cloud"
 
 _SEED = "/run/lbkit-seed"
 
+_ALL_IPV6 = ip_network("::/0")
+
 _BEGINNINGS = (
     "#cloud-config",
     "#cloud-boothook",
@@ -64,12 +66,15 @@ def network_config(interfaces: Sequence[Mapping[str, Any]], routes: Sequence[Map
             "addresses": list(interface["addresses"]),
         }
         prefixes = [ip_interface(address).network for address in interface["addresses"]]
-        through = [
-            {"to": str(ip_network(route["to"])), "via": route["via"]}
-            for route in routes
-            if any(ip_address(route["via"]) in prefix for prefix in prefixes)
-        ]
-        ethernets[interface["name"]] = ethernet | ({"routes": through} if through else {})
+        for route in routes:
+            to, via = ip_network(route["to"]), route["via"]
+            if not any(ip_address(via) in prefix for prefix in prefixes):
+                continue
+            if to == _ALL_IPV6:
+                ethernet["gateway6"] = via  # of a route to ::/0 cloud-init 22.4 makes one to ::/64
+            else:
+                ethernet.setdefault("routes", []).append({"to": str(to), "via": via})
+        ethernets[interface["name"]] = ethernet
     return _json({"version": 2, "ethernets": ethernets})
 
 

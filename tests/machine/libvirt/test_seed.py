@@ -36,7 +36,11 @@ IDENTITY = json.dumps(
             },
             {"name": "back", "mac": "02:00:00:00:00:02", "mtu": 1400, "addresses": ["10.1.0.1/24"]},
         ],
-        "routes": [{"to": "0.0.0.0/0", "via": "10.0.0.254"}, {"to": "10.9.0.0/16", "via": "10.1.0.9"}],
+        "routes": [
+            {"to": "0.0.0.0/0", "via": "10.0.0.254"},
+            {"to": "10.9.0.0/16", "via": "10.1.0.9"},
+            {"to": "::/0", "via": "fd00::ff"},
+        ],
         "sysctls": {},
         "ssh_keys": [],
     }
@@ -131,6 +135,8 @@ def test_the_network_is_static_and_waited_for_by_nobody() -> None:
         ip_interface("fd00::1/64"),
     ]
     assert front["routes"] == [{"to": str(ip_network("0.0.0.0/0")), "via": "10.0.0.254"}]
+    assert front["gateway6"] == "fd00::ff"
+    assert "gateway6" not in back
     assert back["routes"] == [{"to": "10.9.0.0/16", "via": "10.1.0.9"}]
     for name, each in network["ethernets"].items():
         assert each["set-name"] == name

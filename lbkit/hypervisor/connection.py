@@ -7,6 +7,7 @@ virConnectSetKeepAlive). A libvirt that answers, but is busy with one domain, gi
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import queue
@@ -140,6 +141,10 @@ def connect(host: ResolvedHost) -> Connection:
         if _owner != os.getpid():
             _open.clear()
             _owner = os.getpid()
+        if not _open:
+            atexit.register(
+                close_all
+            )  # at the end of Python the binding can close nothing any more, and says so
         return _open.setdefault(host, Connection(host))
 
 

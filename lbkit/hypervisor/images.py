@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from lbkit.base import sandbox
@@ -23,7 +22,6 @@ from lbkit.base.lock import locked
 from lbkit.hypervisor import pool as pools
 from lbkit.hypervisor import storage
 from lbkit.hypervisor.connection import Connection
-from lbkit.hypervisor.failures import LibvirtFailed
 from lbkit.hypervisor.storage_xml import Volume, WantedVolume
 
 _QCOW2 = (
@@ -139,33 +137,20 @@ def _copy(origin: int, target: Path) -> None:
 
 
 def _upload(connection: Connection, source: Path, sha256: str, name: str) -> None:
-    found = hashlib.sha256()
     storage.delete(connection, name + WHOLE)
     try:
         with open(source, "rb") as stream:
             size = _regular(stream.fileno(), source)
-            volume = storage.create(connection, WantedVolume(name, "raw", size, mode=0o644))
-
-            def pieces() -> Iterator[bytes]:
-                while piece := stream.read(_PIECE):
-                    found.update(piece)
-                    yield piece
-
-            storage.send(connection, volume, size, pieces())
-        if found.hexdigest() != sha256:
-            raise _wrong(source, sha256, found.hexdigest())
-        pools.refreshed(pools.ensure(connection))  # what it is, libvirt sees by its content
-        storage.create(connection, WantedVolume(name + WHOLE, "raw", 0))
+            with storage.filling(connection, name, size):
+                volume = storage.create(connection, WantedVolume(name, "raw", size, mode=0o644))
+                pieces = iter(lambda: stream.read(_PIECE), b"")
+                found = storage.send(connection, volume, size, pieces)
+                if found != sha256:
+                    raise _wrong(source, sha256, found)
     except OSError as error:
         raise FileFailure("uploaded", source, error) from error
-    except LibvirtFailed as error:
-        storage.delete(connection, name)
-        if storage.NO_SPACE in error.found:
-            raise storage.full(connection, name, source.stat().st_size) from error
-        raise
-    except WrongDigest:
-        storage.delete(connection, name)
-        raise
+    pools.refreshed(pools.ensure(connection))  # what it is, libvirt sees by its content
+    storage.create(connection, WantedVolume(name + WHOLE, "raw", 0))
 
 
 def _check(descriptor: int, source: Path, sha256: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ CHUNK = (
     256 << 10
 )  # bytes of one piece of an upload: libvirt's own is a little less than that (VIR_NET_MESSAGE_LEGACY)
 NO_SPACE = "No space left on device"
+
+
+class HalfWritten(Failure):
+    """A volume does not hold what was written into it."""
 
 
 class PoolFull(Failure):
@@ -61,19 +66,15 @@ def overlay(connection: Connection, name: str, image: Volume, *, size: int | Non
             remedy="declare a larger `disk`, or none",
         )
     want = WantedVolume(name, "qcow2", size or image.capacity, image.path, image.format)
-    with _full(connection, name, 1 << 20):
+    with filling(connection, name, 1 << 20):
         return xml.read_volume(create(connection, want).XMLDesc())
 
 
 def put(connection: Connection, name: str, content: bytes) -> Volume:
     """A new raw volume that holds `content` and that its owner alone may read. Made anew where there was one."""
-    with _full(connection, name, len(content)):
+    with filling(connection, name, len(content)):
         volume = create(connection, WantedVolume(name, "raw", len(content)))
-        try:
-            send(connection, volume, len(content), iter((content,)))
-        except BaseException:
-            delete(connection, name)
-            raise
+        send(connection, volume, len(content), iter((content,)))
         return xml.read_volume(volume.XMLDesc())
 
 
@@ -112,14 +113,20 @@ def create(connection: Connection, want: WantedVolume) -> libvirt.virStorageVol:
         return pool.createXML(text)
 
 
-def send(connection: Connection, volume: libvirt.virStorageVol, size: int, pieces: Iterator[bytes]) -> None:
-    """Write `size` bytes into a volume. What raises leaves it half written: delete it then."""
+def send(connection: Connection, volume: libvirt.virStorageVol, size: int, pieces: Iterator[bytes]) -> str:
+    """Write `size` bytes into a volume, and read them again. The SHA-256 digest of what was written.
+
+    What raises leaves it half written: delete it then. It is read again because libvirt may tell of success where a write
+    failed: once in 200 uploads to a full pool (libvirt 9.0).
+    """
     libvirt = binding()
+    written = hashlib.sha256()
     with connection.doing(f"{size} bytes were to be written into the volume {volume.name()}") as raw:
         stream = raw.newStream()
         try:
             volume.upload(stream, 0, size)
             for piece in pieces:
+                written.update(piece)
                 view = memoryview(piece)
                 while view:
                     sent = stream.send(bytes(view[:CHUNK]))
@@ -129,30 +136,64 @@ def send(connection: Connection, volume: libvirt.virStorageVol, size: int, piece
             with contextlib.suppress(libvirt.libvirtError):  # it may have ended itself
                 stream.abort()
             raise
+        if written.digest() != _digest(raw, volume, size):
+            raise HalfWritten(
+                f"{size} bytes were to be written into the volume {volume.name()}",
+                found="it reads otherwise",
+                where=connection.where,
+                remedy="look whether that file system is full, or its disk fails",
+            )
+    return written.hexdigest()
+
+
+def _digest(raw: libvirt.virConnect, volume: libvirt.virStorageVol, size: int) -> bytes:
+    libvirt = binding()
+    found = hashlib.sha256()
+    stream = raw.newStream()
+    try:
+        volume.download(stream, 0, size)
+        while piece := stream.recv(CHUNK):
+            found.update(piece)
+        stream.finish()
+    except BaseException:
+        with contextlib.suppress(libvirt.libvirtError):
+            stream.abort()
+        raise
+    return found.digest()
 
 
 @contextmanager
-def _full(connection: Connection, name: str, needed: int) -> Iterator[None]:
+def filling(connection: Connection, name: str, needed: int) -> Iterator[None]:
+    """Around what makes the volume `name` of `needed` bytes: where it fails the volume is deleted, and a full pool told."""
     try:
         yield
-    except LibvirtFailed as error:
-        if NO_SPACE not in error.found:
-            raise
-        raise full(connection, name, needed) from error
+    except (Failure, OSError) as error:
+        with contextlib.suppress(LibvirtFailed):  # the first one tells more
+            delete(connection, name)
+        if isinstance(error, LibvirtFailed) and NO_SPACE in error.found:
+            raise full(connection, name, needed) from error
+        if isinstance(error, HalfWritten) and free(connection) < needed:
+            raise full(connection, name, needed) from error
+        raise
 
 
 def full(connection: Connection, name: str, needed: int) -> PoolFull:
     """For a volume that would take `needed` bytes, when it has been deleted again."""
+    left = free(connection)
+    return PoolFull(
+        f"{name} was to be written to the pool {connection.host.pool} ({connection.host.path})",
+        found=f"it needs {_mib(needed)}, and {_mib(left)} are free",
+        where=connection.where,
+        remedy=f"free {_mib(max(needed - left, 1 << 20))} there, or give the host another `path`; then apply again",
+    )
+
+
+def free(connection: Connection) -> int:
+    """Bytes of the pool's file system that nobody has."""
     pool = pools.ensure(connection)
     pools.refreshed(pool)
     with connection.doing("the pool's free space was to be read"):
-        free = int(pool.info()[3])
-    return PoolFull(
-        f"{name} was to be written to the pool {connection.host.pool} ({connection.host.path})",
-        found=f"it needs {_mib(needed)}, and {_mib(free)} are free",
-        where=connection.where,
-        remedy=f"free {_mib(max(needed - free, 1 << 20))} there, or give the host another `path`; then apply again",
-    )
+        return int(pool.info()[3])
 
 
 def _mib(size: int) -> str:

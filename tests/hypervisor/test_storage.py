@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -250,3 +251,26 @@ def test_a_full_pool_says_so_and_keeps_nothing_of_it(
     assert "free " in raised.value.remedy
     assert in_folder(connection) == before
     connection.close()
+
+
+@pytest.mark.parametrize("way", ["seed", "upload"])
+def test_a_write_that_failed_in_silence_is_noticed(
+    way: str, connection: Connection, image: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libvirt's upload may say that it succeeded where it did not."""
+    monkeypatch.setattr(ResolvedHost, "local", property(lambda _: False))
+    reads = storage._digest
+
+    def damaged(raw: object, volume: Any, size: int) -> bytes:
+        os.truncate(volume.path(), size // 2)
+        os.truncate(volume.path(), size)
+        return reads(raw, volume, size)
+
+    monkeypatch.setattr(storage, "_digest", damaged)
+    acts = {
+        "seed": lambda: storage.put(connection, "seed", b"seed" * 1000),
+        "upload": lambda: images.bring(connection, image, digest(image), "qcow2", host),
+    }
+    with pytest.raises(storage.HalfWritten):
+        acts[way]()
+    assert in_folder(connection) == set()

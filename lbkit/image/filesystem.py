@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 from lbkit.base.errors import Failure
+from lbkit.base.run import CommandFailed
 from lbkit.image.isolation import inside
 from lbkit.image.packages import EPOCH
 from lbkit.image.progress import Step, Watch
@@ -56,6 +57,9 @@ def make_tree(recipe: Recipe, archive: Path, over: bytes, folder: Path, watch: W
     more = ("--xattrs", "--xattrs-include=security.capability", "--directory", str(tree), "--file")
     run_told(inside(*unpack, "--anchored", "--wildcards", *leave_out, *more, str(archive)))
     run_told(inside(*unpack, "--unlink-first", "--directory", str(tree), "--file", str(overlaid)))
+    # folders that the overlay was put into
+    late = ("-newermt", f"@{EPOCH}", "-exec", "touch", "--no-dereference", f"--date=@{EPOCH}", "{}", "+")
+    run_told(inside("find", str(tree), *late))
     return tree
 
 
@@ -96,17 +100,41 @@ def make_filesystem(tree: Path, raw: Path, size: int, watch: Watch) -> Path:
     ]
     try:
         run_told(inside(*argv), env=environment)
-    except Failure as error:
-        if "block allocat" in str(error) or "No space" in error.found:
+    except CommandFailed as error:
+        if "ould not allocate" in error.found:  # a block, or an inode
             raise Failure(
                 f"the guest's files were to fit a file system of {size >> 20} MiB",
-                found=error.found,
-                remedy="leave out packages, or free space where images are stored",
+                found=error.found.splitlines()[-1],
+                remedy="add fewer packages",
             ) from error
         raise
+    _pin_times(raw, environment)
     return raw
 
 
+def _pin_times(raw: Path, environment: dict[str, str]) -> None:
+    """mke2fs takes over when a file was unpacked: the one thing that differs from one build to the next.
+
+    It gives inodes in order, so those in use are the first ones.
+    """
+    lines: list[str] = []
+    run_told(["dumpe2fs", "-h", str(raw)], lines.append, env=environment)
+    counts = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    used = int(counts["Inode count"]) - int(counts["Free inodes"])
+    requests = raw.with_name("times")
+    requests.write_text(
+        "".join(
+            f"set_inode_field <{inode}> {field} @{EPOCH}\n"
+            for inode in range(_FIRST_INODE, used + 1)
+            for field in ("atime", "ctime")
+        ),
+        encoding="ascii",
+    )
+    run_told(["debugfs", "-w", "-f", str(requests), str(raw)], env=environment)
+    requests.unlink()
+
+
+_FIRST_INODE = 12  # after those that every ext4 file system has, and lost+found
 _FEATURES = (
     "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,metadata_csum,sparse_super,large_file,"
     "huge_file,dir_nlink,extra_isize"

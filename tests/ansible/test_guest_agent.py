@@ -69,7 +69,7 @@ def playbook(folder: Path, *tasks: dict[str, Any]) -> Path:
 
 
 def test_a_play_in_a_guest(play: Play, inventory: Path, agent: None, tmp_path: Path) -> None:
-    large = bytes(range(256)) * 12000
+    large = bytes(range(256)) * 6000
     (tmp_path / "large").write_bytes(large)
     to = str(tmp_path / "there")
     tasks = [
@@ -77,6 +77,8 @@ def test_a_play_in_a_guest(play: Play, inventory: Path, agent: None, tmp_path: P
         {"name": "copy", "copy": {"src": str(tmp_path / "large"), "dest": to, "mode": "0640"}},
         {"name": "fetch", "fetch": {"src": to, "dest": f"{to}.fetched", "flat": True}},
         {"name": "missing", "fetch": {"src": "/no/such/file", "dest": f"{to}.none", "flat": True}, "ignore_errors": True},
+        {"name": "folder", "fetch": {"src": str(tmp_path), "dest": f"{to}.none", "flat": True}, "ignore_errors": True},
+        {"name": "endless", "raw": "sleep 1000", "vars": {"lbkit_command_timeout": 1}, "ignore_errors": True},
         {"name": "much", "slurp": {"src": to}},
         {"name": "become", "raw": "id -un", "become": True, "become_user": "root", "become_method": "su"},
     ]  # fmt: skip
@@ -87,9 +89,10 @@ def test_a_play_in_a_guest(play: Play, inventory: Path, agent: None, tmp_path: P
     assert (command["rc"], command["stdout_lines"], command["stderr"]) == (3, ["/", "root", "/root"], "err")
     assert (tmp_path / "there").read_bytes() == large
     assert (tmp_path / "there.fetched").read_bytes() == large
+    assert "within 1 s" in played.task("endless")["msg"]
     assert not (tmp_path / "there.none").exists()
     assert played.task("become")["stdout"].split() == ["root"]
-    again = play(playbook(tmp_path, tasks[2]), *words, ansible_pipelining=False)
+    again = play(playbook(tmp_path, tasks[1]), *words, ansible_pipelining=False)
     assert again.task("copy")["changed"] is False
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lbkit.base.clock import Clock, SystemClock
 from lbkit.base.errors import Failure
-from lbkit.machine.libvirt.agent_call import AgentRefused, ask, strange
+from lbkit.machine.libvirt.agent_call import AgentRefused, AgentSilent, ask, strange
 from lbkit.machine.local.launch import ENVIRONMENT as SERVICE_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Executed:
 
 
 class GuestAgent:
-    """Cheap to make, holds nothing open. All calls raise AgentSilent or AgentRefused.
+    """Cheap to make, holds nothing open. All calls raise AgentSilent where the guest is out of reach, and other Failures
+    where it would not.
 
     Paths are absolute; the guest needs a POSIX shell, and coreutils and util-linux or their like (busybox).
     """
@@ -188,7 +189,15 @@ class GuestAgent:
         deadline = None if timeout is None else self._clock.monotonic() + timeout
         pause = _FIRST_PAUSE
         while True:
-            status = self._ask("guest-exec-status", pid=pid)
+            try:
+                status = self._ask("guest-exec-status", pid=pid)
+            except AgentRefused as error:
+                raise AgentSilent(
+                    f"`{shlex.join(argv)[:200]}` was to end",
+                    found=f"the agent no longer knows it, as after a restart: {error.found}",
+                    where=self._where,
+                    remedy="look into the guest for what became of it",
+                ) from error
             if not isinstance(status, dict):
                 raise strange("guest-exec-status", status, self._where)
             if status.get("exited"):

@@ -79,7 +79,7 @@ def test_an_agent_that_was_restarted_does_not_know_the_program(tmp_path: Path) -
             fake.running.clear()
 
     fake.before = restarted
-    with pytest.raises(AgentRefused):
+    with pytest.raises(AgentSilent, match="restart"):
         GuestAgent(Domain(fake)).execute(["true"])
 
 

@@ -37,7 +37,7 @@ options:
       - name: lbkit_agent_timeout
   command_timeout:
     description:
-      - Seconds after which a command, and all that it started, is killed and the host is unreachable.
+      - Seconds after which a command, and all that it started, is killed and the task fails.
       - V(0) waits as long as the agent answers.
     type: int
     default: 0
@@ -96,6 +96,11 @@ class Connection(MachineConnection):
 
     def _fetch(self, path, stream):
         return self._agent.fetch(path, stream)
+
+    def _lost(self, error):
+        from lbkit.machine.libvirt.agent_call import AgentSilent
+
+        return isinstance(error, AgentSilent)
 
     def close(self):
         self._open.close()

@@ -103,7 +103,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             self._add(machine)
 
     def _machines(self, source):
-        with failing(AnsibleParserError):
+        with failing(lambda words, _: AnsibleParserError(words)):
             from lbkit import load
             from lbkit.faces.inventory import inventory
 

@@ -15,7 +15,7 @@ from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
 
 @contextmanager
 def failing(kind):
-    """What the library raises on purpose becomes an error of the given kind, with the same words."""
+    """What the library raises on purpose becomes what `kind` makes of its words and of itself."""
     if _lbkit.lbkit is None:
         raise AnsibleError(
             missing_required_lib(
@@ -25,4 +25,4 @@ def failing(kind):
     try:
         yield
     except _lbkit.lbkit.LbkitError as error:
-        raise kind(str(error)) from error
+        raise kind(str(error), error) from error

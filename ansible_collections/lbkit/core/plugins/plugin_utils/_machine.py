@@ -18,7 +18,8 @@ from ansible_collections.lbkit.core.plugins.plugin_utils._library import failing
 class MachineConnection(ConnectionBase):
     """Who becomes another user here is root, whom nobody asks for a password: `become` needs nothing of a connection.
 
-    Those that derive from it say `_reach` (raise unless the machine answers), `_run`, `_put` and `_fetch`.
+    Those that derive from it say `_reach` (raise unless the machine answers), `_run`, `_put` and `_fetch`, and by `_lost`
+    which failures of these mean that the machine is out of reach: others are the task's.
     """
 
     has_pipelining = True
@@ -27,7 +28,7 @@ class MachineConnection(ConnectionBase):
     def _connect(self):
         if not self._connected:
             self._say("CONNECT")
-            with failing(AnsibleConnectionFailure):
+            with failing(lambda words, _: AnsibleConnectionFailure(words)):
                 self._play_context.remote_user = self._reach()
             self._connected = True
         return self
@@ -35,7 +36,7 @@ class MachineConnection(ConnectionBase):
     def exec_command(self, cmd, in_data=None, sudoable=True):  # noqa: FBT002 - Ansible's
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         self._say(f"EXEC {to_text(cmd)}")
-        with failing(AnsibleConnectionFailure):
+        with failing(self._kind):
             return self._run([self.get_option("executable"), "-c", to_text(cmd)], in_data or b"")
 
     def put_file(self, in_path, out_path):
@@ -43,13 +44,13 @@ class MachineConnection(ConnectionBase):
         self._say(f"PUT {in_path} TO {out_path}")
         if not os.path.exists(to_bytes(in_path)):
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}")
-        with open(to_bytes(in_path), "rb") as stream, failing(AnsibleConnectionFailure):
+        with open(to_bytes(in_path), "rb") as stream, failing(self._kind):
             self._put(stream, to_text(out_path))
 
     def fetch_file(self, in_path, out_path):
         super().fetch_file(in_path, out_path)
         self._say(f"FETCH {in_path} TO {out_path}")
-        with _whole(out_path) as stream, failing(AnsibleConnectionFailure):
+        with _whole(out_path) as stream, failing(self._kind):
             there = self._fetch(to_text(in_path), stream)
             if not there:
                 raise AnsibleFileNotFound(f"file does not exist: {in_path}")
@@ -60,6 +61,9 @@ class MachineConnection(ConnectionBase):
 
     def close(self):
         self._connected = False
+
+    def _kind(self, words, error):
+        return (AnsibleConnectionFailure if self._lost(error) else AnsibleError)(words)
 
     def _machine(self):
         return self.get_option("topology"), self.get_option("member")

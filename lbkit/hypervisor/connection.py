@@ -134,7 +134,7 @@ _owner = 0
 def connect(host: ResolvedHost) -> Connection:
     """The process's connection to `host`. It is not opened yet: that is the first question's business.
 
-    A fork does not share its parent's, which would mix up their answers.
+    A fork does not share its parent's, which would mix up their answers; it may open some where its parent has none.
     """
     global _owner  # noqa: PLW0603 - the cache belongs to a process
     with _lock:

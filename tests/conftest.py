@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, settings
 
 from lbkit.base import sandbox, sandbox_init, syscalls
 from lbkit.base.host import NETNS_DIR, Host
+from tests import images
 
 CI = os.environ.get("CI") == "true"
+os.environ["LBKIT_IMAGES"] = str(images.folder())  # also for commands that tests run
 
 # No test asserts a time: a busy machine is no failure. CI tries the same examples each time: what it refuses is of the
 # change that it looks at. Elsewhere each run tries others.

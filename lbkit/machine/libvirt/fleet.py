@@ -50,12 +50,26 @@ class Generation:
         return line_to(host, self.host, self.domain)
 
 
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A machine that booted once, is nobody yet, and was saved with its memory (`saved`)."""
+
+    domain: SeenDomain
+    host: ResolvedHost
+    saved: bool
+
+    @property
+    def number(self) -> int:
+        return self.domain.generation
+
+
 @dataclass(frozen=True)
 class Fleet:
     """`generations` by member, the oldest first. `foreign`: by member, a domain of its name that lbkit did not make."""
 
     generations: Mapping[str, tuple[Generation, ...]] = field(default_factory=dict)
     foreign: Mapping[str, SeenDomain] = field(default_factory=dict)
+    spares: Mapping[str, tuple[Spare, ...]] = field(default_factory=dict)  # by group, the oldest first
 
     def newest(self, member: str) -> Generation | None:
         return next(reversed(self.generations.get(member, ())), None)
@@ -72,10 +86,13 @@ def look(scope: Scope, host: Host) -> Fleet:
     """As it is now. Raises Failure where a host that is needed cannot be reached."""
     generations: dict[str, list[Generation]] = {}
     foreign: dict[str, SeenDomain] = {}
+    spares: dict[str, list[Spare]] = {}
     for at in hosts_of(scope):
         for domain in seen_domains(connect(at), scope.name):
             name = parted(domain.name)
-            if domain.topology == scope.name:
+            if domain.topology == scope.name and domain.spare:
+                spares.setdefault(domain.member, []).append(Spare(domain, at, _is_saved(at, domain)))
+            elif domain.topology == scope.name:
                 generations.setdefault(domain.member, []).append(Generation(domain, at))
             elif name is not None and name[0] == scope.name:
                 foreign.setdefault(name[1], domain)
@@ -87,7 +104,11 @@ def look(scope: Scope, host: Host) -> Fleet:
     with ThreadPoolExecutor(max(1, min(WORKERS, len(newest))), thread_name_prefix="lbkit-guest") as pool:
         for asked in pool.map(partial(_ask, host=host), newest):
             ordered[asked.domain.member][-1] = asked
-    fleet = Fleet({member: tuple(each) for member, each in ordered.items()}, foreign)
+    fleet = Fleet(
+        {member: tuple(each) for member, each in ordered.items()},
+        foreign,
+        {group: tuple(sorted(each, key=lambda spare: spare.number)) for group, each in spares.items()},
+    )
     with _lock:
         _last[scope.name, host.run_dir] = fleet
     return fleet
@@ -128,6 +149,13 @@ def declared(scope: Scope) -> dict[str, ResolvedMachine]:
 
 def host_of(scope: Scope, name: str) -> ResolvedHost:
     return scope.of("hypervisor", Hypervisors).by_name[name]
+
+
+def _is_saved(at: ResolvedHost, domain: SeenDomain) -> bool:
+    return connect(at).read(
+        f"the domain {domain.name} was to be looked at",
+        lambda raw: bool(raw.lookupByUUIDString(domain.uuid).hasManagedSaveImage()),
+    )
 
 
 def _ask(generation: Generation, host: Host) -> Generation:

@@ -15,10 +15,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 from lbkit.base.mark import Mark, read_mark
+from lbkit.machine.libvirt.names import domain_name
 from lbkit.machine.libvirt.xml.element import Unreadable, as_text, element, parse, word
 
 NAMESPACE = "urn:lbkit:machine:1"
@@ -29,20 +30,32 @@ VOLUME = r"[a-z0-9][a-z0-9._-]{0,254}"
 
 _QUALIFIED = f"{{{NAMESPACE}}}"
 _GENERATION = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
-_MACHINE = re.compile(r"machine/([a-z0-9][a-z0-9-]*)\Z")
+_OWNED = re.compile(r"(machine|spare)/([a-z0-9][a-z0-9-]*)\Z")
+_DOMAIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,199}\Z")
 
 ET.register_namespace(PREFIX, NAMESPACE)
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """`wanted` is plain JSON data without secrets: others who may look at domains read it."""
+    """`wanted` is plain JSON data without secrets: others who may look at domains read it.
+
+    Of a spare `member` is the group that it is for, and `generation` its number. `name` is the domain's where that is
+    another one than `names.domain_name` gives: a machine that was made of a spare keeps the spare's.
+    """
 
     topology: str
     member: str
     generation: int
     wanted: Mapping[str, Any]
     volumes: tuple[str, ...] = ()
+    kind: Literal["machine", "spare"] = "machine"
+    name: str = ""
+
+    @property
+    def domain(self) -> str:
+        """The name of the domain that this is of: who copies a domain copies its metadata."""
+        return self.name or domain_name(self.topology, self.member, self.generation)
 
     @property
     def digest(self) -> str:
@@ -50,7 +63,7 @@ class Metadata:
 
     @property
     def owner(self) -> str:
-        return str(Mark(self.topology, f"machine/{self.member}"))
+        return str(Mark(self.topology, f"{self.kind}/{self.member}"))
 
 
 def canonical(wanted: Mapping[str, Any]) -> str:
@@ -97,6 +110,7 @@ def _written(metadata: Metadata, namespace: str) -> ET.Element:
         owner=metadata.owner,
         generation=metadata.generation,
         digest=metadata.digest,
+        domain=metadata.name or None,
     )
     _read(machine, namespace)  # what is written can be read again, or is not written
     return machine
@@ -104,8 +118,8 @@ def _written(metadata: Metadata, namespace: str) -> ET.Element:
 
 def _read(machine: ET.Element, namespace: str) -> Metadata:
     mark = read_mark(machine.get("owner"))
-    member = _MACHINE.match(mark.path) if mark else None
-    if mark is None or member is None:
+    owned = _OWNED.match(mark.path) if mark else None
+    if mark is None or owned is None:
         raise Unreadable("no owner mark of a machine")
     generation = machine.get("generation", "")
     if not _GENERATION.match(generation):
@@ -116,7 +130,11 @@ def _read(machine: ET.Element, namespace: str) -> Metadata:
     volumes = tuple(each.get("name", "") for each in machine.findall(f"{namespace}volume"))
     if len(volumes) > MOST_VOLUMES or not all(re.fullmatch(VOLUME, name, re.ASCII) for name in volumes):
         raise Unreadable("names of volumes that are none of lbkit's")
-    return Metadata(mark.topology, member[1], int(generation), wanted, volumes)
+    name = machine.get("domain", "")
+    if name and not _DOMAIN.match(name):
+        raise Unreadable("a domain's name that is none of lbkit's")
+    kind: Literal["machine", "spare"] = "spare" if owned[1] == "spare" else "machine"
+    return Metadata(mark.topology, owned[2], int(generation), wanted, volumes, kind, name)
 
 
 def _read_wanted(text: str) -> dict[str, Any]:

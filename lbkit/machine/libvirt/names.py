@@ -15,6 +15,10 @@ def domain_name(topology: str, member: str, generation: int) -> str:
     return f"{topology}.{member}.{generation}"
 
 
+def spare_name(topology: str, group: str, number: int) -> str:
+    return f"{topology}.{group}.spare-{number}"
+
+
 def parted(name: str) -> tuple[str, str, int] | None:
     """Topology, member and generation of a domain's name; None where it is of another form."""
     match = _DOMAIN.match(name)

@@ -14,7 +14,6 @@ from xml.etree import ElementTree as ET
 from lbkit.hypervisor.connection import Connection
 from lbkit.hypervisor.failures import binding
 from lbkit.machine.libvirt.metadata import Metadata, find_metadata
-from lbkit.machine.libvirt.names import domain_name
 from lbkit.machine.libvirt.states import in_words
 from lbkit.machine.libvirt.xml.channel import Channel
 from lbkit.machine.libvirt.xml.disk import Disk
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 class SeenDomain:
     """One domain. `state` and `reason` in words (`states`); sizes in MiB, memory as its guest has it now.
 
-    `topology` is that of its mark; None: lbkit did not make it. `trouble` says why its metadata was not believed, or
+    `spare`: it is no machine yet, `member` is the group that it is for. `topology` is that of its mark; None: lbkit did not make it. `trouble` says why its metadata was not believed, or
     could not all of its XML be read: then it is nobody's.
     """
 
@@ -54,6 +53,7 @@ class SeenDomain:
     channels: tuple[Channel, ...] = ()
     serial_log: str | None = None
     trouble: str = ""
+    spare: bool = False
 
 
 def seen_domains(connection: Connection, topology: str) -> tuple[SeenDomain, ...]:
@@ -106,6 +106,7 @@ def see(name: str, uuid: str, states: tuple[int, int], xml: str) -> SeenDomain:
         digest=metadata.digest if metadata else "",
         wanted=metadata.wanted if metadata else {},
         volumes=metadata.volumes if metadata else (),
+        spare=metadata is not None and metadata.kind == "spare",
         memory=domain.memory,
         max_memory=domain.max_memory,
         cpus=domain.cpus,
@@ -126,7 +127,6 @@ def _metadata(domain: ET.Element, name: str) -> tuple[Metadata | None, str]:
         return None, f"its metadata of lbkit's cannot be read: {error}"
     if metadata is None:
         return None, ""
-    marked = domain_name(metadata.topology, metadata.member, metadata.generation)
-    if marked != name:
-        return None, f"its mark is that of {marked}"
+    if metadata.domain != name:
+        return None, f"its mark is that of {metadata.domain}"
     return metadata, ""

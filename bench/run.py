@@ -30,6 +30,7 @@ SCRIPTS = (
     "bigplan.py",
     "parsers.py",
     "reloads.py",
+    "domains.py",
 )
 LBKIT = Path(sys.executable).with_name("lbkit")
 

@@ -81,6 +81,15 @@ def test_setting_a_link(index: int, alias: str, mtu: int, mac: str, master: int,
     assert (message.get("master"), message.get("group")) == (master, 7)
 
 
+@given(INDEX, NAME, st.booleans())
+def test_renaming_a_link(index: int, name: str, up: bool) -> None:  # noqa: FBT001
+    message = decoded(ifinfmsg, write.rename_link(index, "x", name, up=up))
+    assert (message["index"], message.get("ifname")) == (index, name)
+    assert (message["flags"], message["change"]) == (int(up), int(up))
+    message = decoded(ifinfmsg, write.lower_link(index, "x"))
+    assert (message["index"], message["flags"], message["change"], message["attrs"]) == (index, 0, 1, [])
+
+
 def test_what_is_not_given_is_not_set() -> None:
     assert decoded(ifinfmsg, write.set_link(5, "x"))["attrs"] == []
     group = decoded(ifinfmsg, write.delete_group(9))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,10 +15,13 @@ from lbkit.machine.libvirt.agent import PIECE, GuestAgent
 LARGE = bytes(range(256)) * (5 << 12)  # 5 MiB: libvirt lets neither it nor its base64 through
 
 
-def folder_in(agent: GuestAgent) -> str:
+@contextmanager
+def folder_in(agent: GuestAgent) -> Iterator[str]:
     done = agent.execute(["mktemp", "-d"])
     assert done.returncode == 0
-    return done.stdout.decode().strip()
+    folder = done.stdout.decode().strip()
+    yield folder
+    assert agent.execute(["rm", "-r", folder]).returncode == 0
 
 
 def it_answers(agent: GuestAgent) -> None:
@@ -27,10 +31,10 @@ def it_answers(agent: GuestAgent) -> None:
 
 def a_program_has_all_that_belongs_to_it(agent: GuestAgent) -> None:
     script = 'cat; pwd; echo "$HOME $COLOUR" >&2; exit 7'
-    folder = folder_in(agent)
-    done = agent.execute(
-        ["sh", "-c", script], stdin=b"in\0\xff\n", cwd=folder, environment={"COLOUR": "a 'b'"}
-    )
+    with folder_in(agent) as folder:
+        done = agent.execute(
+            ["sh", "-c", script], stdin=b"in\0\xff\n", cwd=folder, environment={"COLOUR": "a 'b'"}
+        )
     assert done.returncode == 7
     assert done.stdout == b"in\0\xff\n" + folder.encode() + b"\n"
     assert done.stderr == b"/root a 'b'\n"
@@ -63,35 +67,36 @@ def what_runs_on_in_the_background_is_not_waited_for(agent: GuestAgent) -> None:
 
 
 def files_are_whole_and_have_their_mode(agent: GuestAgent) -> None:
-    folder = folder_in(agent)
-    path = f"{folder}/a 'file'"
-    assert agent.read(path) is None
-    for content, mode in ((b"", 0o600), (b"a\0\n", 0o755), (LARGE, 0o640)):
-        agent.write(path, content, mode=mode)
-        assert agent.read(path) == content
-        assert agent.execute(["stat", "-c", "%a", path]).stdout.decode() == f"{mode:o}\n"
-        to = io.BytesIO()
-        assert agent.fetch(path, to)
-        assert to.getvalue() == content
-    assert agent.execute(["ls", "-A", folder]).stdout.decode() == "a 'file'\n"
+    with folder_in(agent) as folder:
+        path = f"{folder}/a 'file'"
+        assert agent.read(path) is None
+        for content, mode in ((b"", 0o600), (b"a\0\n", 0o755), (LARGE, 0o640)):
+            agent.write(path, content, mode=mode)
+            assert agent.read(path) == content
+            assert agent.execute(["stat", "-c", "%a", path]).stdout.decode() == f"{mode:o}\n"
+            to = io.BytesIO()
+            assert agent.fetch(path, to)
+            assert to.getvalue() == content
+        assert agent.execute(["ls", "-A", folder]).stdout.decode() == "a 'file'\n"
 
 
 def what_cannot_be_is_a_failure(agent: GuestAgent) -> None:
-    folder = folder_in(agent)
-    with pytest.raises(Failure, match="no/such") as caught:
-        agent.write(f"{folder}/no/such/file", b"x")
-    assert caught.value.found
-    with pytest.raises(Failure):
-        agent.read("/proc/self/mem")
+    with folder_in(agent) as folder:
+        with pytest.raises(Failure, match="no/such") as caught:
+            agent.write(f"{folder}/no/such/file", b"x")
+        assert caught.value.found
+        with pytest.raises(Failure):
+            agent.read("/proc/self/mem")
 
 
 def a_program_that_does_not_end_is_killed_with_all_it_started(agent: GuestAgent) -> None:
-    pid = f"{folder_in(agent)}/pid"
-    with pytest.raises(Failure, match=r"within 2 s"):
-        agent.execute(["sh", "-c", f"sleep 1000 & echo $! >{pid}; wait"], timeout=2)
-    child = (agent.read(pid) or b"").decode().strip()
-    gone = 'while [ -e "/proc/$1/exe" ]; do sleep 0.1; done'
-    assert agent.execute(["sh", "-c", gone, "sh", child], timeout=20).returncode == 0
+    with folder_in(agent) as folder:
+        pid = f"{folder}/pid"
+        with pytest.raises(Failure, match=r"within 2 s"):
+            agent.execute(["sh", "-c", f"sleep 1000 & echo $! >{pid}; wait"], timeout=2)
+        child = (agent.read(pid) or b"").decode().strip()
+        gone = 'while [ -e "/proc/$1/exe" ]; do sleep 0.1; done'
+        assert agent.execute(["sh", "-c", gone, "sh", child], timeout=20).returncode == 0
 
 
 PROMISES: tuple[Callable[[GuestAgent], None], ...] = (

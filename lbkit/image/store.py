@@ -300,7 +300,7 @@ def _broken(image: Image, part: Part, found: str) -> BrokenImage:
     return BrokenImage(
         f"{image.folder / part.file} was to be as image {image.identity} was stored",
         found=found,
-        remedy=f"`lbkit image remove {image.identity}`, then build or add it again; machines on it have to be replaced",
+        remedy=f"`lbkit image remove {image.identity}`, then build or add it again",
     )
 
 

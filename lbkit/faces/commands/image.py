@@ -91,7 +91,8 @@ def add(commands: Commands) -> None:
         "prune",
         run_prune,
         about="remove images that are not used, and what killed builds left",
-        more="An image that a machine stands on has to be named by --keep: without its image a machine is lost.",
+        more="Name with --keep what topologies name: machines that stand run on, but no topology can be planned "
+        "whose image is not there.",
     )
     prune.add_argument(
         "--keep", metavar="IMAGE", action="append", default=[], help=f"{_REFERENCE}; may be given again"

@@ -57,6 +57,7 @@ def test_a_killed_agent_fails_what_is_under_way(tmp_path: Path) -> None:
 
         class Killing(SystemClock):
             def sleep(self, seconds: float) -> None:
+                until(lambda: any(map(os.path.lexists, domain.spools)), "the program runs")
                 process.kill()
                 process.wait()
 

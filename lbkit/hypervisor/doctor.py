@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from lbkit.base import sandbox
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.view import Check
@@ -18,6 +20,7 @@ from lbkit.hypervisor.resolved import ResolvedHost
 
 FREE_BYTES = 2 << 30  # an image of 0.5 GiB, and what a few machines write
 TUN = Path("/dev/net/tun")
+_GUEST_USERS = ("libvirt-qemu", "qemu")  # Debian's, Fedora's
 
 
 def checks(host: Host) -> Iterator[Check]:
@@ -68,17 +71,40 @@ def _tun() -> Check:
 
 
 def _accelerator(host: Host) -> Check:
-    """No KVM is no fault; one that is there and works for nothing is: libvirt asks QEMU about it again and again."""
+    """No KVM is no fault. One that libvirt's guests may not open is: libvirt asks QEMU about it again at each call."""
     found = accelerator.kvm_here(host, note=False)
-    idle = found.kind == "tcg" and os.access(accelerator.KVM, os.R_OK | os.W_OK)
+    kept_from = _kept_from()
+    words = f"{found.kind.upper()}: {found.why}"
     return Check(
         "accelerator",
-        not idle,
-        f"{found.kind.upper()}: {found.why}",
-        "with such a device libvirt probes QEMU anew at each call, for seconds or a minute: take it away "
-        "(modprobe -r kvm_intel kvm_amd kvm), or chmod 0666 /dev/kvm; `lbkit sandbox --libvirt` hides it by itself",
+        not kept_from,
+        f"{words}; {accelerator.KVM} may not be opened by {kept_from}, as whom libvirt runs guests"
+        if kept_from
+        else words,
+        "with such a device libvirt probes QEMU anew at each call, for seconds or a minute: chmod 0666 /dev/kvm "
+        "(or add that user to its group), or take it away (modprobe -r kvm_intel kvm_amd kvm); "
+        "`lbkit sandbox --libvirt` hides it by itself",
         needed=False,
     )
+
+
+def _kept_from() -> str:
+    """The user of libvirt's guests on this host where /dev/kvm is kept from it; "" where it is not, or neither is there."""
+    try:
+        node = accelerator.KVM.stat()
+    except OSError:
+        return ""
+    if sandbox.inside() or node.st_mode & 0o006 == 0o006:
+        return ""
+    for name in _GUEST_USERS:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        owns = node.st_uid == user.pw_uid
+        shares = node.st_gid in os.getgrouplist(name, user.pw_gid) and node.st_mode & 0o060 == 0o060
+        return "" if owns or shares else name
+    return ""
 
 
 def _pool(connection: Connection) -> Check:

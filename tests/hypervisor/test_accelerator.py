@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
-from lbkit.hypervisor import accelerator, probe_rom
+from lbkit.hypervisor import accelerator, doctor, probe_rom
 from lbkit.hypervisor.accelerator import Accelerator, boots, kvm_here, probe
 from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.resolved import ResolvedHost
@@ -105,3 +107,21 @@ def test_of_another_machine_libvirts_word_is_taken(
     assert "offers no KVM" in probe(connect(hypervisor), "auto", host).why
     monkeypatch.setattr(accelerator, "_refused", lambda _: "")
     assert probe(connect(hypervisor), "auto", host) == Accelerator("kvm", accelerator._UNTRIED)
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "told"), [(0o666, 0, False), (0o600, 0, True), (0o660, 0, True), (0o660, 7, False)]
+)
+def test_doctor_tells_of_a_device_that_libvirts_guests_may_not_open(
+    mode: int, group: int, told: object, machine: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it libvirt probes QEMU again at each call."""
+    monkeypatch.delenv("LBKIT_SANDBOX")
+    monkeypatch.setattr(doctor.pwd, "getpwnam", lambda _: SimpleNamespace(pw_uid=64055, pw_gid=109))
+    monkeypatch.setattr(doctor.os, "getgrouplist", lambda *_: [109, os.getgid() if group else 7])
+    (machine / "kvm").touch()
+    (machine / "kvm").chmod(mode)
+    check = doctor._accelerator(host)
+    assert check.good is not told
+    assert ("libvirt-qemu" in check.found) is told
+    assert not check.needed

@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -274,3 +275,29 @@ def test_a_write_that_failed_in_silence_is_noticed(
     with pytest.raises(storage.HalfWritten):
         acts[way]()
     assert in_folder(connection) == set()
+
+
+def test_an_empty_volume(connection: Connection) -> None:
+    assert Path(storage.put(connection, "note", b"").path).read_bytes() == b""
+    assert storage.volumes(connection)["note"].capacity == 0
+
+
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_many_at_the_same_time(
+    place: str, connection: Connection, image: Path, host: Host, request: pytest.FixtureRequest
+) -> None:
+    """Nobody's refresh, upload or new volume is in the way of another's."""
+    if place == "there":
+        request.getfixturevalue("far")
+
+    def one(number: int) -> None:
+        brought = images.bring(connection, image, digest(image), "qcow2", host)
+        storage.overlay(connection, f"disk{number}", brought)
+        storage.put(connection, f"seed{number}", b"x" * 100_000)
+        assert {f"disk{number}", f"seed{number}"} <= set(storage.volumes(connection))
+        storage.delete(connection, f"seed{number}")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(one, range(24)))
+    left = {name for name in storage.volumes(connection) if not name.startswith("_image.")}
+    assert left == {f"disk{number}" for number in range(24)}

@@ -105,6 +105,24 @@ def test_for_the_demo_no_virtual_machines_are_asked_for(bare: Path) -> None:
     assert process.returncode == 0
 
 
+def test_for_the_demo_of_virtual_machines_they_are_and_nothing_for_tests(bare: Path) -> None:
+    (bare / ".venv" / "lbkit-setup").write_text("demo-vm " + stamp_of(bare), encoding="utf-8")
+    for path in ("/usr/sbin/libvirtd", "/usr/sbin/mke2fs"):
+        os.unlink(path)
+    process = setup(bare, "demo-vm")
+    output, _ = process.communicate(timeout=60)
+    assert output.split(": ")[1].split() == ["haproxy", "libvirt-daemon", "e2fsprogs"]
+    assert process.returncode == 0
+
+
+def test_what_was_set_up_for_virtual_machines_is_enough_for_the_demo(bare: Path) -> None:
+    os.symlink("/bin/true", "/usr/sbin/haproxy")
+    (bare / ".venv" / "lbkit-setup").write_text("demo-vm " + stamp_of(bare), encoding="utf-8")
+    process = setup(bare, "demo")
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
+
+
 def test_a_package_whose_daemon_has_no_unit_is_no_failure(bare: Path) -> None:
     os.symlink("/bin/true", "/usr/sbin/haproxy")
     os.unlink("/usr/sbin/libvirtd")

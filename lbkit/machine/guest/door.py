@@ -42,11 +42,25 @@ class Door:
         """Nothing is half asked, or waits to be written."""
         return not self._calls and (self._wire is None or self._wire.idle)
 
+    @property
+    def in_doubt(self) -> bool:
+        return self._wire is not None and self._wire.in_doubt
+
+    def settle(self) -> None:
+        """See `Wire.settle`."""
+        if self._wire is not None:
+            self._wire.settle()
+
     def open(self, descriptor: int, *, stays: bool) -> None:
         """Whoever is at the other end learns that all that was before is over."""
         channels = Channels(opens=False)
         channels.hello(self._guest.hello("").as_data())
         self._wire = Wire(self._pump, descriptor, self, channels, stays=stays)
+
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
     def hello(self, data: bytes) -> None:
         session = read_hello(data).session
@@ -54,6 +68,7 @@ class Door:
         channels = Channels(opens=False)
         channels.hello(self._guest.hello(session).as_data())
         if self._wire is not None:
+            self._wire.begun = True
             self._wire.renew(channels)
 
     def lost(self, reason: str) -> None:
@@ -61,7 +76,7 @@ class Door:
         if self._wire is not None and self._wire.closed:
             self._wire = None
             self._closed()
-        elif self._wire is not None and not self._wire.away:
+        elif self._wire is not None and self._wire.begun:
             # it is there, and does not make sense: it may begin anew
             self._wire.channels.hello(self._guest.hello("").as_data())
 

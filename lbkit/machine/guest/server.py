@@ -19,6 +19,7 @@ from lbkit.machine.guest.door import Door
 from lbkit.machine.guest.guest import Guest
 from lbkit.machine.guest.ports import device_news, listen, open_device, virtio_ports
 from lbkit.machine.guest.pump import Pump
+from lbkit.machine.guest.wire import AWAY
 from lbkit.machine.guest.workers import Workers
 
 IDENTITY = Path("/run/lbkit-guest/identity.json")
@@ -71,7 +72,10 @@ class Server:
         else:
             self._follow_devices()
         while not self._guest.renewed:
-            self._pump.turn(None)
+            in_doubt = [door for door in self._doors.values() if door.in_doubt]
+            self._pump.turn(AWAY if in_doubt else None)
+            for door in in_doubt:
+                door.settle()
         deadline = time.monotonic() + _FINISH_WITHIN
         while self._busy() and (left := deadline - time.monotonic()) > 0:
             self._pump.turn(left)

@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections import deque
 from typing import Protocol
 
@@ -15,6 +16,9 @@ from lbkit.machine.guest.pump import Pump
 
 _READ = 256 * 1024  # bytes at once; a virtio port gives 4 KB at most
 _IN_A_TURN = 64  # reads or writes of one descriptor, before others have theirs
+AWAY = 5.0
+"""Seconds that the host's end of a port must be closed until its session is given up."""
+
 _HANGS_UP = select.EPOLLHUP | select.EPOLLERR
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: what is closed is reset
 
@@ -49,7 +53,7 @@ class Wire:
         self._decoder = Decoder()
         self._out = memoryview(b"")
         self._readable = self._writable = True
-        self._away = False
+        self._away_since: float | None = None
         self._streams: dict[int, Stream] = {}
         pump.watch(descriptor, self._ready)
         pump.again(self.work)
@@ -88,9 +92,23 @@ class Wire:
         return self._descriptor < 0
 
     @property
-    def away(self) -> bool:
-        """Whether the other end of a port that stays is closed, as far as was seen."""
-        return self._away
+    def in_doubt(self) -> bool:
+        """Whether the other end of a port that stays seemed to be away when it was last looked at."""
+        return self._away_since is not None
+
+    def settle(self) -> None:
+        """End the session of an other end that stayed away for AWAY seconds.
+
+        Not at once: that the host opened or closed its end reaches a guest by another queue than the data does (virtio
+        1.1, section 5.3.2). A new hello may be read before a guest's kernel knows that somebody is there.
+        """
+        if self._away_since is None or time.monotonic() - self._away_since < AWAY:
+            return
+        self._away_since = None
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        if any(events & select.POLLHUP for _, events in poll.poll(0)):
+            self._lost("it was closed", over=False)
 
     def close(self) -> None:
         if self._descriptor < 0:
@@ -117,6 +135,8 @@ class Wire:
         self._readable = True
         if events & (select.EPOLLOUT | _HANGS_UP):
             self._writable = True
+        if not events & _HANGS_UP:
+            self._away_since = None
         self.pump.again(self.work)
 
     def _read(self) -> None:
@@ -131,11 +151,14 @@ class Wire:
             except OSError as error:
                 self._lost(error.strerror or str(error), over=True)
                 return
+            if not data and self._stays:
+                self._readable = False
+                self._away_since = self._away_since or time.monotonic()
+                return
             if not data:
-                self._lost("it closed the connection", over=not self._stays)
+                self._lost("it closed the connection", over=True)
                 return
             self.heard += len(data)
-            self._away = False
             for frame in self._decoder.feed(data):
                 self._take(frame)
                 if self._descriptor < 0:
@@ -166,9 +189,7 @@ class Wire:
             self._party.event(event)
 
     def _lost(self, reason: str, *, over: bool) -> None:
-        self._readable = False
-        self._away = True
-        self._decoder = Decoder()
+        self.begun = False
         self.renew(Channels(opens=False))
         if over:
             self.close()

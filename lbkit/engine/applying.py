@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
+from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Change
 from lbkit.engine.journal import Journal
 from lbkit.engine.plan import Plan
@@ -207,6 +209,7 @@ class _Run:
         watch: Watcher,
     ) -> None:
         self.plan = plan
+        self.rooms = rooms
         self.scope = scope
         self.host = host
         self.journal = journal
@@ -310,6 +313,26 @@ class _Done:
     def note(self, change: Change, text: str, /) -> None:
         with self.run.lock:
             self.run.notes.append(f"{change.key}: {text}")
+
+    @contextmanager
+    def aside(self, change: Change, addresses: Collection[IPAddress], /) -> Iterator[None]:
+        told = _Told(self, change)
+        with ExitStack() as stack:
+            for room in self.run.rooms:
+                stack.enter_context(room.set_aside(self.run.scope, self.run.host, addresses, told))
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    done: Done
+    change: Change
+
+    def step(self, lines: Sequence[str], /) -> None:
+        self.done.step(self.change, lines)
+
+    def note(self, text: str, /) -> None:
+        self.done.note(self.change, text)
 
 
 def one_by_one(

@@ -50,12 +50,13 @@ def make_plan(
 
 def _with_replaced(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], Desired]]) -> list[Change]:
     """What lives within a thing that is replaced is made anew in the new one, and goes with the old one."""
-    replaced = {change.key for change in changes if change.action is Action.REPLACE}
+    replaced = {change.key: change for change in changes if change.action is Action.REPLACE}
     if not replaced:
         return list(changes)
     kept = [change for change in changes if _within(change) not in replaced]
     for room, want in wanted:
-        if want.within in replaced and (again := room.judge_again(want, want.within)) is not None:
+        by = replaced.get(want.within) if want.within else None
+        if by is not None and (again := room.judge_again(want, by)) is not None:
             kept.append(
                 Change(want.key, again.action, again.impact, again.reason, want, None, steps=again.steps)
             )
@@ -65,14 +66,14 @@ def _with_replaced(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], 
 def _spares(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], Desired]]) -> Iterable[Change]:
     """As many as may be used up, the first by their names, are made anew."""
     planned = {change.key for change in changes}
-    made = {change.key for change in changes if change.action in {Action.CREATE, Action.REPLACE}}
+    made = {change.key: change for change in changes if change.action in {Action.CREATE, Action.REPLACE}}
     used: dict[frozenset[Key], int] = {}
     for room, want in sorted(wanted, key=lambda each: natural(each[1].key)):
-        users = sorted(want.spare_for & made)
+        users = sorted(want.spare_for & made.keys())
         if used.get(want.spare_for, 0) >= len(users):
             continue
         used[want.spare_for] = used.get(want.spare_for, 0) + 1
-        if want.key not in planned and (again := room.judge_again(want, users[0])) is not None:
+        if want.key not in planned and (again := room.judge_again(want, made[users[0]])) is not None:
             yield Change(want.key, again.action, again.impact, again.reason, want, None, steps=again.steps)
 
 

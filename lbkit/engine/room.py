@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from lbkit.base.host import Host
+from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.events import Events
 from lbkit.engine.promise import Promise
-from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.engine.resource import Actual, Desired
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
@@ -33,6 +34,17 @@ class Done(Protocol):
 
     def note(self, change: Change, text: str, /) -> None:
         """What a person should know of how it went, though it is no failure: a server that did not come up."""
+
+    def aside(self, change: Change, addresses: Collection[IPAddress], /) -> AbstractContextManager[None]:
+        """For as long as the block lasts no room sends traffic to what has one of these addresses: `Room.set_aside`."""
+
+
+class Told(Protocol):
+    """What a room that is asked for its part in another's change tells of that: as `Done.step` and `Done.note`."""
+
+    def step(self, lines: Sequence[str], /) -> None: ...
+
+    def note(self, text: str, /) -> None: ...
 
 
 class Room(ABC, Generic[S]):
@@ -89,12 +101,12 @@ class Room(ABC, Generic[S]):
         words = self.summary(want)
         return Verdict(Action.CREATE, Impact.NONE, f"new: {words}" if words else "new")
 
-    def judge_again(self, want: Desired, replaced: Key) -> Verdict | None:
+    def judge_again(self, want: Desired, replaced: Change) -> Verdict | None:
         """What it takes to have `want` anew, as the thing that it is within is replaced; it may stand in the old one."""
         verdict = self.judge_create(want)
         if verdict is None:
             return None
-        return replace(verdict, reason=f"{replaced} is replaced; {verdict.reason.removeprefix('new: ')}")
+        return replace(verdict, reason=f"{replaced.key} is replaced; {verdict.reason.removeprefix('new: ')}")
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         fields = differing(want, have)
@@ -140,6 +152,16 @@ class Room(ABC, Generic[S]):
         What was done or could not be done yet, one for each place; Failure where what runs would not do it.
         """
         return ()
+
+    def set_aside(
+        self, scope: Scope, host: Host, addresses: Collection[IPAddress], told: Told
+    ) -> AbstractContextManager[None]:
+        """Keep traffic from what has one of these addresses for as long as the block lasts, as far as others can take it.
+
+        Entered, what was under way there has ended; left, it gets traffic again. All of that within a bounded time, and
+        no Failure: what could not be done is a note. Killed in between, the next plan undoes it.
+        """
+        return nullcontext()
 
     def promises(self, scope: Scope, host: Host) -> Iterable[Promise]:
         """What clients may expect to work at any time: `apply(prove=True)` asks it of what stands. Pure."""

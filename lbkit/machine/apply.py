@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -21,6 +22,7 @@ from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
 from lbkit.engine.applying import one_by_one
+from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Action, Change
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
@@ -78,6 +80,9 @@ class _Passing:
 
     def note(self, _change: Change, text: str, /) -> None:
         self.done.note(self.change, text)
+
+    def aside(self, _change: Change, addresses: Collection[IPAddress], /) -> AbstractContextManager[None]:
+        return self.done.aside(self.change, addresses)
 
 
 def _driver_name(change: Change) -> str:

@@ -23,6 +23,10 @@ class Driver(Protocol):
         """Whether this driver has anything of that name: asked for machines that are no longer declared."""
         ...
 
+    def leaving(self, scope: Scope, host: Host) -> Iterable[Machine]:
+        """Those that run beside a newer one of the same name, which is to take their place."""
+        ...
+
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
         """The declared machines of this driver. Pure."""
         ...

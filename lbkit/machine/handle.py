@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 
@@ -47,6 +48,12 @@ def judge_machine(want: Desired, have: Actual) -> Verdict | None:
 
 def machine(scope: Scope, host: Host, member: str) -> Machine:
     return driver(driver_of(scope, host, member)).machine(scope, host, member)
+
+
+def leaving(scope: Scope, host: Host) -> Iterator[Machine]:
+    """Machines that run, and whose place another of the same name takes: what they serve with serves until then."""
+    for each in drivers(scope):
+        yield from each.leaving(scope, host)
 
 
 def driver_of(scope: Scope, host: Host, member: str) -> str:

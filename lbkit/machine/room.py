@@ -10,17 +10,18 @@ from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
-from lbkit.machine import apply, observe, plan, presence, resolve, view
+from lbkit.machine import apply, observe, plan, presence, resolve, spare, view
 from lbkit.machine.handle import driver, drivers, judge_machine
 from lbkit.machine.presence import PRESENCE
 from lbkit.machine.resolved import Machines
+from lbkit.machine.spare import SPARE
 from lbkit.machine.spec import Machines as Section
 
 
 class MachineRoom(Room[Section]):
     name = "machine"
     section = "machines"
-    kinds = frozenset({"machine", "presence", "service"})
+    kinds = frozenset({"machine", "presence", "service", "spare"})
 
     @property
     def model(self) -> type[Section]:
@@ -52,10 +53,12 @@ class MachineRoom(Room[Section]):
         # a new machine is on its networks from the beginning
         return None if want.key.kind == PRESENCE else super().judge_create(want)
 
-    def judge_again(self, want: Desired, replaced: Key) -> Verdict | None:
-        return (
-            presence.judge_again(want) if want.key.kind == PRESENCE else super().judge_again(want, replaced)
-        )
+    def judge_again(self, want: Desired, replaced: Change) -> Verdict | None:
+        if want.key.kind == PRESENCE:
+            return presence.judge_again(want, replaced)
+        if want.key.kind == SPARE:
+            return spare.judge_again(replaced.key)
+        return super().judge_again(want, replaced)
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         if want.key.kind == "service":

@@ -136,7 +136,9 @@ class Vm(Model):
     """A virtual machine: what it boots, and how large it is."""
 
     image: ImageName = Field(description="An image of the store: `lbkit image list`")
-    memory: Annotated[Size, Field(ge=64 << 20)] = Field(512 << 20, description="A size such as 512MiB")
+    memory: Annotated[Size, Field(ge=64 << 20)] = Field(
+        512 << 20, validate_default=False, description="A size such as 512MiB"
+    )
     max_memory: Annotated[Size, Field(ge=64 << 20)] | None = Field(
         None, description="Up to which memory can be changed while it runs; without it `memory`"
     )

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import contextmanager
+from ipaddress import ip_address
 
 import pytest
 
@@ -118,6 +120,41 @@ def test_rooms_of_one_wave_run_side_by_side(journal) -> None:
     plan = make_plan([first, second], scope(), Host())
     result = carry_out(plan, [first, second], scope(), Host(), journal=journal)
     assert len(result.done) == 2
+
+
+def test_every_room_keeps_traffic_from_what_another_changes_and_is_asked_no_longer_after_it(journal) -> None:
+    address = ip_address("10.0.0.1")
+    log: list[str] = []
+
+    class Sender(ModelRoom):
+        name = "sender"
+        kinds = frozenset({"part"})
+
+        @contextmanager
+        def set_aside(self, scope, host, addresses, told):
+            told.step([f"{self.word} sends no more"])
+            log.append(f"{self.word} aside {addresses}")
+            yield
+            told.note(f"{self.word} could not go on at once")
+
+        word = ""
+
+    class Changer(ModelRoom):
+        kinds = frozenset({"thing"})
+
+        def apply(self, changes, scope, host, done) -> None:
+            with done.aside(changes[0], [address]):
+                log.append("changed")
+            super().apply(changes, scope, host, done)
+
+    changer, first, second = Changer(wanted={A.key: A}), Sender(), Sender()
+    first.word, second.word = "first", "second"
+    rooms = [changer, first, second]
+    result = carry_out(make_plan(rooms, scope(), Host()), rooms, scope(), Host(), journal=journal)
+    assert log == [f"first aside [{address!r}]", f"second aside [{address!r}]", "changed"]
+    assert result.notes == tuple(f"thing a: {word} could not go on at once" for word in ("second", "first"))
+    steps = [line["lines"] for line in read_journal(journal.path) if line["event"] == "step"]
+    assert steps == [["first sends no more"], ["second sends no more"]]
 
 
 def test_one_by_one_stops_what_has_not_begun() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Action, Impact, Verdict
+from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Desired, Key
 
@@ -26,7 +26,7 @@ class Houses(ModelRoom):
     def judge_create(self, want: Desired) -> Verdict | None:
         return None if want.key.name == "presence" else super().judge_create(want)
 
-    def judge_again(self, want: Desired, replaced: Key) -> Verdict | None:
+    def judge_again(self, want: Desired, replaced: Change) -> Verdict | None:
         if want.key.name == "presence":
             return Verdict(Action.REPLACE, Impact.HITLESS, "takes over")
         return super().judge_again(want, replaced)
@@ -125,8 +125,8 @@ def test_members_of_a_group_take_turns_with_all_that_stands_on_them() -> None:
 
 
 class Spares(Houses):
-    def judge_again(self, want: Desired, replaced: Key) -> Verdict | None:
-        return Verdict(Action.UPDATE, Impact.NONE, f"used up by {replaced}")
+    def judge_again(self, want: Desired, replaced: Change) -> Verdict | None:
+        return Verdict(Action.UPDATE, Impact.NONE, f"used up by {replaced.key}")
 
 
 def test_spares_that_may_be_used_up_are_made_anew_after_all_else() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
-from lbkit.base.errors import Bug, Failure
+from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.applying import one_by_one
 from lbkit.engine.change import Action, Change, Impact, Verdict
@@ -19,14 +21,16 @@ from lbkit.hypervisor.connection import connect
 from lbkit.image.store import Store
 from lbkit.machine.contract import Machine, Process
 from lbkit.machine.guest.remote import RemoteMachine
-from lbkit.machine.libvirt import changing, fleet, handing, making, plan, removing, view
+from lbkit.machine.libvirt import changing, fleet, handing, making, plan, removing, spares, view
 from lbkit.machine.libvirt.absent import AbsentMachine
 from lbkit.machine.libvirt.concern import hosts_of
 from lbkit.machine.libvirt.fleet import Fleet, Generation, declared
-from lbkit.machine.presence import PRESENCE, presence_key
-from lbkit.machine.resolved import ResolvedMachine, ResolvedVm
+from lbkit.machine.presence import PRESENCE, meanwhile, presence_key
+from lbkit.machine.resolved import Machines, ResolvedMachine, ResolvedVm
+from lbkit.machine.spare import SPARE
 
 NAME = "libvirt"
+_SPARES = threading.Lock()
 WORKERS = 4  # machines at a time: each boot is a core of its own
 
 
@@ -39,8 +43,19 @@ class LibvirtDriver:
     def stands(self, scope: Scope, host: Host, member: str) -> bool:
         return member in fleet.last(scope, host).generations
 
+    def leaving(self, scope: Scope, host: Host) -> Iterable[Machine]:
+        found = fleet.last(scope, host)
+        return [
+            RemoteMachine(scope.name, member, each.line(host))
+            for member in found.generations
+            for each in found.older(member)
+            if each.runs
+        ]
+
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
         store = Store(host)
+        groups = scope.of("machine", Machines).groups
+        yield from spares.desired(scope, lambda machine: store.find(_vm(machine).image).identity)
         for machine in declared(scope).values():
             key = Key("machine", machine.name)
             vm = _vm(machine)
@@ -57,6 +72,7 @@ class LibvirtDriver:
                     "driver": NAME,
                     "links": {each.network: "up" for each in machine.interfaces},
                     "older": [],
+                    "members": len(groups[machine.group]),
                 },
                 requires=frozenset({key}),
                 within=key,
@@ -66,6 +82,7 @@ class LibvirtDriver:
 
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
         found = fleet.look(scope, host)
+        yield from spares.actual(scope, found, spares.desired(scope, lambda _machine: ""))
         wanted = {
             machine.name: plan.wanted(machine, _vm(machine), machine.host, "", "")
             for machine in declared(scope).values()
@@ -79,6 +96,8 @@ class LibvirtDriver:
     def summary(self, want: Desired) -> str:
         if want.key.kind == PRESENCE:
             return ", ".join(want.state["links"])
+        if want.key.kind == SPARE:
+            return f"{want.state['image']}, {want.state['memory']} MiB, saved after its first boot"
         interfaces = want.state["interfaces"].values()
         addresses = ", ".join(address for each in interfaces for address in each["addresses"])
         return f"{want.state['image']}, {want.state['memory']} MiB, {addresses}"
@@ -86,6 +105,8 @@ class LibvirtDriver:
     def judge(self, want: Desired, have: Actual) -> Verdict | None:
         if want.key.kind == PRESENCE:
             return _judge_presence(want.state, have.state)
+        if want.key.kind == SPARE:
+            return spares.judge(want.state, have.state)
         return plan.judge(want.state, have.state)
 
     def place(self, state: State) -> Mapping[str, str] | None:
@@ -197,15 +218,18 @@ def _actual(scope: Scope, member: str, generations: Sequence[Generation], want: 
 
 def _judge_presence(want: State, have: State) -> Verdict | None:
     down = [name for name, link in have["links"].items() if link != want["links"].get(name, link)]
+    impact = Impact.NONE
     words = [f"its link on {', '.join(down)} is down"] if down else []
     steps = [f"its link on {', '.join(down)} up, and announced"] if down else []
     if have["older"]:
         names = ", ".join(have["older"])
         words.append(f"beside it stands what was before it: {names}")
         steps = [f"{names} drained, its links down", *steps, "look at the new one", f"{names} removed"]
+        impact, said = meanwhile(want["members"])
+        words.append(said)
     if not words:
         return None
-    return Verdict(Action.UPDATE, Impact.HITLESS, "; ".join(words), tuple(steps))
+    return Verdict(Action.UPDATE, impact, "; ".join(words), tuple(steps))
 
 
 def _carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
@@ -215,8 +239,10 @@ def _carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
         done.step(change, [line])
 
     if change.key.kind == PRESENCE:
-        return handing.take_over(scope, host, member, tell)
+        return handing.take_over(scope, host, member, tell, partial(done.aside, change))
     found = fleet.last(scope, host)
+    if change.key.kind == SPARE:
+        return _keep_spare(scope, host, found, change, tell)
     if change.want is None:
         return _remove_all(scope, host, found, member)
     if change.action is Action.ADOPT:
@@ -246,21 +272,44 @@ def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing
     running = [each for each in generations if each.runs]
     removing.sweep(scope, at, machine.name, [each.number for each in running])
     number = max(removing.highest(connection, scope, machine.name), *(each.number for each in generations), 0)
-    order = making.Order(
-        scope,
-        host,
-        at,
-        machine,
-        vm,
-        Store(host).find(vm.image),
-        probe(connection, vm.accelerator, host).kind,
-        number + 1,
-        dict(change.after or {}),
-        links_up=not running,
+    order = replace(
+        _order(scope, host, machine, dict(change.after or {})), generation=number + 1, links_up=not running
     )
-    made = making.make(order, tell)
+    made = _from_spare(order, tell, said) or making.make(order, tell)
     fleet.has_become(scope, host, made)
-    return "; ".join([*said, f"{order.name} answers"])
+    return "; ".join([*said, f"{made.domain.name} answers"])
+
+
+def _order(scope: Scope, host: Host, machine: ResolvedMachine, wanted: State) -> making.Order:
+    """What is the same for every generation, and for the spares of its group."""
+    vm = _vm(machine)
+    at = fleet.host_of(scope, machine.host)
+    kind = probe(connect(at), vm.accelerator, host).kind
+    image = Store(host).find(vm.image)
+    return making.Order(scope, host, at, machine, vm, image, kind, 0, wanted, links_up=True)
+
+
+def _from_spare(order: making.Order, tell: changing.Teller, said: list[str]) -> Generation | None:
+    with _SPARES:  # no two machines are made of the same one
+        spare = spares.find(fleet.last(order.scope, order.host), order)
+        if spare is None:
+            return None
+        fleet.is_taken(order.scope, order.host, spare)
+    try:
+        return spares.use(spare, order, tell)
+    except LbkitError as error:
+        said.append(spares.give_up(order.scope, order.host, spare, error))
+        return None
+
+
+def _keep_spare(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing.Teller) -> str:
+    if change.want is None:
+        return spares.remove(scope, host, found, change.key, str((change.before or {})["domain"]))
+    group = change.key.name.partition("/")[0]
+    machine = next(each for each in declared(scope).values() if each.group == group)
+    order = replace(_order(scope, host, machine, {}), at=fleet.host_of(scope, str(change.want.state["host"])))
+    make = partial(spares.order_for, order, change.key, change.want)
+    return spares.keep(scope, host, fleet.last(scope, host), change.key, make, tell)
 
 
 def _remove_all(scope: Scope, host: Host, found: Fleet, member: str) -> str:

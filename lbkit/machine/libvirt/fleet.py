@@ -123,23 +123,39 @@ def last(scope: Scope, host: Host) -> Fleet:
 
 def has_become(scope: Scope, host: Host, generation: Generation) -> None:
     """A new generation answers: from now on it is the machine, for all who ask."""
-    fleet = last(scope, host)
+    fleet = _without(last(scope, host), generation.domain.uuid)
     member = generation.domain.member
-    kept = [each for each in fleet.generations.get(member, ()) if each.number != generation.number]
-    with _lock:
-        _last[scope.name, host.run_dir] = replace(
-            fleet, generations={**fleet.generations, member: (*kept, generation)}
-        )
+    several = (*fleet.generations.get(member, ()), generation)
+    _note(scope, host, replace(fleet, generations={**fleet.generations, member: several}))
 
 
 def has_gone(scope: Scope, host: Host, generation: Generation) -> None:
+    """A machine's, or a spare."""
     generation.line(host).drop()
-    fleet = last(scope, host)
-    member = generation.domain.member
-    kept = tuple(each for each in fleet.generations.get(member, ()) if each.number != generation.number)
-    left = {name: each for name, each in fleet.generations.items() if name != member}
+    _note(scope, host, _without(last(scope, host), generation.domain.uuid))
+
+
+def _without(fleet: Fleet, uuid: str) -> Fleet:
+    generations = {
+        member: tuple(each for each in several if each.domain.uuid != uuid)
+        for member, several in fleet.generations.items()
+    }
+    spares = {
+        group: tuple(each for each in several if each.domain.uuid != uuid)
+        for group, several in fleet.spares.items()
+    }
+    left = {member: several for member, several in generations.items() if several}
+    return replace(fleet, generations=left, spares=spares)
+
+
+def _note(scope: Scope, host: Host, fleet: Fleet) -> None:
     with _lock:
-        _last[scope.name, host.run_dir] = replace(fleet, generations={**left, member: kept} if kept else left)
+        _last[scope.name, host.run_dir] = fleet
+
+
+def is_taken(scope: Scope, host: Host, spare: Spare) -> None:
+    """A machine is made of it: nobody else may take it."""
+    _note(scope, host, _without(last(scope, host), spare.domain.uuid))
 
 
 def declared(scope: Scope) -> dict[str, ResolvedMachine]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from itertools import chain
 
 from lbkit.base.errors import Failure, LbkitError
 from lbkit.base.host import Host
+from lbkit.engine.book import IPAddress
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.failures import binding
 from lbkit.machine.contract import Program
 from lbkit.machine.guest.remote import RemoteMachine
+from lbkit.machine.libvirt import plan
 from lbkit.machine.libvirt.fleet import Generation, look
 from lbkit.machine.libvirt.reach import greet
 from lbkit.machine.libvirt.removing import remove
@@ -18,9 +22,11 @@ from lbkit.machine.libvirt.xml.domain import parse_domain
 from lbkit.machine.libvirt.xml.interface import interface_xml
 
 Tell = Callable[[str], None]
+Aside = Callable[[Collection[IPAddress]], AbstractContextManager[None]]
+"""Keeps traffic from what has one of these addresses for as long as the block lasts: `Done.aside`."""
 
 
-def take_over(scope: Scope, host: Host, member: str, tell: Tell) -> str:
+def take_over(scope: Scope, host: Host, member: str, tell: Tell, aside: Aside) -> str:
     """What was done, in words. Where the newest does not come up on the networks, the one before has them again."""
     fleet = look(scope, host)
     newest, older = fleet.newest(member), fleet.older(member)
@@ -32,6 +38,21 @@ def take_over(scope: Scope, host: Host, member: str, tell: Tell) -> str:
             remedy="apply again: that makes it anew",
         )
     alive = [each for each in older if each.runs]
+    if alive:
+        # as they were wanted of each: a new one may have others
+        has = [plan.addresses(each.domain.wanted) for each in (*alive, newest)]
+        with aside(frozenset(chain.from_iterable(has))):
+            _swap(scope, host, alive, newest, tell)
+    else:
+        _swap(scope, host, alive, newest, tell)
+    removed = []
+    for each in older:
+        tell(f"remove {each.domain.name}")
+        removed.append(remove(scope, host, each))
+    return "; ".join([f"{newest.domain.name} is on its networks", *removed])
+
+
+def _swap(scope: Scope, host: Host, alive: Sequence[Generation], newest: Generation, tell: Tell) -> None:
     drained = {each.number: _drain(scope, host, each, tell) for each in alive}
     for each in alive:
         tell(f"links of {each.domain.name} down")
@@ -46,11 +67,6 @@ def take_over(scope: Scope, host: Host, member: str, tell: Tell) -> str:
         if alive:
             _put_back(scope, host, newest, alive[-1], drained[alive[-1].number])
         raise
-    removed = []
-    for each in older:
-        tell(f"remove {each.domain.name}")
-        removed.append(remove(scope, host, each))
-    return "; ".join([f"{newest.domain.name} is on its networks", *removed])
 
 
 def set_links(generation: Generation, *, up: bool) -> None:

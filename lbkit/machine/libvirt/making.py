@@ -21,7 +21,7 @@ from lbkit.machine.guest.pack import packed
 from lbkit.machine.libvirt.design import Files, domain_of
 from lbkit.machine.libvirt.fleet import Generation
 from lbkit.machine.libvirt.metadata import Metadata
-from lbkit.machine.libvirt.names import channel_folder, disk_name, domain_name, seed_name
+from lbkit.machine.libvirt.names import channel_folder, disk_name, domain_name, seed_name, spare_name
 from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.removing import pool_lock
@@ -41,7 +41,10 @@ _LAST_WORDS = 5  # lines of its console that an error shows
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One generation to be made. `wanted` is the machine's state as planned, which the domain remembers."""
+    """One generation to be made. `wanted` is the machine's state as planned, which the domain remembers.
+
+    Of a `spare` the machine has no interfaces, and is named as the group that it is for.
+    """
 
     scope: Scope
     host: Host
@@ -53,9 +56,12 @@ class Order:
     generation: int
     wanted: Mapping[str, Any]
     links_up: bool
+    spare: bool = False
 
     @property
     def name(self) -> str:
+        if self.spare:
+            return spare_name(self.scope.name, self.machine.name, self.generation)
         return domain_name(self.scope.name, self.machine.name, self.generation)
 
     @property
@@ -79,6 +85,8 @@ def make(order: Order, tell: Callable[[str], None]) -> Generation:
         order.generation,
         order.wanted,
         (disk_name(order.name), seed_name(order.name)),
+        "spare" if order.spare else "machine",
+        order.name if order.spare else "",
     )
     spec = domain_of(
         order.name,
@@ -90,7 +98,8 @@ def make(order: Order, tell: Callable[[str], None]) -> Generation:
         metadata,
         links_up=order.links_up,
     )
-    tell(f"start {order.name}" + ("" if order.links_up else " beside the one before, its links down"))
+    beside = "" if order.links_up else " beside the one before, its links down"
+    tell(f"start {order.name}{beside}")
     with connection.doing(f"the domain {order.name} was to be started") as raw:
         raw.defineXML(domain_xml(spec)).create()
     tell("wait until its guest answers")

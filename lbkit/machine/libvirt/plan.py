@@ -16,11 +16,14 @@ Links that are up or down are the business of what hands over from one generatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any
 
 from lbkit.base.secrets import Secret
+from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.machine.libvirt.states import RUNNING
 from lbkit.machine.resolved import Interface, ResolvedMachine, ResolvedVm
@@ -187,6 +190,14 @@ def live(want: Mapping[str, Any], have: Mapping[str, Any]) -> tuple[Live, ...]:
     if any(have.get(field) != want[field] for field in ("interfaces", "routes", "ssh_keys")):
         steps.append(Tell())
     return tuple(steps)
+
+
+def addresses(told: Mapping[str, Any]) -> Iterator[IPAddress]:
+    """All of a machine's, of whatever once was wanted of it."""
+    for network in _mapping(told, "interfaces"):
+        for each in _addresses(told, network):
+            with suppress(ValueError):
+                yield ip_interface(each).ip
 
 
 def step_words(step: Live, want: Mapping[str, Any]) -> str:

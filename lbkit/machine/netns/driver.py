@@ -35,6 +35,9 @@ class NetnsDriver:
             or machine_folder(host, scope.name, member).is_dir()
         )
 
+    def leaving(self, scope: Scope, host: Host) -> Iterable[Machine]:
+        return ()
+
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
         for machine in _declared(scope).values():
             yield Desired(

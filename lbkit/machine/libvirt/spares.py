@@ -1,0 +1,275 @@
+"""Spares of a group (`warm_pool`): machines that booted once, are nobody yet, and were saved with their memory.
+
+One is resumed in a second, gets its interfaces and its identity, and is a machine: a replacement need not boot. Saved they
+take no memory of the host. A spare that was used is made anew after all else that an apply does.
+
+The state: `driver`, `host`, what it was made with (as of a machine, lbkit.machine.libvirt.plan), and `saved`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lbkit.base.errors import LbkitError
+from lbkit.base.host import Host
+from lbkit.engine.change import Action, Impact, Verdict
+from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.engine.scope import Scope
+from lbkit.hypervisor import storage
+from lbkit.hypervisor.connection import Connection, connect
+from lbkit.hypervisor.failures import binding
+from lbkit.machine.guest.pack import packed
+from lbkit.machine.libvirt import plan, plugging, removing
+from lbkit.machine.libvirt.design import interfaces_of
+from lbkit.machine.libvirt.fleet import Fleet, Generation, Spare, declared
+from lbkit.machine.libvirt.making import Order, make
+from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
+from lbkit.machine.libvirt.observe import SeenDomain
+from lbkit.machine.libvirt.reach import greet, line_to
+from lbkit.machine.libvirt.settling import has_memory
+from lbkit.machine.libvirt.states import RUNNING
+from lbkit.machine.libvirt.who import identity_of
+from lbkit.machine.resolved import Machines, ResolvedMachine
+from lbkit.machine.spare import SPARE
+
+_MADE_WITH = ("host", "image", "disk", "user_data", "memory", "max_memory", "cpus", "accelerator")
+_TOLD_WITHIN = 60.0  # seconds to become who it is to be: its interfaces were plugged in just now
+_VOLUME = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+\.spare)-([1-9][0-9]{0,8})\.", re.ASCII)
+
+
+def desired(scope: Scope, image: Callable[[ResolvedMachine], str]) -> Iterable[Desired]:
+    """`image`: the identity of the image that a machine boots."""
+    for group, members in _groups(scope).items():
+        first = members[0]
+        if first.vm is None:
+            continue
+        hosts = list(dict.fromkeys(member.host for member in members))
+        keys = frozenset(Key("machine", member.name) for member in members)
+        for index in range(first.vm.warm_pool):
+            host = hosts[index % len(hosts)]
+            whole = plan.wanted(first, first.vm, host, image(first), first.vm.accelerator)
+            yield Desired(
+                Key(SPARE, f"{group}/{index + 1}"),
+                {"driver": "libvirt", **_made_with(whole), "saved": True},
+                spare_for=keys,
+            )
+
+
+def actual(scope: Scope, fleet: Fleet, wanted: Iterable[Desired]) -> Iterable[Actual]:
+    """Each spare under the key that wants one on its host; what nobody wants under the numbers after."""
+    hosts = {want.key.name: str(want.state["host"]) for want in wanted}
+    for group, spares in fleet.spares.items():
+        free = list(spares)
+        taken: dict[str, Spare] = {}
+        for name, host in hosts.items():
+            found = next((spare for spare in free if spare.host.name == host), None)
+            if found is not None and name.partition("/")[0] == group:
+                taken[name] = found
+                free.remove(found)
+        number = 0
+        for spare in free:
+            number = next(
+                n for n in range(number + 1, number + 9999) if f"{group}/{n}" not in {*taken, *hosts}
+            )
+            taken[f"{group}/{number}"] = spare
+        for name, spare in taken.items():
+            yield Actual(Key(SPARE, name), _state(spare), scope.name)
+
+
+def _state(spare: Spare) -> dict[str, Any]:
+    state = plan.seen(spare.domain, {}, spare.host.name)
+    return {
+        "driver": "libvirt",
+        **_made_with(state),
+        "saved": spare.saved,
+        "domain": spare.domain.name,
+    }
+
+
+def _made_with(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: state[field] for field in _MADE_WITH}
+
+
+def _fits(want: Mapping[str, Any], have: Mapping[str, Any]) -> list[str]:
+    """The fields that differ. What "auto" once chose stays, as of machines."""
+    return [
+        field
+        for field in _MADE_WITH
+        if have[field] != want[field] and not (field == "accelerator" and want[field] == "auto")
+    ]
+
+
+def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:
+    differ = _fits(want, have)
+    if not differ and have["saved"]:
+        return None
+    why = f"{', '.join(differ)} changed" if differ else "it was not saved"
+    return Verdict(Action.UPDATE, Impact.NONE, f"{why}: another one is made")
+
+
+def keep(
+    scope: Scope,
+    host: Host,
+    fleet: Fleet,
+    key: Key,
+    order: Callable[[int], Order],
+    tell: Callable[[str], None],
+) -> str:
+    """One that is as wanted under this key: what stands there and is not so goes first. `order` by its number."""
+    want = order(0).wanted
+    at = order(0).at
+    group = key.name.partition("/")[0]
+    good = [
+        spare
+        for spare in fleet.spares.get(group, ())
+        if spare.host == at and spare.saved and not _fits(want, _state(spare))
+    ]
+    here = [have for have in actual(scope, fleet, [Desired(key, want)]) if have.key == key]
+    if here and any(spare.domain.name == here[0].state["domain"] for spare in good):
+        return "it was not used"
+    said = [
+        removing.remove(scope, host, Generation(spare.domain, spare.host))
+        for spare in fleet.spares.get(group, ())
+        if here and spare.domain.name == here[0].state["domain"]
+    ]
+    connection = connect(at)
+    _sweep(scope, connection, group, fleet)
+    made = make(order(_next(scope, connection, group, fleet)), tell)
+    tell(f"save {made.domain.name} with its memory")
+    made.line(host).drop()
+    with connection.doing(f"{made.domain.name} was to be saved") as raw:
+        raw.lookupByUUIDString(made.domain.uuid).managedSave(0)
+    return "; ".join([*said, f"{made.domain.name} made and saved"])
+
+
+def remove(scope: Scope, host: Host, fleet: Fleet, key: Key, name: str) -> str:
+    """The one of that domain's name."""
+    group = key.name.partition("/")[0]
+    said = [
+        removing.remove(scope, host, Generation(spare.domain, spare.host))
+        for spare in fleet.spares.get(group, ())
+        if spare.domain.name == name
+    ]
+    for at in {spare.host for spare in fleet.spares.get(group, ())}:
+        _sweep(scope, connect(at), group, fleet)
+    return "; ".join(said)
+
+
+def find(fleet: Fleet, order: Order) -> Spare | None:
+    """One that the ordered generation can be made of."""
+    want = plan.wanted(order.machine, order.vm, order.at.name, order.image.identity, order.vm.accelerator)
+    spares = fleet.spares.get(order.machine.group, ())
+    return next(
+        (
+            spare
+            for spare in spares
+            if spare.saved and spare.host == order.at and not _fits(_made_with(want), _state(spare))
+        ),
+        None,
+    )
+
+
+def use(spare: Spare, order: Order, tell: Callable[[str], None]) -> Generation:
+    """Make the ordered generation of it. Returns once its guest is who it is to be."""
+    libvirt = binding()
+    host, connection = order.host, connect(spare.host)
+    name, uuid = spare.domain.name, spare.domain.uuid
+    metadata = Metadata(
+        order.scope.name,
+        order.machine.name,
+        order.generation,
+        order.wanted,
+        spare.domain.volumes,
+        name=name,
+    )
+    flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    tell(f"resume {name}, which was saved")
+    with connection.doing(f"{name} was to be resumed") as raw:
+        found = raw.lookupByUUIDString(uuid)
+        found.create()
+        # from here on it is this machine's: killed now, the next apply sees it as the newest generation, and finishes it
+        found.setMetadata(
+            libvirt.VIR_DOMAIN_METADATA_ELEMENT, metadata_xml(metadata), PREFIX, NAMESPACE, flags
+        )
+        tell("attach its interfaces" + ("" if order.links_up else ", their links down"))
+        for interface in interfaces_of(name, order.machine, links_up=order.links_up):
+            plugging.attach(found, interface)
+    domain = SeenDomain(
+        name,
+        uuid,
+        RUNNING,
+        "",
+        topology=order.scope.name,
+        member=order.machine.name,
+        generation=order.generation,
+        wanted=order.wanted,
+        volumes=spare.domain.volumes,
+    )
+    tell("tell its guest who it is")
+    nobody = line_to(host, spare.host, spare.domain)
+    if nobody.guest().program != packed().digest:
+        nobody.renew(packed())
+    identity = identity_of(order.scope.name, order.machine, order.generation, uuid)
+    content = json.dumps(identity.as_data()).encode()
+    now = host.clock.now().timestamp()  # its own stood still while it was saved
+    nobody.call("identity", {"now": now}, content, timeout=_TOLD_WITHIN)
+    nobody.drop()
+    hello, inside = greet(line_to(host, spare.host, domain))
+    has_memory(connection, name, uuid, order.wanted["memory"], host.clock)
+    return Generation(domain, spare.host, hello, inside)
+
+
+def give_up(scope: Scope, host: Host, spare: Spare, error: LbkitError) -> str:
+    """A spare that could not be used is none: it goes, and a machine is booted instead."""
+    removing.remove(scope, host, Generation(spare.domain, spare.host))
+    return f"{spare.domain.name} could not be used ({error.found or error.wanted}), and was removed"
+
+
+def order_for(order: Order, key: Key, want: Desired, number: int) -> Order:
+    """Of a spare: as of a machine of the group that has no interfaces and is nobody."""
+    group = key.name.partition("/")[0]
+    nobody = replace(order.machine, name=group, interfaces=(), routes=(), services=())
+    whole = plan.wanted(nobody, order.vm, str(want.state["host"]), order.image.identity, order.vm.accelerator)
+    return replace(order, machine=nobody, generation=number, wanted=whole, links_up=True, spare=True)
+
+
+def _groups(scope: Scope) -> dict[str, list[ResolvedMachine]]:
+    ours = declared(scope)
+    groups = scope.of("machine", Machines).groups
+    return {
+        name: found
+        for name, members in groups.items()
+        if (found := [ours[member] for member in members if member in ours])
+    }
+
+
+def _next(scope: Scope, connection: Connection, group: str, fleet: Fleet) -> int:
+    """A number that no domain and no volume of the group's spares has, nor one that a machine was made of."""
+    prefix = f"{scope.name}.{group}.spare-"
+    names = [
+        *storage.volumes(connection),
+        *(each.domain.name for each in fleet.spares.get(group, ())),
+        *(each.domain.name for several in fleet.generations.values() for each in several),
+    ]
+    numbers = [
+        re.match(r"[0-9]{1,9}", name.removeprefix(prefix)) for name in names if name.startswith(prefix)
+    ]
+    return max((int(number[0]) for number in numbers if number), default=0) + 1
+
+
+def _sweep(scope: Scope, connection: Connection, group: str, fleet: Fleet) -> None:
+    """Delete volumes of spares that no domain lists: a killed apply's, from before its domain was defined."""
+    living = [each.domain for several in fleet.spares.values() for each in several]
+    living += [each.domain for several in fleet.generations.values() for each in several]
+    listed = {name for domain in living for name in domain.volumes}
+    names = storage.volumes(connection)
+    for name in names:
+        match = _VOLUME.match(name)
+        if match is None or match[1] != f"{scope.name}.{group}.spare" or name in listed:
+            continue
+        if not name.endswith(removing.KEPT) and name + removing.KEPT not in names:
+            storage.delete(connection, name)

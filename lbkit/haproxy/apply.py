@@ -30,7 +30,7 @@ def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> No
     if ours:
         in_turn(list(_rows(ours)), partial(carry_out, scope=scope, host=host, done=done), done)
     if vips:
-        one_by_one(vips, partial(vip_apply.carry_out, scope=scope, host=host), done)
+        one_by_one(vips, partial(vip_apply.carry_out, scope=scope, host=host, done=done), done)
         vip_apply.wait_until_held(vips, scope, host)
 
 

@@ -248,10 +248,10 @@ class Execution:
             states = self._states([f"{step.backend}/"])
             if self.up.intersection(step.probed):
                 return True
-            if any(name in states and _in_use(states[name]) for name in step.others):
+            if any(name in states and in_use(states[name]) for name in step.others):
                 return True
             # of those that leave none serves either: nobody loses anything by their leaving
-            return None if any(name in states and _in_use(states[name]) for name in step.leaving) else True
+            return None if any(name in states and in_use(states[name]) for name in step.leaving) else True
 
         if wait_for(self.clock, step.seconds, others_up, every=0.05) is None:
             rows = self._rows()
@@ -272,7 +272,7 @@ class Execution:
             return
         if must:
             states = self._states(failed)
-            serving = [name for name in failed if name in states and _in_use(states[name])]
+            serving = [name for name in failed if name in states and in_use(states[name])]
             if serving:
                 raise Failure(
                     f"{listed(tuple(serving))} was to answer its check at its new address first",
@@ -295,7 +295,7 @@ def _serves(state: ServerState) -> bool:
     return state.op_state in {OpState.RUNNING, OpState.STARTING}
 
 
-def _in_use(state: ServerState) -> bool:
+def in_use(state: ServerState) -> bool:
     return _serves(state) and state.weight > 0 and not (state.admin.maint or state.admin.drain)
 
 

@@ -11,13 +11,12 @@ from lbkit.base.host import Host
 from lbkit.engine.applying import together
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Finding
-from lbkit.haproxy.config.paths import STATE_FILE
 from lbkit.haproxy.instance import Instance
+from lbkit.haproxy.remember import remember
 from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.haproxy.runtime import Row, Runtime, ServerState
 from lbkit.haproxy.runtime.commands.server import disable_agent, enable_agent, set_state
 from lbkit.haproxy.runtime.servers_state import Admin, Check
-from lbkit.haproxy.transition.statefile import state_file_after
 from lbkit.haproxy.waiting import wait_for
 from lbkit.machine.handle import machine
 
@@ -121,10 +120,7 @@ class _Place:
                 where=self.instance.where,
                 remedy="`lbkit apply` carries it out",
             )
-        files = self.instance.machine.files(self.instance.service, [STATE_FILE])
-        before = files[STATE_FILE].content.decode(errors="replace") if STATE_FILE in files else ""
-        text = state_file_after(before, runtime.servers_state(), f"{self.backend}/{self.server}")
-        self.instance.put(STATE_FILE, text.encode())
+        remember(self.instance, [f"{self.backend}/{self.server}"])
         return str(command)
 
     def _look(self, runtime: Runtime) -> ServerState | None:

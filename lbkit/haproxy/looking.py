@@ -14,6 +14,7 @@ from lbkit.haproxy import process
 from lbkit.haproxy.config.files import FileKind
 from lbkit.haproxy.config.paths import STATE_FILE
 from lbkit.haproxy.instance import Instance
+from lbkit.haproxy.resting import as_before
 from lbkit.haproxy.runtime import Runtime
 from lbkit.haproxy.runtime.questions import (
     CERTIFICATES,
@@ -70,7 +71,7 @@ def look(
                 answers=True,
                 loaded=info.digest,
                 version=info.version,
-                servers=_servers(runtime, text or "", told),
+                servers=_servers(instance, runtime, text or "", told),
                 files=files,
                 tables=dict(_tables(runtime, known)),
                 certificates=_certificates(runtime) | dict(_authorities(runtime, known)),
@@ -98,8 +99,10 @@ def state_of(running: Running) -> dict[str, Any]:
     }
 
 
-def _servers(runtime: Runtime, text: str, told: Mapping[tuple[str, str], Settings]) -> dict[str, str]:
-    """In the order of the process."""
+def _servers(
+    instance: Instance, runtime: Runtime, text: str, told: Mapping[tuple[str, str], Settings]
+) -> dict[str, str]:
+    """In the order of the process. Who is set aside for a moment is as before."""
     agents = {
         name
         for (kind, name), section in written.sections(text).items()
@@ -115,18 +118,18 @@ def _servers(runtime: Runtime, text: str, told: Mapping[tuple[str, str], Setting
         for (kind, name), section in written.sections(text).items()
         if kind == "backend"
     }
-    return {
-        f"{state.backend}/{state.server}": str(
-            Server.running(
-                state,
-                told.get(state.key),
-                agent=state.backend in agents,
-                numbered=state.backend in numbered,
-                rise=rises.get(state.backend, 2),
-            )
+    found = {}
+    for state in runtime.servers():
+        name = f"{state.backend}/{state.server}"
+        server = Server.running(
+            state,
+            told.get(state.key),
+            agent=state.backend in agents,
+            numbered=state.backend in numbered,
+            rise=rises.get(state.backend, 2),
         )
-        for state in runtime.servers()
-    }
+        found[name] = str(as_before(instance, name, server))
+    return found
 
 
 def _tables(runtime: Runtime, known: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, tuple[str, ...]]]:

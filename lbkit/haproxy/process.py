@@ -14,7 +14,7 @@ from lbkit.haproxy.text.digest import digest_in
 from lbkit.haproxy.transition.state import Running, Wanted
 from lbkit.haproxy.waiting import wait_for
 
-STARTS_WITHIN = 60.0  # seconds, until the runtime socket answers: 5,000 servers take 0.4, an emulated guest under load 20
+STARTS_WITHIN = 60.0  # seconds, until it answers: 5,000 servers take 0.4, an emulated guest under load 20
 SETTLES_WITHIN = 15.0  # seconds, for a reload that somebody else began
 
 _BEGIN = "haproxy version is"  # the first line of each start and reload in HAProxy's log

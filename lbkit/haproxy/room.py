@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 
 from lbkit.base.host import Host
+from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Change, Verdict
 from lbkit.engine.promise import Promise
 from lbkit.engine.resource import Actual, Desired
-from lbkit.engine.room import Done, Room
+from lbkit.engine.room import Done, Room, Told
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
@@ -94,6 +96,13 @@ class HaproxyRoom(Room[LoadBalancers]):
         from lbkit.haproxy.holding import enact_hold  # noqa: PLC0415
 
         return enact_hold(scope, host, path)
+
+    def set_aside(
+        self, scope: Scope, host: Host, addresses: Collection[IPAddress], told: Told
+    ) -> AbstractContextManager[None]:
+        from lbkit.haproxy.aside import set_aside  # noqa: PLC0415
+
+        return set_aside(scope, host, addresses, told)
 
     def promises(self, scope: Scope, host: Host) -> Iterable[Promise]:
         from lbkit.haproxy.promises import promises  # noqa: PLC0415

@@ -8,11 +8,15 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from lbkit.engine.change import Action, Impact
 from lbkit.engine.view import Health
+from lbkit.haproxy import apply
+from lbkit.haproxy.execution import in_use
+from lbkit.haproxy.vip import serving
 from lbkit.haproxy.vip.config import vrrp_of
 from tests.haproxy.world import World, get, until
 
@@ -220,3 +224,44 @@ def test_it_is_not_looked_for_on_a_machine_that_a_later_wave_makes(world: World)
     world.apply()
     assert not world.plan()
     assert len(world.holders()) == 1
+
+
+def _comes_late_onto_its_network(world: World) -> str:
+    """The machine without the address: its HAProxy was started while its link was down, and knows no server that is up."""
+    (holder,) = world.holders()
+    member = {"lb-1": "lb-2", "lb-2": "lb-1"}[holder]
+    on = world.machine(member)
+    for program in ("vip-shop", "haproxy-shop"):
+        on.stop(program)
+    (start,) = (change for change in world.plan().changes if change.key.kind == "haproxy")
+    _ip(on, "link", "set", "back", "down")
+    apply.carry_out(start, world.scope, world.host, Mock())
+    _ip(on, "link", "set", "back", "up")
+    with world.haproxy(member).runtime() as runtime:
+        assert not any(in_use(each) for each in runtime.servers())
+    return member
+
+
+def test_a_machine_may_get_the_address_once_its_haproxy_has_servers(world: World) -> None:
+    world.shop["backends"]["web"]["health_check"] |= {"interval": "1s", "rise": 2}
+    world.apply()
+    member = _comes_late_onto_its_network(world)
+    result = world.apply()
+    assert [str(change.key) for change in result.done] == [f"vip {member}/shop"]
+    with world.haproxy(member).runtime() as runtime:
+        assert any(in_use(each) for each in runtime.servers())
+    assert result.notes == ()
+
+
+def test_where_no_server_comes_up_it_gets_its_chance_all_the_same_and_that_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST", 0.2)
+    world.shop["backends"]["web"]["health_check"] |= {"interval": "10s"}
+    world.apply()
+    member = _comes_late_onto_its_network(world)
+    (note,) = world.apply().notes
+    assert (
+        note == f"vip {member}/shop: no server of web is up there after 0.2 s, and yet it may get the address"
+    )
+    assert not world.plan()

@@ -29,7 +29,7 @@ def add(of: Backend, name: str) -> Iterator[Command]:
     if want.asked:
         yield to.enable_agent(backend, server)
     if want.admin != "maint":
-        yield from _out_of_maintenance(name, want)
+        yield from out_of_maintenance(name, want)
     elif want.checked:
         yield to.enable_health(*pair(name))
 
@@ -37,7 +37,7 @@ def add(of: Backend, name: str) -> Iterator[Command]:
 def ready(of: Backend, name: str) -> Iterator[Command]:
     have, want = of.running.server(name), of.want(name)
     if have.admin == "maint":
-        yield from _out_of_maintenance(name, want)
+        yield from out_of_maintenance(name, want)
         return
     if want.checked and not have.checked:
         yield to.enable_health(*pair(name))
@@ -46,7 +46,7 @@ def ready(of: Backend, name: str) -> Iterator[Command]:
     yield to.set_state(*pair(name), want.admin)
 
 
-def _out_of_maintenance(name: str, want: Server) -> Iterator[Command]:
+def out_of_maintenance(name: str, want: Server) -> Iterator[Command]:
     """Down until its checks have passed, and then up by itself."""
     if want.checked:
         yield to.enable_health(*pair(name))
@@ -108,7 +108,7 @@ def _to_its_place(of: Backend, name: str, *, proven: bool) -> Iterator[Command]:
     if have.admin == "maint":
         yield address
         if want.admin != "maint":
-            yield from _out_of_maintenance(name, want)
+            yield from out_of_maintenance(name, want)
         elif want.checked:
             yield to.enable_health(*pair(name))
         return

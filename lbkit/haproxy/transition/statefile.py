@@ -35,10 +35,10 @@ def state_file(
     return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
 
 
-def state_file_after(before: str, dump: str, changed: str) -> str:
-    """The file anew after lbkit has changed one server alone; of the others it says what it said `before`."""
+def state_file_after(before: str, dump: str, changed: Collection[str]) -> str:
+    """The file anew after lbkit has changed these servers alone; of the others it says what it said `before`."""
     said = [
-        line for line in before.splitlines() if line.startswith(_WANTED) and line.split(" ")[2] != changed
+        line for line in before.splitlines() if line.startswith(_WANTED) and line.split(" ")[2] not in changed
     ]
     lines = [*said, *(_sound(line) for line in dump.splitlines()[2:])]
     return EMPTY_STATE + "".join(f"{line}\n" for line in lines)

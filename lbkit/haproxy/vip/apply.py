@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.change import Change
+from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.resolved import LoadBalancers, vip_program_name
 from lbkit.haproxy.vip.config import (
@@ -22,6 +23,7 @@ from lbkit.haproxy.vip.config import (
     watch_script,
 )
 from lbkit.haproxy.vip.observe import first_holder
+from lbkit.haproxy.vip.serving import wait_until_serving
 from lbkit.haproxy.waiting import wait_for
 from lbkit.machine.contract import Machine
 from lbkit.machine.handle import machine
@@ -29,7 +31,7 @@ from lbkit.machine.handle import machine
 ELECTED_WITHIN = 30.0  # seconds, beyond the intervals that an election takes
 
 
-def carry_out(change: Change, scope: Scope, host: Host) -> str:
+def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
     """Make one machine's keepalived as wanted, or none. What was done, for the journal."""
     member, _, balancer = change.key.name.partition("/")
     on = machine(scope, host, member)
@@ -38,10 +40,16 @@ def carry_out(change: Change, scope: Scope, host: Host) -> str:
         on.stop(service)
         on.remove(service)
         return "stopped keepalived, removed its files"
-    return _make(on, service, balancer, str(change.want.state["config"]))
+
+    def before_start() -> None:
+        declared = scope.of("haproxy", LoadBalancers).by_name[balancer]
+        if note := wait_until_serving(on, declared, scope, host):
+            done.note(change, note)
+
+    return _make(on, service, balancer, str(change.want.state["config"]), before_start)
 
 
-def _make(on: Machine, service: str, balancer: str, text: str) -> str:
+def _make(on: Machine, service: str, balancer: str, text: str, before_start: Callable[[], None]) -> str:
     where = f"{KIND} {on.name}/{balancer}"
     script = watch_script()
     wanted = loaded_digest(text, script_digest())
@@ -53,6 +61,7 @@ def _make(on: Machine, service: str, balancer: str, text: str) -> str:
     on.put(folder / WATCH, script)
     on.put(folder / CONFIG, text.encode(), mode=0o640)
     if before is None or had != script:
+        before_start()
         on.start(program)  # one that runs by another digest is stopped first
         return f"started {' '.join(program.argv)}"
     if before.digest == wanted:

@@ -65,6 +65,13 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
         report.longrepr = f"{collector.nodeid} was skipped, and nothing is skipped in CI: {report.longrepr}"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured, which nobody asserts (`record_property`): it is printed, whichever worker ran them."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid}: {name}: {value}")
+
+
 @pytest.fixture
 def topology_name() -> str:
     """A name that no other test has; short, so that `NAME.network` fits a link's name (15 bytes)."""

@@ -10,13 +10,13 @@ from lbkit.dns.keygen import write_key
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def copied(folder: Path, topology: str = "web") -> Path:
+def copied(folder: Path, topology: str = "web", *, example: str = "web") -> Path:
     """The example's file below `folder`, with all that stands beside it, a new TSIG key, and a name of its own.
 
     Processes are marked with the topology's name: tests that share a process namespace need names of their own.
     """
     shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.key"))
     write_key(folder / "tsig.key")
-    file = folder / "web.yml"
-    file.write_text(file.read_text().replace("name: web\n", f"name: {topology}\n", 1))
+    file = folder / f"{example}.yml"
+    file.write_text(file.read_text().replace(f"name: {example}\n", f"name: {topology}\n", 1))
     return file

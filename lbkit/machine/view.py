@@ -35,9 +35,10 @@ def _machine_row(want: Desired, have: Actual | None) -> Status:
         **(place or driver(name).place(want.state) or {}),
         "addresses": {name: each["addresses"] for name, each in interfaces.items()},
     }
+    verdict = judge_machine(want, have) if have else None
     if have is None or place is None:
-        return Status(want.key, present=False, health=Health.DOWN, detail="does not stand", facts=facts)
-    verdict = judge_machine(want, have)
+        why = verdict.reason if verdict else "does not stand"
+        return Status(want.key, present=False, health=Health.DOWN, detail=why, facts=facts)
     if verdict is not None:
         return Status(want.key, present=False, health=Health.DEGRADED, detail=verdict.reason, facts=facts)
     addresses = [address.partition("/")[0] for each in interfaces.values() for address in each["addresses"]]

@@ -9,6 +9,8 @@ from pathlib import Path
 from lbkit.faces.arguments import Commands, command
 from lbkit.faces.out import Out
 
+_BUILD_WAIT = 3600.0  # seconds for another build of it to end
+
 
 def add(commands: Commands) -> None:
     parser = command(
@@ -20,11 +22,15 @@ def add(commands: Commands) -> None:
         "Exit code 1 where a promise was broken.",
     )
     parser.add_argument(
+        "--vm",
+        action="store_true",
+        help="of examples/web-vm.yml: its HAProxys in virtual machines, whose image is built where it is missing",
+    )
+    parser.add_argument(
         "--svg",
         metavar="PATH",
         type=Path,
-        default=Path("build/web.svg"),
-        help="where its picture goes, by default build/web.svg",
+        help="where its picture goes, by default build/web.svg, with --vm build/web-vm.svg",
     )
     parser.add_argument("--keep", action="store_true", help="once it stands, a shell inside to look around")
 
@@ -32,11 +38,38 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit.base import sandbox  # noqa: PLC0415 - not for --help
 
+    picture = options.svg or Path("build/web-vm.svg" if options.vm else "build/web.svg")
     if not sandbox.inside():
-        words = ["demo", "--svg", str(options.svg)]
-        flags = {"--keep": options.keep, "--no-color": options.no_color, "--debug": options.debug}
+        if options.vm:
+            _have_image(out)
+        words = ["demo", "--svg", str(picture)]
+        flags = {
+            "--vm": options.vm,
+            "--keep": options.keep,
+            "--no-color": options.no_color,
+            "--debug": options.debug,
+        }
         words += [flag for flag, given in flags.items() if given]
         return sandbox.enter([sys.executable, "-m", "lbkit", *words])
-    from lbkit.faces.demo.story import tell  # noqa: PLC0415 - brings every room
+    if options.vm:
+        from lbkit.faces.demo import vm_story  # noqa: PLC0415 - brings every room
 
-    return tell(out, options.svg.absolute(), keep=options.keep)
+        return vm_story.tell(out, picture.absolute(), keep=options.keep)
+    from lbkit.faces.demo import story  # noqa: PLC0415 - brings every room
+
+    return story.tell(out, picture.absolute(), keep=options.keep)
+
+
+def _have_image(out: Out) -> None:
+    """Outside: what a sandbox stores below /run goes with it, and a build takes minutes."""
+    from lbkit.base.host import Host  # noqa: PLC0415 - not for --help
+    from lbkit.faces.render.stages import Stages  # noqa: PLC0415
+    from lbkit.image.building import build_image  # noqa: PLC0415
+    from lbkit.image.recipe import recipe_of  # noqa: PLC0415
+    from lbkit.image.store import Store  # noqa: PLC0415
+
+    with Stages(out) as stages:
+        image, new = build_image(
+            Store(Host()), recipe_of("debian-12-lb"), watch=stages.watch, lock_timeout=_BUILD_WAIT
+        )
+    out.line(f"{image.identity} {'built' if new else 'was built before'}: {image.folder}")

@@ -9,11 +9,30 @@ from pathlib import Path
 
 from lbkit.base.host import NETNS_DIR, RUN_DIR
 from lbkit.base.run import LocalRunner
+from lbkit.hypervisor.connection import connect
+from lbkit.hypervisor.resolved import ResolvedHost
 
 
-def things() -> frozenset[str]:
-    """Links, namespaces, mounts, tables of nftables, processes but for this one, and files of lbkit."""
-    return frozenset(_things())
+def things(hypervisor: ResolvedHost | None = None) -> frozenset[str]:
+    """Links, namespaces, mounts, tables of nftables, processes but for this one, and files of lbkit.
+
+    Of `hypervisor` also domains, pools and volumes.
+    """
+    virtual = () if hypervisor is None else _virtual(hypervisor)
+    return frozenset((*_things(), *virtual))
+
+
+def _virtual(host: ResolvedHost) -> Iterator[str]:
+    raw = connect(host).raw
+    for domain in raw.listAllDomains():
+        yield f"domain {domain.name()}"
+    for pool in raw.listAllStoragePools():
+        yield f"pool {pool.name()}"
+        if pool.isActive():
+            yield from (f"volume {name}" for name in pool.listVolumes())
+    for folder, _folders, files in os.walk(host.path):
+        yield f"folder {folder}"
+        yield from (f"file {folder}/{name}" for name in files)
 
 
 def _things() -> Iterator[str]:

@@ -1,0 +1,121 @@
+"""Guests without their boot: QEMU runs a machine that does nothing, and a container of the same name answers in its stead.
+
+libvirt, its domains, volumes, links and QEMU's processes are real. What would be said to a guest goes to lbkit's own program
+for guests in namespaces of its own, which starts when its domain does, from the seed of that, and ends with it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lbkit.hypervisor.daemon import Daemon
+from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.machine.guest.port import Port, unix_port
+from lbkit.machine.libvirt import reach
+from lbkit.machine.libvirt.names import seed_name
+from lbkit.machine.libvirt.observe import SeenDomain
+from tests.machine.libvirt.emulators import emulators
+from tests.machine.world import PYTHON
+
+_EVERY = 0.03  # seconds between two looks at who runs
+_PORTS = 4
+
+_START = """
+set -e
+mount -t tmpfs none /run/lbkit
+ip link set lo up
+number=0
+for mac in $1; do ip link add "eth$number" address "$mac" type bridge; number=$((number + 1)); done
+shift
+exec "$@"
+"""
+
+
+def answer_instead(folder: Path) -> None:
+    """From now on this process finds the ports of guests below `folder`."""
+
+    def port(at: ResolvedHost, domain: SeenDomain, name: str, locks: Path) -> Port:
+        return unix_port(folder / domain.name / name.rpartition(".")[2])
+
+    reach._port = port
+
+
+class Shadows:
+    """As long as the block runs. `folder` must lie below the sandbox's /run, and not below /run/lbkit."""
+
+    def __init__(self, daemon: Daemon, hypervisor: ResolvedHost, folder: Path) -> None:
+        self.folder = folder
+        self._daemon = daemon
+        self._pool = Path(hypervisor.path)
+        self._guests: dict[int, subprocess.Popen[bytes]] = {}  # by the process of QEMU
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="shadows")
+
+    def __enter__(self) -> Self:
+        Path("/run/lbkit").mkdir(exist_ok=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        for guest in self._guests.values():
+            _end(guest)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(_EVERY):
+            running = emulators(self._daemon)
+            for pid in set(self._guests) - set(running.values()):
+                _end(self._guests.pop(pid))
+            for domain, pid in running.items():
+                if pid not in self._guests:
+                    self._guests[pid] = self._started(domain)
+
+    def _started(self, domain: str) -> subprocess.Popen[bytes]:
+        folder = self.folder / domain
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "root" / "etc").mkdir(parents=True, exist_ok=True)
+        seed = (self._pool / seed_name(domain)).read_bytes()
+        (folder / "identity.json").write_bytes(_file(seed, "identity.json"))
+        (folder / "guest.pyz").write_bytes(_file(seed, "guest.pyz"))
+        macs = [each["mac"] for each in json.loads((folder / "identity.json").read_text())["interfaces"]]
+        ports = [str(folder / str(number)) for number in range(_PORTS)]
+        for port in ports:
+            Path(port).unlink(missing_ok=True)
+        own = ["--mount", "--pid", "--fork", "--net", "--uts", "--mount-proc", "--kill-child"]
+        program = [PYTHON, "-I", "-S", str(folder / "guest.pyz"), "serve"]
+        options = ["--identity", str(folder / "identity.json"), "--root", str(folder / "root")]
+        with (folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [
+                    *("unshare", *own, "sh", "-c", _START, "sh", " ".join(macs), *program, *options),
+                    *(word for port in ports for word in ("--port", port)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+
+def _file(seed: bytes, name: str) -> bytes:
+    from pycdlib.pycdlib import PyCdlib  # noqa: PLC0415 - slow
+
+    found = BytesIO()
+    image = PyCdlib()
+    image.open_fp(BytesIO(seed))
+    image.get_file_from_iso_fp(found, rr_path=f"/lbkit/{name}")
+    image.close()
+    return found.getvalue()
+
+
+def _end(guest: subprocess.Popen[bytes]) -> None:
+    guest.kill()
+    guest.wait()

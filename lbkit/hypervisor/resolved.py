@@ -45,8 +45,3 @@ class ResolvedHost:
 @dataclass(frozen=True)
 class Hypervisors:
     by_name: Mapping[str, ResolvedHost]
-
-    @property
-    def default(self) -> str:
-        """Where machines go that name no host: `local` where there is one, else the first that is declared."""
-        return LOCAL if LOCAL in self.by_name else next(iter(self.by_name))

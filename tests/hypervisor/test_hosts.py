@@ -115,7 +115,6 @@ def test_without_a_section_there_is_this_machine(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("LBKIT_SANDBOX", inside)
         hosts, _ = resolved({})
         assert hosts.by_name == {"local": ResolvedHost("local", "qemu:///system", "lbkit", path, True)}
-        assert hosts.default == "local"
 
 
 def test_with_one_there_is_what_it_says() -> None:
@@ -127,7 +126,6 @@ def test_with_one_there_is_what_it_says() -> None:
         "b": ResolvedHost("b", "qemu+ssh://b/system", "vms", "/srv/b"),
         "a": ResolvedHost("a", "qemu:///system", "lbkit", "/srv/a"),
     }
-    assert hosts.default == "b"
 
 
 def test_two_names_of_one_pool_agree_on_its_folder() -> None:

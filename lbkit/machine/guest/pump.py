@@ -15,6 +15,11 @@ from collections.abc import Callable
 
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
+HANGS_UP = select.EPOLLHUP | select.EPOLLERR
+
+IN_A_TURN = 64
+"""Reads or writes of one descriptor, before others have theirs."""
+
 Ready = Callable[[int], None]
 """Gets the events of epoll_wait(2)."""
 

@@ -12,11 +12,12 @@ from lbkit.engine.change import Change
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.failures import binding
+from lbkit.machine.guest.pack import packed
 from lbkit.machine.libvirt import plan, plugging, settling
 from lbkit.machine.libvirt.design import interfaces_of
 from lbkit.machine.libvirt.fleet import Generation
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
-from lbkit.machine.libvirt.plan import Attach, Detach, Live, SetMemory, Tell
+from lbkit.machine.libvirt.plan import Attach, Detach, Live, Renew, SetMemory, Tell
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.resolved import ResolvedMachine
 
@@ -45,7 +46,9 @@ def change(
         found = raw.lookupByUUIDString(domain.uuid)
         for step in steps:
             tell(plan.step_words(step, wanted.after))
-            if isinstance(step, Tell):
+            if isinstance(step, Renew):
+                generation.line(host).renew(packed())
+            elif isinstance(step, Tell):
                 identity = identity_of(scope.name, machine, domain.generation, domain.uuid)
                 content = json.dumps(identity.as_data()).encode()
                 generation.line(host).call("identity", {}, content, timeout=60.0)

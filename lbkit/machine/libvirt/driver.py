@@ -20,6 +20,7 @@ from lbkit.hypervisor.accelerator import probe
 from lbkit.hypervisor.connection import connect
 from lbkit.image.store import Store
 from lbkit.machine.contract import Machine, Process
+from lbkit.machine.guest.pack import program_digest
 from lbkit.machine.guest.remote import RemoteMachine
 from lbkit.machine.libvirt import changing, fleet, handing, making, plan, removing, spares, view
 from lbkit.machine.libvirt.absent import AbsentMachine
@@ -62,7 +63,7 @@ class LibvirtDriver:
             image = store.find(vm.image)
             yield Desired(
                 key,
-                plan.wanted(machine, vm, machine.host, image.identity, vm.accelerator),
+                plan.wanted(machine, vm, machine.host, image.identity, vm.accelerator, program_digest()),
                 requires=frozenset(Key("network", each.network) for each in machine.interfaces),
                 claims=_claims(machine),
             )
@@ -185,6 +186,7 @@ def _actual(scope: Scope, member: str, generations: Sequence[Generation], want: 
         want,
         newest.host.name,
         answers=newest.hello is not None and bool(newest.hello.identity) if newest.runs else None,
+        program=newest.hello.program if newest.hello is not None else "",
         inside=newest.inside,
     )
     yield Actual(

@@ -8,6 +8,7 @@ The state of a machine:
     cpus, accelerator            of these four what the domain says, not what was once wanted
     interfaces                   by network: bridge, mac, mtu, addresses
     routes, ssh_keys             what its guest was told
+    program                      the digest of the program that its guest runs
     running                      false: it died, or never ran
 
 Of what was observed there is also `reason` (why it does not run), `answers` (whether its guest does), and `generation`.
@@ -57,16 +58,23 @@ class SetMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """The guest's program: another lbkit gave it the one that it runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """The guest its identity: links, addresses, routes, keys."""
 
 
-Live = Detach | Attach | SetMemory | Tell
+Live = Renew | Detach | Attach | SetMemory | Tell
 """A step on a machine that runs. When all are taken, its metadata is written anew."""
 
 
-def wanted(machine: ResolvedMachine, vm: ResolvedVm, host: str, image: str, accelerator: str) -> State:
-    """`image` with its digest; `accelerator` as declared: auto, kvm or tcg."""
+def wanted(
+    machine: ResolvedMachine, vm: ResolvedVm, host: str, image: str, accelerator: str, program: str = ""
+) -> State:
+    """`image` with its digest; `accelerator` as declared: auto, kvm or tcg; `program`: this lbkit's for guests."""
     user_data = vm.user_data if isinstance(vm.user_data, Secret | None) else Secret(vm.user_data)
     return {
         "driver": "libvirt",
@@ -81,6 +89,7 @@ def wanted(machine: ResolvedMachine, vm: ResolvedVm, host: str, image: str, acce
         "interfaces": {each.network: _interface(each) for each in machine.interfaces},
         "routes": sorted(f"{route.to} via {route.via}" for route in machine.routes),
         "ssh_keys": list(vm.ssh_keys),
+        "program": program,
         "running": True,
     }
 
@@ -105,6 +114,7 @@ def seen(
     host: str,
     *,
     answers: bool | None = None,
+    program: str = "",
     inside: Mapping[str, Any] | None = None,
 ) -> State:
     """The state of one of the topology's own. `want`: as declared, or {}; `answers` None: nobody asked its guest.
@@ -141,6 +151,7 @@ def seen(
         },
         "routes": within.get("routes") if inside else told.get("routes"),
         "ssh_keys": told.get("ssh_keys"),
+        "program": program,
         "running": domain.state == RUNNING,
         "reason": ": ".join(part for part in (domain.state, domain.reason) if part),
         "answers": answers,
@@ -181,7 +192,9 @@ def live(want: Mapping[str, Any], have: Mapping[str, Any]) -> tuple[Live, ...]:
     """The steps from `have` to `want` for a machine that runs and need not be made anew, in their order."""
     before, after = have["interfaces"], want["interfaces"]
     again = {name for name in before if name in after and _link(before[name]) != _link(after[name])}
-    steps: list[Live] = [
+    # first: what comes after may be news to the program before
+    steps: list[Live] = [Renew()] if have.get("program") != want["program"] else []
+    steps += [
         Detach(name, before[name]["mac"]) for name in sorted(before) if name not in after or name in again
     ]
     steps += [Attach(name) for name in after if name not in before or name in again]
@@ -202,6 +215,8 @@ def addresses(told: Mapping[str, Any]) -> Iterator[IPAddress]:
 
 def step_words(step: Live, want: Mapping[str, Any]) -> str:
     match step:
+        case Renew():
+            return "give its guest this lbkit's program"
         case Detach():
             return f"detach the interface on {step.network}"
         case Attach():
@@ -258,6 +273,7 @@ def _guest(want: Mapping[str, Any], have: Mapping[str, Any]) -> list[tuple[Impac
     words = {
         "routes": (Impact.DISRUPTIVE, "routes not as declared"),
         "ssh_keys": (Impact.NONE, "ssh_keys changed"),
+        "program": (Impact.NONE, "its guest has the program of another lbkit"),
     }
     return [told for field, told in words.items() if have.get(field) != want[field]]
 

@@ -22,7 +22,7 @@ from lbkit.engine.scope import Scope
 from lbkit.hypervisor import storage
 from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.failures import binding
-from lbkit.machine.guest.pack import packed
+from lbkit.machine.guest.pack import packed, program_digest
 from lbkit.machine.libvirt import plan, plugging, removing
 from lbkit.machine.libvirt.design import interfaces_of
 from lbkit.machine.libvirt.fleet import Fleet, Generation, Spare, declared
@@ -211,7 +211,7 @@ def use(spare: Spare, order: Order, tell: Callable[[str], None]) -> Generation:
     )
     tell("tell its guest who it is")
     nobody = line_to(host, spare.host, spare.domain)
-    if nobody.guest().program != packed().digest:
+    if nobody.guest().program != program_digest():
         nobody.renew(packed())
     identity = identity_of(order.scope.name, order.machine, order.generation, uuid)
     content = json.dumps(identity.as_data()).encode()

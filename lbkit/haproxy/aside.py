@@ -20,7 +20,7 @@ from lbkit.engine.book import IPAddress
 from lbkit.engine.room import Told
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.execution import Execution, in_use
-from lbkit.haproxy.instance import KIND, Instance
+from lbkit.haproxy.instance import KIND, Instance, machines_of
 from lbkit.haproxy.probing import Prober
 from lbkit.haproxy.remember import remember
 from lbkit.haproxy.resolved import LoadBalancers, ResolvedLoadBalancer
@@ -35,7 +35,6 @@ from lbkit.haproxy.transition.state import Running, Timing, Wanted
 from lbkit.haproxy.transition.steps import Do, Step, UntilIdle, UntilUp
 from lbkit.haproxy.wanted import wanted_on
 from lbkit.machine.contract import Machine
-from lbkit.machine.handle import leaving, machine
 
 _turns: dict[str, threading.Lock] = {}
 """By HAProxy's folder: who is set aside next there waits for who is, else no server might be left."""
@@ -190,16 +189,11 @@ class _Place:
 
 
 def _instances(balancer: ResolvedLoadBalancer, scope: Scope, host: Host) -> Iterator[Instance]:
-    """Those that run, of machines that leave too: as long as they stand, clients may be sent there."""
-    members = {name: [machine(scope, host, name)] for name in balancer.members}
-    for each in leaving(scope, host):
-        if each.name in members:
-            members[each.name].append(each)
-    for machines in members.values():
-        for on in machines:
-            instance = Instance(on, balancer.name, balancer.program)
-            if _runs(on, instance.service):
-                yield instance
+    """Those that run."""
+    for on in machines_of(balancer.members, scope, host):
+        instance = Instance(on, balancer.name, balancer.program)
+        if _runs(on, instance.service):
+            yield instance
 
 
 def _runs(on: Machine, service: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from lbkit.base.errors import LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
@@ -13,7 +14,7 @@ from lbkit.haproxy.config.paths import CONFIG, MASTER_SOCKET, RUNTIME_SOCKET
 from lbkit.haproxy.resolved import LoadBalancers, program_name
 from lbkit.haproxy.runtime import Master, Runtime
 from lbkit.machine.contract import Machine, Process, Program
-from lbkit.machine.handle import drivers, machine
+from lbkit.machine.handle import drivers, leaving, machine
 
 KIND = "haproxy"
 LEAVES_WITHIN = 5.0  # seconds that connections get when HAProxy goes for good
@@ -82,6 +83,20 @@ class Instance:
     def config(self) -> str | None:
         found = self.machine.files(self.service, [CONFIG]).get(CONFIG)
         return None if found is None else found.content.decode(errors="replace")
+
+
+def machines_of(members: Sequence[str], scope: Scope, host: Host) -> list[Machine]:
+    """All that these members run on now: machines that leave too, for until they are gone it is they who serve."""
+    own = [machine(scope, host, member) for member in members]
+    return own + [each for each in leaving(scope, host) if each.name in members and _answers(each)]
+
+
+def _answers(on: Machine) -> bool:
+    try:
+        on.running()
+    except LbkitError:  # its successor takes its place all the same
+        return False
+    return True
 
 
 def processes(scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -120,6 +121,21 @@ def test_one_that_does_not_answer_does_not_stop_it(world: World) -> None:
     assert in_use(states(world, "lb-2")["web-1"])
     (note,) = told.notes
     assert note.startswith("lb-1: its servers were to be looked at: ")
+
+
+@pytest.mark.sandbox
+def test_machines_that_leave_send_it_nothing_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """lb-2 is such a one here: the machine that takes its place runs nothing yet."""
+    up(world)
+    old = world.machine("lb-2")
+    new = Mock(running=dict)
+    new.name = "lb-2"
+    found = {"lb-1": world.machine("lb-1"), "lb-2": new}
+    monkeypatch.setattr("lbkit.haproxy.instance.machine", lambda scope, host, member: found[member])
+    monkeypatch.setattr("lbkit.haproxy.instance.leaving", lambda scope, host: [old])
+    with aside(world, "web-1"):
+        assert not in_use(states(world, "lb-2")["web-1"])
+    assert in_use(states(world, "lb-2")["web-1"])
 
 
 @pytest.mark.sandbox

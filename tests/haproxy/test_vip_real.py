@@ -265,3 +265,20 @@ def test_where_no_server_comes_up_it_gets_its_chance_all_the_same_and_that_is_to
         note == f"vip {member}/shop: no server of web is up there after 0.2 s, and yet it may get the address"
     )
     assert not world.plan()
+
+
+def test_who_leaves_may_hold_it_until_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its successor has been made already, and has nothing yet."""
+    world.shop["backends"]["web"]["health_check"] |= {"interval": "1s", "rise": 2}
+    world.apply()
+    member = _comes_late_onto_its_network(world)
+    (holder,) = world.holders()
+    plan = world.plan().changes
+    successor = Mock(running=dict, addresses=lambda _: ())
+    found = {member: world.machine(member), holder: successor}
+    leaves = [world.machine(holder)]
+    monkeypatch.setattr("lbkit.haproxy.instance.machine", lambda scope, host, name: found[name])
+    monkeypatch.setattr("lbkit.haproxy.instance.leaving", lambda scope, host: leaves)
+    apply.apply(plan, world.scope, world.host, Mock())
+    with world.haproxy(member).runtime() as runtime:
+        assert any(in_use(each) for each in runtime.servers())

@@ -11,6 +11,7 @@ from lbkit.base.host import Host
 from lbkit.engine.change import Change
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
+from lbkit.haproxy.instance import machines_of
 from lbkit.haproxy.resolved import LoadBalancers, vip_program_name
 from lbkit.haproxy.vip.config import (
     CONFIG,
@@ -93,7 +94,7 @@ def wait_until_held(changes: Sequence[Change], scope: Scope, host: Host) -> None
         if vip is None:
             continue
         service = vip_program_name(name)
-        members = [machine(scope, host, member) for member in balancer.members]
+        members = machines_of(balancer.members, scope, host)
         machines = [on for on in members if service in on.running()]  # others are perhaps yet to be made
         holder = partial(first_holder, machines, vip)
         if wait_for(host.clock, ELECTED_WITHIN + 4 * vip.interval, holder, every=0.1) is None:

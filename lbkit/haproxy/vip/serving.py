@@ -8,7 +8,7 @@ from lbkit.base.errors import LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.execution import in_use
-from lbkit.haproxy.instance import Instance
+from lbkit.haproxy.instance import Instance, machines_of
 from lbkit.haproxy.resolved import ResolvedLoadBalancer
 from lbkit.haproxy.runtime import ServerState
 from lbkit.haproxy.transition.server import Server
@@ -17,7 +17,6 @@ from lbkit.haproxy.waiting import wait_for
 from lbkit.haproxy.wanted import wanted_on
 from lbkit.health.spec import HealthCheck
 from lbkit.machine.contract import Machine
-from lbkit.machine.handle import machine
 
 MOST = 30.0  # seconds, whatever the checks need
 
@@ -76,8 +75,8 @@ def _another_holds(on: Machine, balancer: ResolvedLoadBalancer, scope: Scope, ho
     vip = balancer.vip
     if vip is None:
         return False
-    others = (machine(scope, host, member) for member in balancer.members if member != on.name)
+    others = [member for member in balancer.members if member != on.name]
     try:
-        return first_holder(others, vip) is not None
+        return first_holder(machines_of(others, scope, host), vip) is not None
     except LbkitError:  # who knows
         return True

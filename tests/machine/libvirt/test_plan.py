@@ -18,6 +18,7 @@ from lbkit.machine.libvirt.plan import (
     MIB,
     Attach,
     Detach,
+    Renew,
     SetMemory,
     State,
     Tell,
@@ -114,7 +115,7 @@ def changed(domain: SeenDomain, want: State, steps: tuple[Any, ...], *, noted: b
             case SetMemory():
                 assert step.mib <= domain.max_memory
                 domain = replace(domain, memory=step.mib)
-            case Tell():
+            case Renew() | Tell():
                 pass
     return replace(domain, wanted=want) if noted else domain
 
@@ -248,6 +249,15 @@ def test_what_changes_while_it_runs(after: ResolvedMachine, impact: Impact, reas
         reason,
         first,
     )
+
+
+def test_a_guest_with_the_program_of_another_lbkit_gets_this_ones_first() -> None:
+    after = a_machine(front("10.0.0.1/24"), BACK)
+    assert after.vm is not None
+    want = wanted(after, after.vm, HOST, "debian-12-lb@01", "tcg", "new")
+    found = seen(made(want_of(PLAIN)), want, HOST, answers=True, program="old")
+    assert live(want, found) == (Renew(), Attach("back"), Tell())
+    assert not live(want, seen(made(want), want, HOST, answers=True, program="new"))
 
 
 def test_what_takes_a_new_one_says_why() -> None:

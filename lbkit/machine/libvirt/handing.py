@@ -21,6 +21,8 @@ from lbkit.machine.libvirt.removing import remove
 from lbkit.machine.libvirt.xml.domain import parse_domain
 from lbkit.machine.libvirt.xml.interface import interface_xml
 
+CARRIER_WITHIN = 10.0  # seconds until a guest sees that its links are up
+
 Tell = Callable[[str], None]
 Aside = Callable[[Collection[IPAddress]], AbstractContextManager[None]]
 """Keeps traffic from what has one of these addresses for as long as the block lasts: `Done.aside`."""
@@ -60,7 +62,7 @@ def _swap(scope: Scope, host: Host, alive: Sequence[Generation], newest: Generat
     try:
         tell(f"links of {newest.domain.name} up, and announced")
         set_links(newest, up=True)
-        newest.line(host).call("announce", {})
+        newest.line(host).call("announce", {"within": CARRIER_WITHIN}, timeout=CARRIER_WITHIN + 30.0)
         tell(f"look at {newest.domain.name}")
         greet(newest.line(host))
     except LbkitError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Action, Impact, Verdict
+from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.instance import KIND, key_of
@@ -37,6 +38,7 @@ def desired(scope: Scope, host: Host) -> Iterator[Desired]:
                 claims=claims(member, wanted.text),
                 within=Key("machine", member),
                 wanted=wanted,
+                moves=balancer.vip is not None,
             )
         if balancer.vip is not None:
             yield from vip_plan.desired(balancer.name, balancer.vip, scope.name)
@@ -57,6 +59,21 @@ def judge_create(want: Desired) -> Verdict:
     words = summary(want)
     steps = lines(starting(want.wanted)) if isinstance(want, DesiredHaproxy) else ()
     return Verdict(Action.CREATE, Impact.NONE, f"new: {words}" if words else "new", steps)
+
+
+def judge_again(want: Desired, replaced: Change) -> Verdict:
+    """On a machine that is made anew, and that hands over to it: what that costs clients who are there just then."""
+    new = judge_create(want)
+    verdict = replace(new, reason=f"{replaced.key} is replaced; {new.reason.removeprefix('new: ')}")
+    if replaced.impact is Impact.NONE:
+        return verdict
+    if want.key.kind == vip_plan.KIND:
+        cost = "where it has the address, another one takes it then, and connections open to it end"
+    elif isinstance(want, DesiredHaproxy) and not want.moves:
+        cost = "its clients come to its own addresses, and find nobody until it has taken over"
+    else:
+        return verdict
+    return replace(verdict, impact=Impact.DISRUPTIVE, reason=f"{verdict.reason}; {cost}")
 
 
 def judge_update(want: Desired, have: Actual) -> Verdict | None:

@@ -43,6 +43,9 @@ class HaproxyRoom(Room[LoadBalancers]):
     def judge_create(self, want: Desired) -> Verdict:
         return plan.judge_create(want)
 
+    def judge_again(self, want: Desired, replaced: Change) -> Verdict:
+        return plan.judge_again(want, replaced)
+
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         return plan.judge_update(want, have)
 

@@ -24,9 +24,10 @@ from lbkit.machine.resolved import Machines
 
 @dataclass(frozen=True, slots=True)
 class DesiredHaproxy(Desired):
-    """`state` is what a person sees of it, `wanted` what the planner does."""
+    """`state` is what a person sees of it, `wanted` what the planner does. `moves`: clients come to a virtual address."""
 
     wanted: Wanted = field(default_factory=lambda: Wanted(""))
+    moves: bool = False
 
 
 def wanted_on(balancer: ResolvedLoadBalancer, member: str, scope: Scope, host: Host) -> Wanted:

@@ -23,7 +23,7 @@ def meanwhile(members: int) -> tuple[Impact, str]:
     others = (
         f"the {members - 1} others of its group serve" if members > 2 else "the other one of its group serves"
     )
-    said = f"until then {others}, if well, what comes through a load balancer or to a virtual address"
+    said = f"until then {others}, if well, what comes through load balancers or to a virtual address"
     return Impact.HITLESS, f"{said}; at its own addresses nobody answers"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Action, Impact
+from lbkit.engine.change import Action, Change, Impact
 from lbkit.engine.diff import diff
 from lbkit.engine.order import in_waves
 from lbkit.engine.resource import Actual, Desired, Key
@@ -68,6 +68,24 @@ def test_haproxy_comes_after_what_it_sends_traffic_to_and_the_address_after_it()
         change.key: change.wave for change in in_waves(diff(wants.values(), [], owner="web", judge=ROOM))
     }
     assert waves[LB] < waves[VIP]
+
+
+def replaced(impact: Impact) -> Change:
+    return Change(Key("machine", "lb-1"), Action.REPLACE, impact, "cpus", None, None)
+
+
+def test_a_machine_that_hands_over_costs_clients_who_are_there_just_then() -> None:
+    with_address, without = desired(), desired(with_("load_balancers.shop.vip", None))
+    again = {key: ROOM.judge_again(want, replaced(Impact.HITLESS)) for key, want in with_address.items()}
+    assert again[LB].impact is Impact.NONE
+    assert again[VIP].impact is Impact.DISRUPTIVE
+    assert "connections open to it end" in again[VIP].reason
+    alone = ROOM.judge_again(without[LB], replaced(Impact.HITLESS))
+    assert alone.impact is Impact.DISRUPTIVE
+    assert "its own addresses" in alone.reason
+    assert alone.steps == ROOM.judge_create(without[LB]).steps
+    for want in (with_address[VIP], without[LB]):
+        assert ROOM.judge_again(want, replaced(Impact.NONE)).impact is Impact.NONE
 
 
 def test_the_address_goes_before_haproxy() -> None:

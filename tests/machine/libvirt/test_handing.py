@@ -171,7 +171,7 @@ class Recorded:
     def _links(self, generation: Generation, *, up: bool) -> None:
         self._do(f"links of {generation.number} {'up' if up else 'down'}")
 
-    def _announce(self, method: str, _: object) -> None:
+    def _announce(self, method: str, _: object, **_more: object) -> None:
         self._do(method)
 
     def _do(self, what: str) -> str:

@@ -33,6 +33,11 @@ def default_host() -> ResolvedHost:
     return _resolved(LOCAL, Hypervisor(), implicit=True)
 
 
+def resolve_local() -> ResolvedHost:
+    """The libvirt of this machine, where no document says anything of it."""
+    return _resolved(LOCAL, Hypervisor(), implicit=True)
+
+
 def _resolved(name: str, host: Hypervisor, *, implicit: bool) -> ResolvedHost:
     return ResolvedHost(name, host.uri, host.pool, host.path or _default_path(), implicit)
 

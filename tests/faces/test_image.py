@@ -16,6 +16,7 @@ from lbkit.image import building
 from lbkit.image.progress import Step, Watch
 from lbkit.image.recipe import Recipe
 from lbkit.image.store import Store
+from lbkit.machine.libvirt import images_used
 from tests.faces.conftest import Ran
 from tests.faces.test_json import FILE
 from tests.image.small import qcow2, sha256, stored
@@ -146,3 +147,17 @@ def test_where_images_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert Host().image_dir == Path("/home/me/.local/share/lbkit/images")
     monkeypatch.setattr("lbkit.base.host._has_many_ids", lambda: True)
     assert Host().image_dir == Path("/var/lib/lbkit/images")
+
+
+def test_what_machines_stand_on_is_kept_and_listed(
+    store: Store, image: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, _ = stored(store, "used"), stored(store, "other")
+    monkeypatch.setattr(
+        images_used, "images_used", lambda: {used.identity: ["web.lb-1.1"], "gone@123456": ["x.y.1"]}
+    )
+    assert f"{used.identity}  " in image("list").out
+    assert "used by web.lb-1.1" in image("list").out
+    assert image("remove", "used").code == 64
+    assert image("prune", "--yes").code == 0
+    assert store.images() == [used]

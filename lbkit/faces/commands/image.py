@@ -91,8 +91,8 @@ def add(commands: Commands) -> None:
         "prune",
         run_prune,
         about="remove images that are not used, and what killed builds left",
-        more="Name with --keep what topologies name: machines that stand run on, but no topology can be planned "
-        "whose image is not there.",
+        more="Images that machines of this host's libvirt stand on are kept. Name with --keep what else topologies "
+        "name, and what machines of other hosts stand on: no topology can be planned whose image is not there.",
     )
     prune.add_argument(
         "--keep", metavar="IMAGE", action="append", default=[], help=f"{_REFERENCE}; may be given again"
@@ -137,12 +137,13 @@ def run_add(options: argparse.Namespace, out: Out) -> int:
 def run_list(_options: argparse.Namespace, out: Out) -> int:
     store = _store()
     images, broken = store.images(), store.broken()
+    used = _used()[0]
     if out.json:
         out.document(
             {
                 "schema": "lbkit.images/1",
                 "folder": str(store.folder),
-                "images": [_data(image) for image in images],
+                "images": [{**_data(image), "used_by": used.get(image.identity, [])} for image in images],
                 "broken": [error.as_data() for error in broken],
             }
         )
@@ -151,6 +152,7 @@ def run_list(_options: argparse.Namespace, out: Out) -> int:
         size = sum(part.size for part in image.parts)
         out.line(
             f"{image.identity}  {_mib(size)} of {_mib(image.virtual_size)}, guest {image.guest}, made {image.made}"
+            + (f", used by {', '.join(used[image.identity])}" if image.identity in used else "")
         )
     if not images:
         out.line(f"no images in {store.folder}")
@@ -183,7 +185,7 @@ def run_verify(options: argparse.Namespace, out: Out) -> int:
 
 
 def run_remove(options: argparse.Namespace, out: Out) -> int:
-    image = _store().remove(options.reference)
+    image = _store().remove(options.reference, used=_used()[0])
     if out.json:
         out.document({"schema": "lbkit.image-removal/1", "removed": [image.identity]})
     else:
@@ -193,8 +195,13 @@ def run_remove(options: argparse.Namespace, out: Out) -> int:
 
 def run_prune(options: argparse.Namespace, out: Out) -> int:
     store = _store()
-    _agree([image.identity for image in store.unused(options.keep)], options, out)
-    gone = store.prune(options.keep)
+    used, trouble = _used()
+    kept = [*options.keep, *used]
+    unused = [image.identity for image in store.unused(kept)]
+    if trouble and unused and not out.json:
+        out.warning(trouble)
+    _agree(unused, options, out)
+    gone = store.prune(kept)
     if out.json:
         out.document({"schema": "lbkit.image-removal/1", "removed": gone})
     for name in gone if not out.json else ():
@@ -224,6 +231,21 @@ def _agree(unused: list[str], options: argparse.Namespace, out: Out) -> None:
         answer = ""
     if answer.strip().lower() not in {"y", "yes"}:
         raise NotAgreed(wanted, found="the answer was no", remedy="nothing was touched")
+
+
+def _used() -> tuple[dict[str, list[str]], str]:
+    """By image the domains on it; and why that is not known, or "". Without libvirt's binding there are none."""
+    from importlib.util import find_spec  # noqa: PLC0415 - not for --help
+
+    if find_spec("libvirt") is None:
+        return {}, ""
+    from lbkit.hypervisor.failures import LibvirtFailed  # noqa: PLC0415 - brings libvirt
+    from lbkit.machine.libvirt.images_used import images_used  # noqa: PLC0415
+
+    try:
+        return images_used(), ""
+    except LibvirtFailed as error:
+        return {}, f"which images machines stand on is not known: {error.found}"
 
 
 def _store() -> Store:

@@ -17,6 +17,7 @@ from lbkit.base.host import Host
 from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.daemon import Daemon
 from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.machine.libvirt.images_used import images_used
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml, parse_metadata
 from lbkit.machine.libvirt.observe import see, seen_domains
 from lbkit.machine.libvirt.plugging import attach, detach, set_links
@@ -257,3 +258,12 @@ def in_folder(folder: Path) -> DomainSpec:
         ),
         serial_log=str(folder / "console.log"),
     )
+
+
+@pytest.mark.sandbox
+def test_images_that_domains_stand_on_are_known(hypervisor: ResolvedHost) -> None:
+    with connect(hypervisor).doing("a domain was to be defined") as raw:
+        raw.defineXML(domain_xml(a_domain()))
+        foreign = replace(a_domain("web", "lb-2"), metadata=None, uuid=None)
+        raw.defineXML(domain_xml(foreign))
+    assert images_used(hypervisor) == {"debian-12-lb@0123": ["web.lb-1.1"]}

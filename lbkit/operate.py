@@ -179,10 +179,9 @@ def agreed(topology: str, host: Host | None = None) -> Agreed | None:
 
 
 def events(scope: Scope, host: Host | None = None) -> dict[str, AbstractContextManager[Events]]:
-    """What tells at once of changes, by room, where a room can; each is to be entered."""
+    """What tells at once of changes, by name, where a room can; each is to be entered."""
     host = host or Host()
-    found = {room.name: room.events(scope, host) for room in rooms()}
-    return {name: source for name, source in found.items() if source is not None}
+    return {name: source for room in rooms() for name, source in room.events(scope, host).items()}
 
 
 def status(scope: Scope, host: Host | None = None) -> list[Status]:

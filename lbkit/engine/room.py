@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
@@ -167,12 +167,12 @@ class Room(ABC, Generic[S]):
         """What clients may expect to work at any time: `apply(prove=True)` asks it of what stands. Pure."""
         return ()
 
-    def events(self, scope: Scope, host: Host) -> AbstractContextManager[Events] | None:
-        """What tells at once that something of this topology may have changed; None: only to look tells.
+    def events(self, scope: Scope, host: Host) -> Mapping[str, AbstractContextManager[Events]]:
+        """What tells at once that something of this topology may have changed, by a name for people; none: only to look tells.
 
-        Entering it listens, and raises Failure where that cannot be now. Called often, entered seldom.
+        Entering one listens, and raises Failure where that cannot be now. Called often, entered seldom.
         """
-        return None
+        return {}
 
     def doctor(self, host: Host) -> Iterable[Check]:
         return ()

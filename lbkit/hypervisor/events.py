@@ -1,26 +1,24 @@
 """What happens to domains, as libvirt tells it: plain data, for whoever waits for it.
 
 Events are a hint to look, not a record: what happens while a connection is lost is told by nobody. So `DISCONNECTED` is
-one as well, and `CONNECTED` says that from now on all is told again.
+one as well.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from lbkit.hypervisor.connection import Connection
-from lbkit.hypervisor.failures import Unreachable, binding, said
+from lbkit.hypervisor.failures import binding, said
 from lbkit.hypervisor.resolved import ResolvedHost
 
 if TYPE_CHECKING:
     import libvirt
 
-CONNECTED = "connected"
 DISCONNECTED = "disconnected"
 
 
@@ -28,7 +26,7 @@ DISCONNECTED = "disconnected"
 class DomainEvent:
     """`event` and `detail` are libvirt's words in lower case: "stopped" and "crashed", "started" and "booted".
 
-    Of a host as such ("connected", "disconnected") `domain` is "".
+    Of a host as such ("disconnected") `domain` is "".
     """
 
     host: str
@@ -38,75 +36,40 @@ class DomainEvent:
     detail: str = ""
 
 
-class Events:
-    """Domain events of several hosts in one queue. `renew` from time to time connects again what was lost.
+@contextmanager
+def listening(host: ResolvedHost, tell: Callable[[DomainEvent], None]) -> Iterator[None]:
+    """`tell` each event of a host's domains, in libvirt's thread: it must not wait. Raises Unreachable.
 
-    It has connections of its own: closing them takes nothing from others.
+    Told of `DISCONNECTED` it hears nothing more. It has a connection of its own: closing it takes nothing from others.
     """
+    module = binding()
+    words = _Words()
 
-    def __init__(self, hosts: Iterable[ResolvedHost]) -> None:
-        self.queue: queue.SimpleQueue[DomainEvent] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._connections = {host: Connection(host) for host in hosts}
-        self._live: set[ResolvedHost] = set()
+    def happened(
+        _raw: libvirt.virConnect, domain: libvirt.virDomain, event: int, detail: int, _opaque: Any
+    ) -> None:
+        event_word, detail_word = words.of(event, detail)
+        tell(DomainEvent(host.name, host.uri, domain.name(), event_word, detail_word))
 
-    def renew(self) -> dict[str, Unreachable]:
-        """Listen wherever nobody does. The hosts that cannot be reached, by name, with why."""
-        failures: dict[str, Unreachable] = {}
-        for host, connection in self._connections.items():
-            with self._lock:
-                if host in self._live:
-                    continue
-            try:
-                self._listen(host, connection)
-            except Unreachable as error:
-                failures[host.name] = error
-        return failures
+    def closed(_raw: libvirt.virConnect, reason: int, _opaque: Any) -> None:
+        tell(DomainEvent(host.name, host.uri, "", DISCONNECTED, words.closed(reason)))
 
-    def wait(self, timeout: float) -> list[DomainEvent]:
-        """All that happened since the last time; waits at most `timeout` seconds for a first one."""
-        happened = []
-        with contextlib.suppress(queue.Empty):
-            happened.append(self.queue.get(timeout=timeout))
-            while True:
-                happened.append(self.queue.get_nowait())
-        return happened
-
-    def close(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
-        with self._lock:
-            self._live.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _listen(self, host: ResolvedHost, connection: Connection) -> None:
-        module = binding()
-        words = _Words()
-
-        def happened(
-            _raw: libvirt.virConnect, domain: libvirt.virDomain, event: int, detail: int, _opaque: Any
-        ) -> None:
-            event_word, detail_word = words.of(event, detail)
-            self.queue.put(DomainEvent(host.name, host.uri, domain.name(), event_word, detail_word))
-
-        def closed(_raw: libvirt.virConnect, reason: int, _opaque: Any) -> None:
-            with self._lock:
-                self._live.discard(host)
-            self.queue.put(DomainEvent(host.name, host.uri, "", DISCONNECTED, words.closed(reason)))
-
+    connection = Connection(host)
+    try:
         raw = connection.raw
         with said("libvirt was to tell of its domains", connection.where):
             with contextlib.suppress(module.libvirtError):  # the test driver never closes
                 raw.registerCloseCallback(closed, None)
-            raw.domainEventRegisterAny(None, module.VIR_DOMAIN_EVENT_ID_LIFECYCLE, happened, None)
-        with self._lock:
-            self._live.add(host)
-        self.queue.put(DomainEvent(host.name, host.uri, "", CONNECTED))
+            number = raw.domainEventRegisterAny(None, module.VIR_DOMAIN_EVENT_ID_LIFECYCLE, happened, None)
+        try:
+            yield
+        finally:  # each keeps the connection open, though it is closed
+            with contextlib.suppress(module.libvirtError):
+                raw.domainEventDeregisterAny(number)
+            with contextlib.suppress(module.libvirtError):
+                raw.unregisterCloseCallback()
+    finally:
+        connection.close()
 
 
 class _Words:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from lbkit.base.host import Host
 from lbkit.engine.change import Change, Verdict
+from lbkit.engine.events import Events
 from lbkit.engine.resource import Actual, Desired, State
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
@@ -49,6 +51,10 @@ class Driver(Protocol):
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         """As `Room.notes`."""
+        ...
+
+    def events(self, scope: Scope, host: Host) -> Mapping[str, AbstractContextManager[Events]]:
+        """As `Room.events`."""
         ...
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from lbkit.base.host import Host
 from lbkit.engine.change import Change, Verdict
+from lbkit.engine.events import Events
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
@@ -96,6 +98,9 @@ class MachineRoom(Room[Section]):
         for machine in scope.of("machine", Machines).by_name.values():
             yield machine.name
             yield from (f"{machine.name}/{service.name}" for service in machine.services)
+
+    def events(self, scope: Scope, host: Host) -> Mapping[str, AbstractContextManager[Events]]:
+        return {name: told for each in drivers(scope) for name, told in each.events(scope, host).items()}
 
     def doctor(self, host: Host) -> Iterable[Check]:
         for each in drivers():

@@ -63,7 +63,7 @@ class FileRoom(ModelRoom):
                 self.at(change)
             super().apply([change], scope, host, done)
 
-    def events(self, scope: Scope, host: Host) -> AbstractContextManager[Events] | None:
+    def events(self, scope: Scope, host: Host) -> dict[str, AbstractContextManager[Events]]:
         bell = self.bell
 
         @contextmanager
@@ -71,7 +71,7 @@ class FileRoom(ModelRoom):
             assert bell is not None
             yield bell
 
-        return listening() if bell else None
+        return {self.name: listening()} if bell else {}
 
 
 @dataclass

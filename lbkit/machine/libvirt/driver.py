@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +13,7 @@ from lbkit.base.errors import Bug, Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.applying import one_by_one
 from lbkit.engine.change import Action, Change, Impact, Verdict
+from lbkit.engine.events import Events
 from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
@@ -26,6 +28,7 @@ from lbkit.machine.libvirt import changing, fleet, handing, making, plan, removi
 from lbkit.machine.libvirt.absent import AbsentMachine
 from lbkit.machine.libvirt.concern import hosts_of
 from lbkit.machine.libvirt.fleet import Fleet, Generation, declared
+from lbkit.machine.libvirt.tidings import told_by
 from lbkit.machine.presence import PRESENCE, meanwhile, presence_key
 from lbkit.machine.resolved import Machines, ResolvedMachine, ResolvedVm
 from lbkit.machine.spare import SPARE
@@ -125,6 +128,9 @@ class LibvirtDriver:
                     slow.setdefault(found.why, []).append(machine.name)
         for why, members in slow.items():
             yield f"{', '.join(members)}: without KVM, emulated (tcg): {why}"
+
+    def events(self, scope: Scope, host: Host) -> Mapping[str, AbstractContextManager[Events]]:
+        return {f"libvirt of {at.name}": told_by(at, scope.name) for at in hosts_of(scope)}
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         one_by_one(changes, partial(_carry_out, scope=scope, host=host, done=done), done, workers=WORKERS)

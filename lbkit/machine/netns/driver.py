@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 from lbkit.base.host import Host
 from lbkit.base.mark import read_mark
 from lbkit.engine.change import Action, Change, Verdict
+from lbkit.engine.events import Events
 from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
@@ -88,6 +90,10 @@ class NetnsDriver:
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         return ()
+
+    def events(self, scope: Scope, host: Host) -> Mapping[str, AbstractContextManager[Events]]:
+        """The kernel could tell of namespaces and processes; nobody listens."""
+        return {}
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         declared = _declared(scope)

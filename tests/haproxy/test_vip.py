@@ -80,8 +80,8 @@ def have(like: Desired, **changes: Any) -> Actual:
     return Actual(like.key, dict(like.state) | changes, "web")
 
 
-def test_it_requires_its_haproxy() -> None:
-    assert want().requires == {Key("machine", "lb-1"), Key("haproxy", "lb-1/shop")}
+def test_it_requires_its_haproxy_and_that_its_machine_is_on_the_networks() -> None:
+    assert want().requires == {Key("machine", "lb-1"), Key("presence", "lb-1"), Key("haproxy", "lb-1/shop")}
 
 
 @pytest.mark.parametrize(

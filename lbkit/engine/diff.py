@@ -31,13 +31,16 @@ class ForeignObject(Failure):
     """Things with wanted names stand already, and lbkit did not make them. Nothing was touched."""
 
     def __init__(self, topology: str, foreign: Iterable[Actual]) -> None:
-        self.keys = tuple(sorted(have.key for have in foreign))
+        foreign = sorted(foreign, key=lambda have: have.key)
+        self.keys = tuple(have.key for have in foreign)
         names = ", ".join(str(key) for key in self.keys)
         self.owners = {have.key: have.owner for have in foreign}
         owners = sorted({owner for owner in self.owners.values() if owner} - {topology})
+        called = ", ".join(have.called for have in foreign if have.called)
         super().__init__(
             f"{names} {'was' if len(self.keys) == 1 else 'were'} to be made for topology {topology!r}",
-            found="already there, and "
+            found=(f"{called}: " if called else "")
+            + "already there, and "
             + (f"owned by {', '.join(owners)}" if owners else "not made by lbkit"),
             remedy="remove or rename it, or take it over with --adopt "
             + " --adopt ".join(shlex.quote(f"{key.kind}/{key.name}") for key in self.keys),

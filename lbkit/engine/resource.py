@@ -50,7 +50,8 @@ class Actual:
 
     `free` says whether a topology may put its own on this key without taking anything over. None: its owner
     alone. True for what several share (an rrset with values of others), False where part of it is the
-    topology's own and another part, which is another's, stands in the way.
+    topology's own and another part, which is another's, stands in the way. `called`: what people know it by, where
+    its key does not say that.
     """
 
     key: Key
@@ -60,3 +61,4 @@ class Actual:
     claims: frozenset[str] = field(default=frozenset())
     free: bool | None = None
     within: Key | None = None
+    called: str = ""

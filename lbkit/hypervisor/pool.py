@@ -58,14 +58,20 @@ def ensure(connection: Connection) -> libvirt.virStoragePool:
             except libvirt.libvirtError:  # somebody else has just made it: then it is there
                 pool = raw.storagePoolLookupByName(host.pool)
             pool.setAutostart(1)
-    with connection.doing(f"the pool {host.pool} was to be started") as raw:
-        if not pool.isActive():
-            try:
-                pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
-            except libvirt.libvirtError:
-                if not pool.isActive():
-                    raise
+    with connection.doing(f"the pool {host.pool} was to be started"):
+        start(pool)
     return pool
+
+
+def start(pool: libvirt.virStoragePool) -> None:
+    """With its folder, which may be gone. Raises libvirtError."""
+    libvirt = binding()
+    if not pool.isActive():
+        try:
+            pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
+        except libvirt.libvirtError:
+            if not pool.isActive():
+                raise
 
 
 def refreshed(pool: libvirt.virStoragePool) -> bool:
@@ -88,8 +94,7 @@ def retire(connection: Connection) -> bool:
         with connection.doing(f"the pool {host.pool} was to be removed"):
             if pool.UUIDString() != xml.pool_uuid(host.pool, host.path):
                 return False
-            if not pool.isActive():
-                pool.create()
+            start(pool)
             if not refreshed(pool) or pool.listVolumes():
                 return False
             pool.destroy()

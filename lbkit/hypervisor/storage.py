@@ -85,8 +85,7 @@ def delete(connection: Connection, name: str) -> None:
     if pool is None:
         return
     with connection.doing(f"the volume {name} was to be deleted"):
-        if not pool.isActive():
-            pool.create()
+        pools.start(pool)
         try:
             pool.storageVolLookupByName(name).delete()
         except libvirt.libvirtError as error:

@@ -95,7 +95,12 @@ class LibvirtDriver:
             yield from _actual(scope, member, generations, wanted.get(member, {}))
         for member, domain in found.foreign.items():
             if member in wanted and member not in found.generations:
-                yield Actual(Key("machine", member), {"driver": NAME, "domain": domain.name}, None)
+                yield Actual(
+                    Key("machine", member),
+                    {"driver": NAME, "domain": domain.name},
+                    None,
+                    called=f"domain {domain.name}",
+                )
 
     def summary(self, want: Desired) -> str:
         if want.key.kind == PRESENCE:
@@ -274,12 +279,13 @@ def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing
     generations = found.generations.get(machine.name, ())
     said = []
     for each in generations:
-        if not each.runs:
-            tell(f"remove {each.domain.name}, which is {each.domain.state}")
-            said.append(removing.remove(scope, host, each, keep_disk=vm.keep_disk))
-    running = [each for each in generations if each.runs]
-    removing.sweep(scope, at, machine.name, [each.number for each in running])
+        if not each.of_use:
+            what = "never took over" if each.runs else f"is {each.domain.state}"
+            tell(f"remove {each.domain.name}, which {what}")
+            said.append(removing.remove(scope, host, each, keep_disk=vm.keep_disk and not each.runs))
+    running = [each for each in generations if each.of_use]
     number = max(removing.highest(connection, scope, machine.name), *(each.number for each in generations), 0)
+    removing.sweep(scope, at, machine.name, [each.number for each in running])
     order = replace(
         _order(scope, host, machine, dict(change.after or {})), generation=number + 1, links_up=not running
     )
@@ -322,10 +328,9 @@ def _keep_spare(scope: Scope, host: Host, found: Fleet, change: Change, tell: ch
 
 def _remove_all(scope: Scope, host: Host, found: Fleet, member: str) -> str:
     generations = found.generations.get(member, ())
-    said = [removing.remove(scope, host, each) for each in reversed(generations)]
     for at in {each.host for each in generations}:
-        removing.sweep(scope, at, member, ())
-    return "; ".join(said)
+        removing.sweep(scope, at, member, [each.number for each in generations])
+    return "; ".join(removing.remove(scope, host, each, retiring=True) for each in reversed(generations))
 
 
 DRIVER = LibvirtDriver()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -44,6 +44,11 @@ class Generation:
     @property
     def runs(self) -> bool:
         return self.domain.state == RUNNING
+
+    @property
+    def of_use(self) -> bool:
+        """It runs and is on its networks. Another one beside it was to take over, and did not get that far."""
+        return self.runs and any(each.link_up for each in self.domain.interfaces)
 
     def line(self, host: Host) -> Line:
         """To its guest."""
@@ -123,16 +128,20 @@ def last(scope: Scope, host: Host) -> Fleet:
 
 def has_become(scope: Scope, host: Host, generation: Generation) -> None:
     """A new generation answers: from now on it is the machine, for all who ask."""
-    fleet = _without(last(scope, host), generation.domain.uuid)
     member = generation.domain.member
-    several = (*fleet.generations.get(member, ()), generation)
-    _note(scope, host, replace(fleet, generations={**fleet.generations, member: several}))
+
+    def noted(fleet: Fleet) -> Fleet:
+        others = _without(fleet, generation.domain.uuid)
+        several = (*others.generations.get(member, ()), generation)
+        return replace(others, generations={**others.generations, member: several})
+
+    _note(scope, host, noted)
 
 
 def has_gone(scope: Scope, host: Host, generation: Generation) -> None:
     """A machine's, or a spare."""
     generation.line(host).drop()
-    _note(scope, host, _without(last(scope, host), generation.domain.uuid))
+    _note(scope, host, lambda fleet: _without(fleet, generation.domain.uuid))
 
 
 def _without(fleet: Fleet, uuid: str) -> Fleet:
@@ -148,14 +157,16 @@ def _without(fleet: Fleet, uuid: str) -> Fleet:
     return replace(fleet, generations=left, spares=spares)
 
 
-def _note(scope: Scope, host: Host, fleet: Fleet) -> None:
+def _note(scope: Scope, host: Host, change: Callable[[Fleet], Fleet]) -> None:
+    """Several machines change at a time: each change is made of what the one before noted."""
+    last(scope, host)
     with _lock:
-        _last[scope.name, host.run_dir] = fleet
+        _last[scope.name, host.run_dir] = change(_last[scope.name, host.run_dir])
 
 
 def is_taken(scope: Scope, host: Host, spare: Spare) -> None:
     """A machine is made of it: nobody else may take it."""
-    _note(scope, host, _without(last(scope, host), spare.domain.uuid))
+    _note(scope, host, lambda fleet: _without(fleet, spare.domain.uuid))
 
 
 def declared(scope: Scope) -> dict[str, ResolvedMachine]:

@@ -1,7 +1,11 @@
-"""Make one generation of a machine: its volumes, its domain, its first answer. Killed anywhere, the next one makes another."""
+"""Make one generation of a machine: its domain, its volumes, its first answer. Killed anywhere, the next one makes another.
+
+The domain comes first, and goes last (removing.py): as long as there is anything of it, its mark says whose that is.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -24,7 +28,7 @@ from lbkit.machine.libvirt.metadata import Metadata
 from lbkit.machine.libvirt.names import channel_folder, disk_name, domain_name, seed_name, spare_name
 from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.reach import greet, line_to
-from lbkit.machine.libvirt.removing import pool_lock
+from lbkit.machine.libvirt.removing import pool_lock, remove
 from lbkit.machine.libvirt.seed import seed_iso
 from lbkit.machine.libvirt.settling import has_memory
 from lbkit.machine.libvirt.states import RUNNING, in_words
@@ -70,15 +74,11 @@ class Order:
 
 
 def make(order: Order, tell: Callable[[str], None]) -> Generation:
-    """Returns once its guest answers. `tell` gets a line before each step."""
+    """Returns once its guest answers. `tell` gets a line before each step. Of what cannot be started nothing is left."""
     connection = connect(order.at)
     tell(f"make a disk of {order.image.identity}, and a seed")
     identifier = str(uuid.uuid4())
     folder = channel_folder(order.host, order.at.name, order.name)
-    if order.at.local:
-        make_folder(folder)
-    with pool_lock(order.host, order.at):
-        files = _files(order, connection, identifier, folder if order.at.local else None)
     metadata = Metadata(
         order.scope.name,
         order.machine.name,
@@ -94,47 +94,10 @@ def make(order: Order, tell: Callable[[str], None]) -> Generation:
         order.machine,
         order.vm,
         order.accelerator,
-        files,
+        _files(order, folder if order.at.local else None),
         metadata,
         links_up=order.links_up,
     )
-    beside = "" if order.links_up else " beside the one before, its links down"
-    tell(f"start {order.name}{beside}")
-    with connection.doing(f"the domain {order.name} was to be started") as raw:
-        raw.defineXML(domain_xml(spec)).create()
-    tell("wait until its guest answers")
-    return _answered(order, connection, identifier, metadata)
-
-
-def _files(order: Order, connection: Connection, identifier: str, sockets: Path | None) -> Files:
-    image = order.image
-    disk = images.bring(connection, image.disk_path, image.disk.sha256, "qcow2", order.host)
-    kernel = initrd = None
-    if image.kernel is not None and image.kernel_path is not None:
-        kernel = images.bring(connection, image.kernel_path, image.kernel.sha256, "kernel", order.host)
-    if image.initrd is not None and image.initrd_path is not None:
-        initrd = images.bring(connection, image.initrd_path, image.initrd.sha256, "initrd", order.host)
-    identity = identity_of(order.scope.name, order.machine, order.generation, identifier)
-    seed = seed_iso(
-        json.dumps(identity.as_data()).encode(),
-        packed().content,
-        instance_id=identifier,
-        hostname=order.machine.name,
-        ssh_keys=order.vm.ssh_keys,
-        user_data=order.vm.user_data,
-    )
-    return Files(
-        disk=storage.overlay(connection, disk_name(order.name), disk, size=order.vm.disk).path,
-        seed=storage.put(connection, seed_name(order.name), seed).path,
-        kernel=kernel.path if kernel else None,
-        initrd=initrd.path if initrd else None,
-        command_line=image.command_line,
-        sockets=sockets,
-    )
-
-
-def _answered(order: Order, connection: Connection, identifier: str, metadata: Metadata) -> Generation:
-    host = order.host
     domain = SeenDomain(
         order.name,
         identifier,
@@ -146,19 +109,74 @@ def _answered(order: Order, connection: Connection, identifier: str, metadata: M
         wanted=metadata.wanted,
         volumes=metadata.volumes,
     )
+    with connection.doing(f"the domain {order.name} was to be defined") as raw:
+        raw.defineXML(domain_xml(spec))
+    try:
+        if order.at.local:
+            make_folder(folder)
+        with pool_lock(order.host, order.at):
+            _fill(order, connection, identifier)
+        beside = "" if order.links_up else " beside the one before, its links down"
+        tell(f"start {order.name}{beside}")
+        with connection.doing(f"the domain {order.name} was to be started") as raw:
+            raw.lookupByUUIDString(identifier).create()
+    except LbkitError:
+        with contextlib.suppress(LbkitError):  # what it leaves where libvirt is gone, the next apply removes
+            remove(order.scope, order.host, Generation(domain, order.at), retiring=True)
+        raise
+    tell("wait until its guest answers")
+    return _answered(order, connection, domain)
+
+
+def _files(order: Order, sockets: Path | None) -> Files:
+    """Where they will lie: a pool is a folder."""
+    image, pool = order.image, order.at.path
+    return Files(
+        disk=f"{pool}/{disk_name(order.name)}",
+        seed=f"{pool}/{seed_name(order.name)}",
+        kernel=f"{pool}/{images.name_of(image.kernel.sha256, 'kernel')}" if image.kernel else None,
+        initrd=f"{pool}/{images.name_of(image.initrd.sha256, 'initrd')}" if image.initrd else None,
+        command_line=image.command_line,
+        sockets=sockets,
+    )
+
+
+def _fill(order: Order, connection: Connection, identifier: str) -> None:
+    """Bring the image, where it is not there yet, and make the volumes."""
+    image = order.image
+    disk = images.bring(connection, image.disk_path, image.disk.sha256, "qcow2", order.host)
+    if image.kernel is not None and image.kernel_path is not None:
+        images.bring(connection, image.kernel_path, image.kernel.sha256, "kernel", order.host)
+    if image.initrd is not None and image.initrd_path is not None:
+        images.bring(connection, image.initrd_path, image.initrd.sha256, "initrd", order.host)
+    identity = identity_of(order.scope.name, order.machine, order.generation, identifier)
+    seed = seed_iso(
+        json.dumps(identity.as_data()).encode(),
+        packed().content,
+        instance_id=identifier,
+        hostname=order.machine.name,
+        ssh_keys=order.vm.ssh_keys,
+        user_data=order.vm.user_data,
+    )
+    storage.overlay(connection, disk_name(order.name), disk, size=order.vm.disk)
+    storage.put(connection, seed_name(order.name), seed)
+
+
+def _answered(order: Order, connection: Connection, domain: SeenDomain) -> Generation:
+    host = order.host
     line = line_to(host, order.at, domain, hello_within=_GREETED_WITHIN)
     deadline = host.clock.monotonic() + ANSWERS_WITHIN
     while True:
         try:
             hello, inside = greet(line)
         except LbkitError as error:
-            _look_at(order, connection, identifier)
+            _look_at(order, connection, domain.uuid)
             if host.clock.monotonic() >= deadline:
                 raise _silent(order, f"{error.found} after {ANSWERS_WITHIN:g} s") from error
             host.clock.sleep(0.1)  # a port whose QEMU has just begun to listen refuses at once
             continue
         if hello.identity:
-            has_memory(connection, order.name, identifier, order.wanted["memory"], host.clock)
+            has_memory(connection, order.name, domain.uuid, order.wanted["memory"], host.clock)
             return Generation(domain, order.at, hello, inside)
         if host.clock.monotonic() >= deadline:
             raise _silent(order, "its guest answers, and could not become who it is to be")

@@ -24,10 +24,13 @@ _VOLUME = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.([1-9][0-9]{0,8})\.", re.ASCII)
 _POOL_TIMEOUT = 600.0  # seconds for others who make or remove volumes in the same pool
 
 
-def remove(scope: Scope, host: Host, generation: Generation, *, keep_disk: bool = False) -> str:
+def remove(
+    scope: Scope, host: Host, generation: Generation, *, keep_disk: bool = False, retiring: bool = False
+) -> str:
     """End the domain, if it runs; delete its volumes; forget it. What was done, in words.
 
-    The domain goes last: as long as anything of it is left, its mark says whose that is.
+    The domain goes last: as long as anything of it is left, its mark says whose that is. `retiring`: nothing takes its
+    place, so what it leaves in the pool unused goes before it too.
     """
     libvirt = binding()
     connection, domain = connect(generation.host), generation.domain
@@ -45,6 +48,8 @@ def remove(scope: Scope, host: Host, generation: Generation, *, keep_disk: bool 
             kept = f", its disk {volume} kept"
         else:
             storage.delete(connection, volume)
+    if retiring:
+        retire(host, generation.host)
     with connection.doing(f"the domain {domain.name} was to be forgotten") as raw, _gone_is_gone():
         raw.lookupByUUIDString(domain.uuid).undefineFlags(
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -67,8 +72,11 @@ def sweep(scope: Scope, at: ResolvedHost, member: str, living: Collection[int]) 
 
 
 def highest(connection: Connection, scope: Scope, member: str) -> int:
-    """The highest generation that any volume of the machine names."""
-    matches = (_VOLUME.match(name) for name in storage.volumes(connection))
+    """The highest generation of the machine that any volume or domain names, whosever that is."""
+    domains = connection.read(
+        "domains were to be listed", lambda raw: [each.name() for each in raw.listAllDomains()]
+    )
+    matches = (_VOLUME.match(f"{name}.") for name in (*storage.volumes(connection), *domains))
     return max(
         (int(match[2]) for match in matches if match and match[1] == f"{scope.name}.{member}"), default=0
     )

@@ -31,7 +31,11 @@ set -e
 mount -t tmpfs none /run/lbkit
 ip link set lo up
 number=0
-for mac in $1; do ip link add "eth$number" address "$mac" type bridge; number=$((number + 1)); done
+for mac in $1; do
+  ip link add "eth$number" address "$mac" type veth peer name "peer$number"
+  ip link set "peer$number" up
+  number=$((number + 1))
+done
 shift
 exec "$@"
 """
@@ -47,9 +51,13 @@ def answer_instead(folder: Path) -> None:
 
 
 class Shadows:
-    """As long as the block runs. `folder` must lie below the sandbox's /run, and not below /run/lbkit."""
+    """As long as the block runs. `folder` must lie below the sandbox's /run, and not below /run/lbkit.
+
+    The guest of a domain in `mute` stays away.
+    """
 
     def __init__(self, daemon: Daemon, hypervisor: ResolvedHost, folder: Path) -> None:
+        self.mute: set[str] = set()
         self.folder = folder
         self._daemon = daemon
         self._pool = Path(hypervisor.path)
@@ -76,7 +84,7 @@ class Shadows:
             for pid in set(self._guests) - set(running.values()):
                 _end(self._guests.pop(pid))
             for domain, pid in running.items():
-                if pid not in self._guests:
+                if pid not in self._guests and domain not in self.mute:
                     self._guests[pid] = self._started(domain)
 
     def _started(self, domain: str) -> subprocess.Popen[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class World:
     host: Host
     hypervisor: ResolvedHost
     daemon: Daemon
+    mute: set[str] = field(default_factory=set)  # domains whose guests never say anything
 
     def declare(self, **vm: Any) -> Scope:
         """The topology, with more said of its machine."""
@@ -72,6 +73,9 @@ class World:
 
     def plan(self) -> list[str]:
         return [str(change) for change in operate.plan(self.scope, self.host).changes]
+
+    def pids(self) -> dict[str, int]:
+        return emulators(self.daemon)
 
     def domain(self, generation: int = 1) -> str:
         return f"{self.topology}.vm.{generation}"
@@ -153,7 +157,8 @@ def world(lone: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(reach, "_port", reach._port)  # what is set there goes with the test
     folder = lone.host.run_dir / "shadows"
     answer_instead(folder)
-    with Shadows(lone.daemon, lone.hypervisor, folder):
+    with Shadows(lone.daemon, lone.hypervisor, folder) as shadows:
+        shadows.mute = lone.mute
         yield lone
         if lone.daemon.pid is not None:
             lone.destroy()

@@ -24,6 +24,8 @@ from lbkit.faces.demo.clients import Client, outage, resolve
 from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.daemon import Daemon
 from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.machine.guest.session import GuestGone
+from lbkit.machine.handle import machine
 from tests import images
 from tests.example import copied
 from tests.libvirtd import daemon, hypervisor, section
@@ -116,6 +118,13 @@ def test_it_serves_outlives_its_machines_and_goes_without_a_trace(
     assert domains(hypervisor) == {f"{scope.name}.lb-{number}.1": True for number in (1, 2)}
     assert row(scope, host, "machine", "lb-1").facts["domain"] == f"{scope.name}.lb-1.1"
     assert not [each for each in lbkit.explain(scope, "shop/web/web-1", host) if each.good is False]
+
+    # the guest's program dies: systemd starts it again, services live on, and there is nothing to do
+    programs = machine(scope, host, "lb-1").running()
+    with pytest.raises(GuestGone):
+        machine(scope, host, "lb-1").execute(("sh", "-c", "kill -9 $PPID"))
+    assert not lbkit.plan(scope, host)
+    assert machine(scope, host, "lb-1").running() == programs
 
     # the active one's QEMU is killed
     active = holder(scope, host)

@@ -149,13 +149,13 @@ def keep(
 def remove(scope: Scope, host: Host, fleet: Fleet, key: Key, name: str) -> str:
     """The one of that domain's name."""
     group = key.name.partition("/")[0]
+    for at in {spare.host for spare in fleet.spares.get(group, ())}:
+        _sweep(scope, connect(at), group, fleet)
     said = [
-        removing.remove(scope, host, Generation(spare.domain, spare.host))
+        removing.remove(scope, host, Generation(spare.domain, spare.host), retiring=True)
         for spare in fleet.spares.get(group, ())
         if spare.domain.name == name
     ]
-    for at in {spare.host for spare in fleet.spares.get(group, ())}:
-        _sweep(scope, connect(at), group, fleet)
     return "; ".join(said)
 
 

@@ -19,7 +19,7 @@ from lbkit.image.image import Image
 from lbkit.image.store import Store
 from tests import images
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("guests")]
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("vm")]
 
 # Its first run fails, after it wrote down who it is anew; its second tells what it finds on the console.
 GUEST = """

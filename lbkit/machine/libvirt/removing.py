@@ -50,25 +50,31 @@ def remove(
             storage.delete(connection, volume)
     if retiring:
         retire(host, generation.host)
+    has_gone(scope, host, generation)
+    _forget_folder(host, generation.host, domain.name)
     with connection.doing(f"the domain {domain.name} was to be forgotten") as raw, _gone_is_gone():
         raw.lookupByUUIDString(domain.uuid).undefineFlags(
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         )
-    has_gone(scope, host, generation)
-    shutil.rmtree(channel_folder(host, generation.host.name, domain.name), ignore_errors=True)
     return f"{domain.name} removed{kept}"
 
 
-def sweep(scope: Scope, at: ResolvedHost, member: str, living: Collection[int]) -> None:
-    """Delete volumes of generations that no domain has: a killed apply's. What is to be kept stays."""
+def sweep(scope: Scope, host: Host, at: ResolvedHost, member: str, living: Collection[int]) -> None:
+    """Delete volumes of generations that no domain has: somebody undefined it. What is to be kept stays."""
     connection = connect(at)
     names = storage.volumes(connection)
     for name in names:
         match = _VOLUME.match(name)
         if match is None or match[1] != f"{scope.name}.{member}" or int(match[2]) in living:
             continue
+        _forget_folder(host, at, f"{match[1]}.{match[2]}")
         if not name.endswith(KEPT) and name + KEPT not in names:
             storage.delete(connection, name)
+
+
+def _forget_folder(host: Host, at: ResolvedHost, domain: str) -> None:
+    """That of the domain's sockets and its console, which are of no use once it has ended."""
+    shutil.rmtree(channel_folder(host, at.name, domain), ignore_errors=True)
 
 
 def highest(connection: Connection, scope: Scope, member: str) -> int:

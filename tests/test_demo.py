@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,17 @@ PROMISES = [
 ]
 
 
+OF_VIRTUAL_MACHINES = [
+    *PROMISES[:3],
+    "the virtual address moves, and clients are served again",
+    "the plan says which machine died, and touches no other",
+    "a new generation takes the dead one's place",
+    "that costs no request",
+    "a second apply changes nothing and starts no process",
+    "no domain, volume, pool, TAP, bridge, namespace, process, table, mount or file is left",
+]
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Not below /run, which another sandbox covers."""
@@ -36,7 +47,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def demo(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def demo(*words: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
     lbkit = [sys.executable, "-m", "lbkit"]
     return subprocess.run(
         [*lbkit, "sandbox", "--", *lbkit, "demo", *words],
@@ -44,7 +55,7 @@ def demo(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
 
@@ -63,6 +74,19 @@ def test_every_promise_is_kept(folder: Path) -> None:
     assert "shop.example.test is 10.80.0.10" in done.stdout
     assert ET.parse(folder / "new" / "web.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert sorted(os.listdir(CHECKOUT / "examples")) == before
+
+
+@pytest.mark.xdist_group("vm")
+def test_every_promise_of_virtual_machines_is_kept(
+    folder: Path, record_property: Callable[[str, object], None]
+) -> None:
+    done = demo("--vm", "--svg", str(folder / "web-vm.svg"), timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kept(done.stdout) == OF_VIRTUAL_MACHINES
+    found = re.search(r"clients saw errors for (\d+ ms)", done.stdout)
+    assert found
+    record_property("clients saw errors for", found[1])
+    assert ET.parse(folder / "web-vm.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_keep_opens_a_shell_inside_and_takes_down_after_it(folder: Path) -> None:

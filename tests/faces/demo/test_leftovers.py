@@ -7,6 +7,12 @@ import pytest
 
 from lbkit.faces.demo import leftovers
 from lbkit.faces.demo.leftovers import things
+from lbkit.hypervisor import storage
+from lbkit.hypervisor.connection import connect
+from lbkit.hypervisor.resolved import ResolvedHost
+from tests.libvirtd import daemon, hypervisor
+
+__all__ = ["daemon", "hypervisor"]
 
 pytestmark = pytest.mark.sandbox
 
@@ -31,6 +37,18 @@ def test_what_is_left_is_found(
         assert found.format(run=tmp_path) in things() - before
     finally:
         subprocess.run(["umount", "-q", str(tmp_path)], check=False)
+
+
+def test_what_virtual_machines_leave_is_found(hypervisor: ResolvedHost, netns: None) -> None:
+    before = things(hypervisor)
+    connection = connect(hypervisor)
+    storage.put(connection, "left.iso", b"x")
+    with connection.doing("a domain is left") as raw:
+        raw.defineXML(
+            "<domain type='qemu'><name>left</name><memory>32768</memory><os><type>hvm</type></os></domain>"
+        )
+    left = things(hypervisor) - before
+    assert {"domain left", "pool lbkit", "volume left.iso", f"file {hypervisor.path}/left.iso"} <= left
 
 
 def test_a_process_is_found() -> None:

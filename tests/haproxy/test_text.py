@@ -125,6 +125,11 @@ def test_the_text_is_the_same_every_time() -> None:
     assert text_of(document(), None) == text_of(document(), None)
 
 
+def test_haproxys_own_http_client_trusts_nobody_less_where_raw_lines_may_use_it() -> None:
+    assert "httpclient.ssl.verify none" in text_of(document(), None)
+    assert "httpclient" not in text_of(with_(f"{SHOP}.raw", ["tune.idletimer 0"]), None)
+
+
 def test_the_text_carries_a_digest_of_what_only_a_reload_changes() -> None:
     text = text_of(document(), None)
     other = text_of(with_(f"{SHOP}.backends.web.retries", 1), None)

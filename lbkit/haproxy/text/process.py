@@ -15,6 +15,17 @@ FILES_WITHOUT_MAXCONN = 100_000
 million: it would set memory aside for as many."""
 
 
+_NO_CLIENT = (
+    (Raw(".if feature(OPENSSL)"),),
+    (Raw(".if version_atleast(2.6)"),),
+    ("httpclient.ssl.verify", "none"),
+    (Raw(".endif"),),
+    (Raw(".endif"),),
+)
+"""HAProxy's own HTTP client, for Lua and the like, reads all CA certificates of the host at each check, start and reload:
+that is 20 of 28 ms. Only a raw line can bring what uses it, and then it is left as it is."""
+
+
 def process(section: Global, peers: Peers | None = None) -> Iterator[Words]:
     yield "description", section.mark, "sha256:"
     if section.user is not None:
@@ -35,6 +46,8 @@ def process(section: Global, peers: Peers | None = None) -> Iterator[Words]:
     if peers is not None:
         yield "localpeer", peers.local
     yield from _tuning(section.tuning)
+    if not section.raw:
+        yield from _NO_CLIENT
     yield from ((Raw(line),) for line in section.raw)
 
 

@@ -55,6 +55,7 @@ class Channels:
         self._first: deque[bytes] = deque()  # frames that are of no queue
         self._turns: deque[int] = deque()  # channels with something in their queue, or an END to send
         self._waiting: set[int] = set()  # the same, for a look
+        self._pong_waits = False
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -135,6 +136,7 @@ class Channels:
         if self._first:
             frames = b"".join(self._first)
             self._first.clear()
+            self._pong_waits = False
             return frames
         while self._turns:
             channel = self._turns.popleft()
@@ -151,7 +153,9 @@ class Channels:
         """What a frame (HELLO excepted) means. Raises Broken where it means nothing."""
         kind, channel, content = frame
         if kind is Kind.PING:
-            self._tell(Kind.PONG)
+            if not self._pong_waits:  # who asks more often than it reads gets one answer
+                self._pong_waits = True
+                self._tell(Kind.PONG)
             return None
         if kind is Kind.PONG:
             return None

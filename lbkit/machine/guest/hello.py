@@ -44,5 +44,5 @@ def read_hello(content: bytes) -> Hello:
             member=str(data.get("member", "")),
             generation=int(data.get("generation", 0)),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise Broken("a hello that is none") from error

@@ -199,8 +199,9 @@ class Session:
             now = time.monotonic()
             heard, busy = self._wire.heard, self._busy
             wait = self._patience(now)
-            happened = self._pump.turn(wait)
-            if heard != self._wire.heard or (happened and not busy):
+            self._pump.turn(wait)
+            # what comes unasked keeps no session: a port is not the guest's to hold
+            if busy != self._busy or (busy and heard != self._wire.heard):
                 self._quiet_since, self._pinged = time.monotonic(), False
         self._pump.close()
         self._release()
@@ -244,6 +245,7 @@ class Session:
         found = read_hello(data)
         if found.session == self._number and not self._greeted:
             self._greeted = self._wire.begun = True
+            self._quiet_since = time.monotonic()
             self._hello.put(found)
         elif self._greeted:  # else: what was meant for who had the port before
             raise Broken("the guest's program was started anew")

@@ -433,6 +433,41 @@ def test_a_guest_that_shows_life_is_waited_for(scripted: Scripted, monkeypatch: 
     session.close()
 
 
+def test_a_guest_that_talks_without_being_asked_does_not_hold_its_port(scripted: Scripted) -> None:
+    """It may ask for signs of life as often as it likes, and read none: that takes no memory here."""
+    thread = threading.Thread(target=scripted.greet)
+    thread.start()
+    released = threading.Event()
+    session = Session(scripted.near, idle=1.0, release=released.set)
+    thread.join()
+    channels = session._wire.channels
+    longest = 0
+    with contextlib.suppress(OSError):  # it was closed
+        while not released.is_set():
+            scripted.far.sendall(encode(Frame(Kind.PING)) * 1000)
+            longest = max(longest, len(channels._first))
+    assert session.wait_until_gone(20)
+    assert longest <= 1
+
+
+@pytest.mark.parametrize("number", ["Infinity", "1e999", "-1e999", "NaN", "[]", "{}", '"x"'])
+def test_a_hello_of_no_number_is_none(scripted: Scripted, number: str) -> None:
+    released = threading.Event()
+
+    def greet() -> None:
+        asked = scripted.read(Kind.HELLO)
+        session = asked.content.decode().split('"')[3]
+        said = f'{{"session": "{session}", "protocol": {number}}}'
+        scripted.far.sendall(encode(Frame(Kind.HELLO, 0, said.encode())))
+
+    thread = threading.Thread(target=greet)
+    thread.start()
+    with pytest.raises(GuestGone, match="protocol"):
+        Session(scripted.near, release=released.set)
+    thread.join()
+    assert released.wait(20)
+
+
 def test_an_answer_without_meaning_is_a_failure_of_the_machine(scripted: Scripted) -> None:
     thread = threading.Thread(target=scripted.greet)
     thread.start()

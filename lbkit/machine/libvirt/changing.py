@@ -15,8 +15,9 @@ from lbkit.hypervisor.failures import binding
 from lbkit.machine.guest.pack import packed
 from lbkit.machine.libvirt import plan, plugging, settling
 from lbkit.machine.libvirt.design import interfaces_of
-from lbkit.machine.libvirt.fleet import Generation
+from lbkit.machine.libvirt.fleet import Generation, last
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
+from lbkit.machine.libvirt.names import domain_name
 from lbkit.machine.libvirt.plan import Attach, Detach, Live, Renew, SetMemory, Tell
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.resolved import ResolvedMachine
@@ -42,6 +43,9 @@ def change(
     domain = generation.domain
     flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
     steps = plan.live(wanted.after, wanted.before)
+    # one that has not taken over yet has its links down, if it has any: an older one has its addresses
+    beside = any(each.runs for each in last(scope, host).older(machine.name))
+    up = not beside and all(each.link_up for each in domain.interfaces)
     with connect(generation.host).doing(f"{domain.name} was to be changed") as raw:
         found = raw.lookupByUUIDString(domain.uuid)
         for step in steps:
@@ -53,9 +57,17 @@ def change(
                 content = json.dumps(identity.as_data()).encode()
                 generation.line(host).call("identity", {}, content, timeout=60.0)
             else:
-                _on_domain(step, found, generation, machine, host)
+                _on_domain(step, found, generation, machine, host, links_up=up)
         tell("note it on the domain")
-        metadata = Metadata(scope.name, machine.name, domain.generation, dict(wanted.after), domain.volumes)
+        usual = domain_name(scope.name, machine.name, domain.generation)
+        metadata = Metadata(
+            scope.name,
+            machine.name,
+            domain.generation,
+            dict(wanted.after),
+            domain.volumes,
+            name="" if domain.name == usual else domain.name,  # it was made of a spare
+        )
         found.setMetadata(
             libvirt.VIR_DOMAIN_METADATA_ELEMENT, metadata_xml(metadata), PREFIX, NAMESPACE, flags
         )
@@ -63,7 +75,13 @@ def change(
 
 
 def _on_domain(
-    step: Live, found: libvirt.virDomain, generation: Generation, machine: ResolvedMachine, host: Host
+    step: Live,
+    found: libvirt.virDomain,
+    generation: Generation,
+    machine: ResolvedMachine,
+    host: Host,
+    *,
+    links_up: bool,
 ) -> None:
     """Returns when it is seen on the domain, which for some of it waits for the guest."""
     connection, name, uuid = connect(generation.host), generation.domain.name, generation.domain.uuid
@@ -73,9 +91,7 @@ def _on_domain(
             settling.let_go(connection, name, uuid, step.mac, host.clock)
         case Attach():
             networks = (each.network for each in machine.interfaces)
-            # one that has not taken over yet has its links down, and an older one has its addresses
-            up = all(each.link_up for each in generation.domain.interfaces)
-            new = dict(zip(networks, interfaces_of(name, machine, links_up=up), strict=True))
+            new = dict(zip(networks, interfaces_of(name, machine, links_up=links_up), strict=True))
             plugging.attach(found, new[step.network])
         case SetMemory():
             flags = binding().VIR_DOMAIN_AFFECT_LIVE | binding().VIR_DOMAIN_AFFECT_CONFIG

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from lbkit.base.errors import LbkitError
+from lbkit.base.files import make_folder
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
@@ -28,7 +29,8 @@ from lbkit.machine.libvirt.design import interfaces_of
 from lbkit.machine.libvirt.fleet import Fleet, Generation, Spare, declared
 from lbkit.machine.libvirt.making import Order, make
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
-from lbkit.machine.libvirt.observe import SeenDomain
+from lbkit.machine.libvirt.names import channel_folder
+from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
 from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.settling import has_memory
 from lbkit.machine.libvirt.states import RUNNING
@@ -56,14 +58,15 @@ def desired(scope: Scope, image: Callable[[ResolvedMachine], str]) -> Iterable[D
                 Key(SPARE, f"{group}/{index + 1}"),
                 {"driver": "libvirt", **_made_with(whole), "saved": True},
                 spare_for=keys,
+                turn=f"spares.{group}",  # the next one's number is chosen when the one before stands
             )
 
 
 def actual(scope: Scope, fleet: Fleet, wanted: Iterable[Desired]) -> Iterable[Actual]:
-    """Each spare under the key that wants one on its host; what nobody wants under the numbers after."""
+    """Each spare under the key that wants one on its host, the newest first; what nobody wants under the numbers after."""
     hosts = {want.key.name: str(want.state["host"]) for want in wanted}
     for group, spares in fleet.spares.items():
-        free = list(spares)
+        free = list(reversed(spares))  # one that was made under a key stays under it, or under one before it
         taken: dict[str, Spare] = {}
         for name, host in hosts.items():
             found = next((spare for spare in free if spare.host.name == host), None)
@@ -123,21 +126,19 @@ def keep(
     want = order(0).wanted
     at = order(0).at
     group = key.name.partition("/")[0]
-    good = [
-        spare
-        for spare in fleet.spares.get(group, ())
-        if spare.host == at and spare.saved and not _fits(want, _state(spare))
-    ]
-    here = [have for have in actual(scope, fleet, [Desired(key, want)]) if have.key == key]
-    if here and any(spare.domain.name == here[0].state["domain"] for spare in good):
+    spares = fleet.spares.get(group, ())
+    good = [spare for spare in spares if spare.host == at and spare.saved and not _fits(want, _state(spare))]
+    declared_ones = list(desired(scope, lambda _machine: ""))
+    there = {have.key: str(have.state["domain"]) for have in actual(scope, fleet, declared_ones)}.get(key)
+    bad = [spare for spare in spares if spare.domain.name == there and spare not in good]
+    enough = sum(
+        each.key.name.partition("/")[0] == group and each.state["host"] == at.name for each in declared_ones
+    )
+    if not bad and len(good) >= enough:
         return "it was not used"
-    said = [
-        removing.remove(scope, host, Generation(spare.domain, spare.host))
-        for spare in fleet.spares.get(group, ())
-        if here and spare.domain.name == here[0].state["domain"]
-    ]
+    said = [removing.remove(scope, host, Generation(spare.domain, spare.host)) for spare in bad]
     connection = connect(at)
-    _sweep(scope, connection, group, fleet)
+    _sweep(scope, connection, group)
     made = make(order(_next(scope, connection, group, fleet)), tell)
     tell(f"save {made.domain.name} with its memory")
     made.line(host).drop()
@@ -150,7 +151,7 @@ def remove(scope: Scope, host: Host, fleet: Fleet, key: Key, name: str) -> str:
     """The one of that domain's name."""
     group = key.name.partition("/")[0]
     for at in {spare.host for spare in fleet.spares.get(group, ())}:
-        _sweep(scope, connect(at), group, fleet)
+        _sweep(scope, connect(at), group)
     said = [
         removing.remove(scope, host, Generation(spare.domain, spare.host), retiring=True)
         for spare in fleet.spares.get(group, ())
@@ -188,6 +189,10 @@ def use(spare: Spare, order: Order, tell: Callable[[str], None]) -> Generation:
     )
     flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
     tell(f"resume {name}, which was saved")
+    if spare.host.local:
+        make_folder(
+            channel_folder(host, spare.host.name, name)
+        )  # it outlives a boot of its host, the run folder does not
     with connection.doing(f"{name} was to be resumed") as raw:
         found = raw.lookupByUUIDString(uuid)
         found.create()
@@ -261,12 +266,13 @@ def _next(scope: Scope, connection: Connection, group: str, fleet: Fleet) -> int
     return max((int(number[0]) for number in numbers if number), default=0) + 1
 
 
-def _sweep(scope: Scope, connection: Connection, group: str, fleet: Fleet) -> None:
-    """Delete volumes of spares that no domain lists: a killed apply's, from before its domain was defined."""
-    living = [each.domain for several in fleet.spares.values() for each in several]
-    living += [each.domain for several in fleet.generations.values() for each in several]
-    listed = {name for domain in living for name in domain.volumes}
+def _sweep(scope: Scope, connection: Connection, group: str) -> None:
+    """Delete volumes of spares that no domain lists: a killed apply's.
+
+    Domains are listed after volumes, and made before theirs: what another change makes meanwhile stays.
+    """
     names = storage.volumes(connection)
+    listed = {name for domain in seen_domains(connection, scope.name) for name in domain.volumes}
     for name in names:
         match = _VOLUME.match(name)
         if match is None or match[1] != f"{scope.name}.{group}.spare" or name in listed:

@@ -1,0 +1,83 @@
+"""Spares and the machines that are made of them. Real domains and saved memory; guests are shadows (shadows.py)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbkit.machine.guest.port import Line
+from lbkit.machine.resolved import Machines
+from tests.machine.libvirt import shadows
+from tests.machine.libvirt.small import World, daemon, hypervisor, lone, world
+
+__all__ = ["daemon", "hypervisor", "lone", "world"]
+
+pytestmark = pytest.mark.sandbox
+
+
+def saved(world: World) -> list[str]:
+    return sorted(name for name, state in world.domains.items() if state == "shut off")
+
+
+def volumes_of(world: World, domain: str) -> list[str]:
+    pool = Path(world.hypervisor.path)
+    return sorted(each.name.removeprefix(domain) for each in pool.iterdir() if each.name.startswith(domain))
+
+
+def test_several_are_made_at_once_and_each_keeps_its_volumes(world: World) -> None:
+    world.declare(warm_pool=3)
+    world.apply()
+    assert world.plan() == []
+    names = saved(world)
+    assert names == [f"{world.topology}.vm.spare-{number}" for number in (1, 2, 3)]
+    for name in names:
+        assert volumes_of(world, name) == [".disk.qcow2", ".seed.iso"]
+
+
+@pytest.fixture
+def used(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The one spare, which a machine was made of: its name."""
+    machines = world.scope.of("machine", Machines).by_name
+    [interface] = machines["vm"].interfaces
+    # nothing can be plugged into a shadow: that of a spare has from its start what it will be given
+    start = shadows._START.replace("in $1", f"in ${{1:-{interface.mac}}}")
+    monkeypatch.setattr(shadows, "_START", start)
+    asked = Line.call
+
+    def call(line: Line, method: str, params: dict[str, Any], *given: Any, **more: Any) -> Any:
+        # nor may it set the kernel's clock, which is the test's too
+        return asked(line, method, {} if method == "identity" else params, *given, **more)
+
+    monkeypatch.setattr(Line, "call", call)
+    world.declare(warm_pool=1)
+    world.apply()
+    world.virsh("destroy", world.domain())
+    world.apply()
+    name = f"{world.topology}.vm.spare-1"
+    assert world.plugged == [name]
+    return name
+
+
+def test_one_is_used_and_made_anew(world: World, used: str) -> None:
+    assert world.plan() == []
+    assert saved(world) == [used.replace("spare-1", "spare-2")]
+
+
+def test_a_machine_made_of_one_stays_known_when_it_is_changed(world: World, used: str) -> None:
+    world.declare(warm_pool=1, ssh_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1j0qK6 someone"])
+    world.apply()
+    assert world.plan() == []
+    assert world.plugged == [used]
+
+
+def test_one_is_of_use_after_a_boot_of_its_host(world: World, used: str) -> None:
+    """The folder of its sockets was in memory."""
+    world.virsh("destroy", used)
+    for folder in (world.host.folder(world.topology) / "vm").iterdir():
+        shutil.rmtree(folder)
+    world.apply()
+    assert world.plan() == []
+    assert world.plugged == [used.replace("spare-1", "spare-2")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -92,15 +92,14 @@ def look(scope: Scope, host: Host) -> Fleet:
     generations: dict[str, list[Generation]] = {}
     foreign: dict[str, SeenDomain] = {}
     spares: dict[str, list[Spare]] = {}
-    for at in hosts_of(scope):
-        for domain in seen_domains(connect(at), scope.name):
-            name = parted(domain.name)
-            if domain.topology == scope.name and domain.spare:
-                spares.setdefault(domain.member, []).append(Spare(domain, at, _is_saved(at, domain)))
-            elif domain.topology == scope.name:
-                generations.setdefault(domain.member, []).append(Generation(domain, at))
-            elif name is not None and name[0] == scope.name:
-                foreign.setdefault(name[1], domain)
+    for domain, at in _seen(scope):
+        name = parted(domain.name)
+        if domain.topology == scope.name and domain.spare:
+            spares.setdefault(domain.member, []).append(Spare(domain, at, _is_saved(at, domain)))
+        elif domain.topology == scope.name:
+            generations.setdefault(domain.member, []).append(Generation(domain, at))
+        elif name is not None and name[0] == scope.name:
+            foreign.setdefault(name[1], domain)
     ordered = {
         member: sorted(each, key=lambda generation: (generation.number, generation.runs))
         for member, each in generations.items()
@@ -117,6 +116,20 @@ def look(scope: Scope, host: Host) -> Fleet:
     with _lock:
         _last[scope.name, host.run_dir] = fleet
     return fleet
+
+
+def _seen(scope: Scope) -> Iterable[tuple[SeenDomain, ResolvedHost]]:
+    """Each domain once: two hosts may be one libvirt by two names. It stands on the one that it was made for."""
+    found: dict[str, tuple[SeenDomain, ResolvedHost]] = {}
+    for at in hosts_of(scope):
+        for domain in seen_domains(connect(at), scope.name):
+            if domain.uuid not in found or _rank(domain, at) > _rank(*found[domain.uuid]):
+                found[domain.uuid] = (domain, at)
+    return found.values()
+
+
+def _rank(domain: SeenDomain, at: ResolvedHost) -> tuple[bool, bool]:
+    return domain.state == RUNNING, domain.wanted.get("host") == at.name
 
 
 def last(scope: Scope, host: Host) -> Fleet:

@@ -78,7 +78,7 @@ def make(order: Order, tell: Callable[[str], None]) -> Generation:
     connection = connect(order.at)
     tell(f"make a disk of {order.image.identity}, and a seed")
     identifier = str(uuid.uuid4())
-    folder = channel_folder(order.host, order.at.name, order.name)
+    folder = channel_folder(order.host, order.at.uri, order.name)
     metadata = Metadata(
         order.scope.name,
         order.machine.name,
@@ -205,7 +205,7 @@ def _silent(order: Order, found: str) -> Failure:
 
 
 def _console(order: Order) -> list[str]:
-    path = channel_folder(order.host, order.at.name, order.name) / "console.log"
+    path = channel_folder(order.host, order.at.uri, order.name) / "console.log"
     try:
         with open(path, "rb") as stream:
             stream.seek(max(0, path.stat().st_size - 4000))

@@ -142,6 +142,7 @@ def _read_wanted(text: str) -> dict[str, Any]:
         raise Unreadable(f"{len(text)} characters of what was wanted")
     try:
         wanted = json.loads(text, parse_constant=_no_constant)
+        canonical(wanted)  # 1e999 is read as what cannot be written
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"what was wanted is not JSON: {error}") from error
     if not isinstance(wanted, dict):

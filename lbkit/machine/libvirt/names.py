@@ -36,7 +36,7 @@ def seed_name(domain: str) -> str:
 def channel_folder(host: Host, at: str, domain: str) -> Path:
     """Where the sockets of a local domain's ports are: short, as a socket's path holds 107 bytes (unix(7)).
 
-    `at` is the name of the host that the domain stands on.
+    `at` is the URI of the host that the domain stands on: its name may change.
     """
     topology = domain.partition(".")[0]
     return host.folder(topology) / "vm" / hashlib.sha256(f"{at}/{domain}".encode()).hexdigest()[:12]

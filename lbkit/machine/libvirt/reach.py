@@ -21,7 +21,7 @@ from lbkit.machine.libvirt.xml.channel import LBKIT
 
 def line_to(host: Host, at: ResolvedHost, domain: SeenDomain, *, hello_within: float = HELLO_WITHIN) -> Line:
     """On this machine its sockets, on another one libvirt's streams. Nothing is asked yet."""
-    folder = channel_folder(host, at.name, domain.name)
+    folder = channel_folder(host, at.uri, domain.name)
     return Line(
         key=(at.uri, domain.uuid),
         ports=[_port(at, domain, name, folder) for name in LBKIT],

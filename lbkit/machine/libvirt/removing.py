@@ -74,7 +74,7 @@ def sweep(scope: Scope, host: Host, at: ResolvedHost, member: str, living: Colle
 
 def _forget_folder(host: Host, at: ResolvedHost, domain: str) -> None:
     """That of the domain's sockets and its console, which are of no use once it has ended."""
-    shutil.rmtree(channel_folder(host, at.name, domain), ignore_errors=True)
+    shutil.rmtree(channel_folder(host, at.uri, domain), ignore_errors=True)
 
 
 def highest(connection: Connection, scope: Scope, member: str) -> int:

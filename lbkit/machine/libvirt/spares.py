@@ -191,7 +191,7 @@ def use(spare: Spare, order: Order, tell: Callable[[str], None]) -> Generation:
     tell(f"resume {name}, which was saved")
     if spare.host.local:
         make_folder(
-            channel_folder(host, spare.host.name, name)
+            channel_folder(host, spare.host.uri, name)
         )  # it outlives a boot of its host, the run folder does not
     with connection.doing(f"{name} was to be resumed") as raw:
         found = raw.lookupByUUIDString(uuid)

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbkit import operate
 from lbkit.base.host import Host
 from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.daemon import Daemon
-from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.hypervisor.resolved import Hypervisors, ResolvedHost
+from lbkit.machine.libvirt.fleet import look
 from lbkit.machine.libvirt.images_used import images_used
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml, parse_metadata
 from lbkit.machine.libvirt.observe import see, seen_domains
@@ -125,6 +127,40 @@ def test_metadata_that_was_tampered_with_is_nobodys(model: Connection) -> None:
     (found,) = seen_domains(model, "web")
     assert found.topology is None
     assert "digest" in found.trouble
+
+
+@pytest.mark.parametrize(
+    "wanted", ['{"memory":1e999}', "[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900]
+)
+def test_metadata_that_json_cannot_say_is_nobodys(wanted: str) -> None:
+    xml = domain_xml(a_domain())
+    begin, end = xml.index("<lbkit:wanted>") + len("<lbkit:wanted>"), xml.index("</lbkit:wanted>")
+    seen = see(a_domain().name, "any", (1, 1), xml[:begin] + wanted + xml[end:])
+    assert seen.topology is None
+    assert seen.trouble
+
+
+def test_a_host_of_two_names_has_each_domain_once(tmp_path: Path) -> None:
+    """Else the one and only would be the older one, which goes."""
+    hosts = {"a": {"uri": "test:///default"}, "b": {"uri": "test:///default"}}
+    machine = {"driver": "libvirt", "host": "b", "networks": ["front"], "gateway": False}
+    document = {
+        "lbkit": 1,
+        "name": "web",
+        "hosts": hosts,
+        "networks": {"front": {"cidr": "10.80.0.0/24"}},
+        "machines": {"lb": {**machine, "vm": {"image": "any"}}},
+    }
+    (tmp_path / "web.json").write_text(json.dumps(document))
+    scope = operate.load(tmp_path / "web.json")
+    connection = connect(scope.of("hypervisor", Hypervisors).by_name["b"])
+    metadata = Metadata("web", "lb", 1, {"host": "b"})
+    domain = define(connection, replace(a_domain(), name=metadata.domain, metadata=metadata))
+    try:
+        [found] = look(scope, Host(run_dir=tmp_path)).generations["lb"]
+        assert (found.domain.name, found.host.name) == ("web.lb.1", "b")
+    finally:
+        domain.undefine()
 
 
 def test_what_is_wanted_is_noted_on_a_domain_that_runs(model: Connection) -> None:

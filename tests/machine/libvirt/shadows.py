@@ -6,6 +6,7 @@ for guests in namespaces of its own, which starts when its domain does, from the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lbkit.base.host import RUN_DIR
 from lbkit.hypervisor.daemon import Daemon
 from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.machine.guest.port import Port, unix_port
@@ -28,6 +30,7 @@ _PORTS = 4
 
 _START = """
 set -e
+mkdir -p /run/lbkit
 mount -t tmpfs none /run/lbkit
 ip link set lo up
 number=0
@@ -41,11 +44,11 @@ exec "$@"
 """
 
 
-def answer_instead(folder: Path) -> None:
-    """From now on this process finds the ports of guests below `folder`."""
+def answer_instead(shadows: Path) -> None:
+    """From now on this process finds the ports of guests below `shadows`."""
 
-    def port(at: ResolvedHost, domain: SeenDomain, name: str, locks: Path) -> Port:
-        return unix_port(folder / domain.name / name.rpartition(".")[2])
+    def port(at: ResolvedHost, domain: SeenDomain, name: str, folder: Path) -> Port:
+        return unix_port(shadows / domain.name / name.rpartition(".")[2])
 
     reach._port = port
 
@@ -66,7 +69,6 @@ class Shadows:
         self._thread = threading.Thread(target=self._follow, name="shadows")
 
     def __enter__(self) -> Self:
-        Path("/run/lbkit").mkdir(exist_ok=True)
         self._thread.start()
         return self
 
@@ -77,6 +79,8 @@ class Shadows:
         self._thread.join()
         for guest in self._guests.values():
             _end(guest)
+        with contextlib.suppress(OSError):  # somebody else has files there, or has removed it
+            RUN_DIR.rmdir()
 
     def _follow(self) -> None:
         while not self._stop.wait(_EVERY):

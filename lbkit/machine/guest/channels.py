@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lbkit.machine.guest.foreign import read_json
 from lbkit.machine.guest.frames import MOST_CONTENT, Broken, Frame, Kind, encode
 
 WINDOW = 512 * 1024
@@ -249,7 +250,4 @@ def _short(error: Any) -> bytes:
 
 
 def _parsed(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Broken("content that is no JSON") from error
+    return read_json(content, "content")

@@ -10,6 +10,9 @@ from lbkit.base.run import CommandFailed, Completed, MissingProgram
 _KINDS = {kind.__name__: kind for kind in (Mistake, Failure, Bug)}
 
 
+_MOST = 20_000  # characters of one field: a check's output is one
+
+
 def as_data(error: LbkitError) -> dict[str, Any]:
     """Its fields, with the nearest of the kinds that both ends know."""
     data: dict[str, Any] = {
@@ -38,7 +41,7 @@ def from_data(data: Any) -> LbkitError:
         return Bug("the guest's program was to say what failed", found=repr(data)[:200])
     error = _made(data.get("kind"), data.get("more"))
     for name in ("wanted", "found", "where", "remedy"):
-        setattr(error, name, str(data.get(name, "")))
+        setattr(error, name, str(data.get(name, ""))[:_MOST])
     error.args = (str(error),)
     return error
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lbkit.machine.guest.foreign import read_json
 from lbkit.machine.guest.frames import PROTOCOL, Broken
 
 
@@ -33,7 +33,7 @@ class Hello:
 def read_hello(content: bytes) -> Hello:
     """Fields that a later protocol adds are passed over."""
     try:
-        data = json.loads(content)
+        data = read_json(content, "a hello")
         return Hello(
             session=str(data["session"]),
             protocol=int(data["protocol"]),
@@ -44,5 +44,5 @@ def read_hello(content: bytes) -> Hello:
             member=str(data.get("member", "")),
             generation=int(data.get("generation", 0)),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken("a hello that is none") from error

@@ -6,6 +6,7 @@ import json
 import struct
 from typing import Any
 
+from lbkit.machine.guest.foreign import read_json
 from lbkit.machine.guest.frames import Broken
 
 MOST = 128 * 1024 * 1024
@@ -26,10 +27,7 @@ def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
     end = _LENGTH.size + _LENGTH.unpack_from(message)[0]
     if end > len(message):
         raise Broken("a message that was cut off")
-    try:
-        data = json.loads(message[_LENGTH.size : end])
-    except (ValueError, RecursionError) as error:
-        raise Broken("a message that is no JSON") from error
+    data = read_json(message[_LENGTH.size : end], "a message")
     if not isinstance(data, dict):
         raise Broken("a message without fields")
     return data, message[end:]

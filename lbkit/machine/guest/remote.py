@@ -219,9 +219,10 @@ class RemoteMachine:
         """A guest's answer may be anything: it is foreign, as soon as somebody got in there."""
         try:
             return read()
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
             raise Failure(
                 f"the guest's program was to answer to {method}",
                 found=f"an answer that has no meaning: {error}",
                 where=f"machine {self.name}",
+                remedy="what is in there is not lbkit's any more: `virsh destroy` its domain, and apply, which makes another",
             ) from error

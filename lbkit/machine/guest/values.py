@@ -4,6 +4,7 @@ and ValueError say that it is not what it should be.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -15,6 +16,10 @@ from lbkit.network.netlink.lookup import NeighbourState
 from lbkit.network.path import LinkState, Path
 
 Data = dict[str, Any]
+
+_NAME = re.compile(
+    r"[a-z0-9][a-z0-9-]{0,127}\Z", re.ASCII
+)  # as in local/place.py, which is asked of what is sent
 
 
 def program_data(program: Program) -> Data:
@@ -32,7 +37,18 @@ def program_data(program: Program) -> Data:
 
 
 def program_of(data: Data) -> Program:
-    return Program(**{**data, "argv": tuple(data["argv"])})
+    user, drain = data["user"], data["drain"]
+    return Program(
+        str(data["name"]),
+        tuple(map(str, data["argv"])),
+        {str(name): str(value) for name, value in data["environment"].items()},
+        None if user is None else str(user),
+        str(data["digest"]),
+        str(data["kind"]),
+        float(data["stop_timeout"]),
+        None if drain is None else str(drain),
+        float(data["drain_timeout"]),
+    )
 
 
 def running_data(running: Running) -> list[Any]:
@@ -41,7 +57,7 @@ def running_data(running: Running) -> list[Any]:
 
 def running_of(data: list[Any]) -> Running:
     name, pid, start_time, digest, kind = data
-    return Running(str(name), int(pid), int(start_time), str(digest), str(kind))
+    return Running(_service_name(name), int(pid), int(start_time), str(digest), str(kind))
 
 
 def process_data(process: Process) -> Data:
@@ -58,7 +74,15 @@ def process_data(process: Process) -> Data:
 
 def process_of(data: Data) -> Process:
     program = data["program"]
-    return Process(**{**data, "program": None if program is None else program_of(program)})
+    return Process(
+        _service_name(data["name"]),
+        str(data["kind"]),
+        None if program is None else program_of(program),
+        int(data["pid"]),
+        int(data["start_time"]),
+        str(data["started"]),
+        str(data["trouble"]),
+    )
 
 
 def completed_data(done: Completed) -> tuple[Data, bytes]:
@@ -70,7 +94,7 @@ def completed_data(done: Completed) -> tuple[Data, bytes]:
 def completed_of(data: Data, payload: bytes) -> Completed:
     length = int(data["stdout"])
     stdout, stderr = payload[:length].decode(errors="replace"), payload[length:].decode(errors="replace")
-    return Completed(tuple(data["argv"]), int(data["returncode"]), stdout, stderr)
+    return Completed(tuple(map(str, data["argv"])), int(data["returncode"]), stdout, stderr)
 
 
 def path_data(path: Path) -> Data:
@@ -105,6 +129,12 @@ def outcome_data(outcome: Outcome) -> list[Any]:
 def outcome_of(data: list[Any]) -> Outcome:
     passed, code, words, seconds = data
     return Outcome(bool(passed), str(code), str(words), float(seconds))
+
+
+def _service_name(found: Any) -> str:
+    if not isinstance(found, str) or not _NAME.match(found):
+        raise ValueError(f"a program named {str(found)[:100]!r}")
+    return found
 
 
 def joined(contents: Iterable[bytes]) -> tuple[list[int], bytes]:

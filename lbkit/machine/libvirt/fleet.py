@@ -17,6 +17,7 @@ from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.resolved import Hypervisors, ResolvedHost
 from lbkit.machine.guest.hello import Hello
 from lbkit.machine.guest.port import Line
+from lbkit.machine.guest.remote import RemoteMachine
 from lbkit.machine.libvirt.concern import hosts_of
 from lbkit.machine.libvirt.names import parted
 from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
@@ -199,8 +200,11 @@ def _is_saved(at: ResolvedHost, domain: SeenDomain) -> bool:
 
 
 def _ask(generation: Generation, host: Host) -> Generation:
+    """One that greets, and does not tell what runs in it, is of no use either: nothing could be planned of it."""
+    domain, line = generation.domain, generation.line(host)
     try:
-        hello, inside = greet(generation.line(host))
+        hello, inside = greet(line)
+        RemoteMachine(domain.topology or "", domain.member, line).processes()
     except LbkitError as error:
         return replace(generation, silence=error.found or str(error))
     return replace(generation, hello=hello, inside=inside)

@@ -144,7 +144,7 @@ def seen(
                 "bridge": each.bridge,
                 "mac": each.mac,
                 "mtu": each.mtu,
-                "addresses": _addresses(within if inside else told, networks[each.mac]),
+                "addresses": told_addresses(within if inside else told, networks[each.mac]),
             }
             for each in domain.interfaces
             if each.mac in networks
@@ -208,7 +208,7 @@ def live(want: Mapping[str, Any], have: Mapping[str, Any]) -> tuple[Live, ...]:
 def addresses(told: Mapping[str, Any]) -> Iterator[IPAddress]:
     """All of a machine's, of whatever once was wanted of it."""
     for network in _mapping(told, "interfaces"):
-        for each in _addresses(told, network):
+        for each in told_addresses(told, network):
             with suppress(ValueError):
                 yield ip_interface(each).ip
 
@@ -300,7 +300,8 @@ def _mapping(state: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _addresses(told: Mapping[str, Any], network: str) -> list[str]:
+def told_addresses(told: Mapping[str, Any], network: str) -> list[str]:
+    """On one network, of what a guest says of itself, or a domain's metadata: any shape, anybody's."""
     interface = _mapping(_mapping(told, "interfaces"), network)
     addresses = interface.get("addresses")
     return [each for each in addresses if isinstance(each, str)] if isinstance(addresses, list) else []

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lbkit.engine.view import Finding
 from lbkit.machine.libvirt.fleet import Generation
+from lbkit.machine.libvirt.plan import told_addresses
 from lbkit.machine.resolved import ResolvedMachine
 
 
@@ -30,13 +31,12 @@ def findings(machine: ResolvedMachine, generations: Sequence[Generation]) -> Ite
         return
     yield Finding(True, "its guest answers", f"program {newest.hello.program[:12]}, as {newest.hello.member}")
     by_mac = {each.mac: each for each in domain.interfaces}
-    inside = newest.inside.get("interfaces", {})
     for wanted in machine.interfaces:
         found = by_mac.get(wanted.mac.lower())
         if found is None:
             yield Finding(False, f"interface {wanted.network} is missing", wanted.mac)
             continue
-        addresses = inside.get(wanted.network, {}).get("addresses", [])
+        addresses = told_addresses(newest.inside, wanted.network)
         missing = sorted(set(map(str, wanted.addresses)) - set(addresses))
         good = found.link_up and not missing
         trouble = "its link is down" if not found.link_up else f"without {', '.join(missing)}"

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from lbkit import operate
 from lbkit.base.host import Host
+from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.daemon import Daemon
 from lbkit.hypervisor.resolved import Hypervisors, ResolvedHost
-from lbkit.machine.libvirt.fleet import look
+from lbkit.machine.guest.hello import Hello
+from lbkit.machine.guest.port import Line
+from lbkit.machine.libvirt import fleet
 from lbkit.machine.libvirt.images_used import images_used
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml, parse_metadata
 from lbkit.machine.libvirt.observe import see, seen_domains
@@ -140,8 +143,9 @@ def test_metadata_that_json_cannot_say_is_nobodys(wanted: str) -> None:
     assert seen.trouble
 
 
-def test_a_host_of_two_names_has_each_domain_once(tmp_path: Path) -> None:
-    """Else the one and only would be the older one, which goes."""
+@pytest.fixture
+def two_names(tmp_path: Path) -> Scope:
+    """Of one host, and one machine, which is declared on the second."""
     hosts = {"a": {"uri": "test:///default"}, "b": {"uri": "test:///default"}}
     machine = {"driver": "libvirt", "host": "b", "networks": ["front"], "gateway": False}
     document = {
@@ -152,15 +156,44 @@ def test_a_host_of_two_names_has_each_domain_once(tmp_path: Path) -> None:
         "machines": {"lb": {**machine, "vm": {"image": "any"}}},
     }
     (tmp_path / "web.json").write_text(json.dumps(document))
-    scope = operate.load(tmp_path / "web.json")
-    connection = connect(scope.of("hypervisor", Hypervisors).by_name["b"])
+    return operate.load(tmp_path / "web.json")
+
+
+@pytest.fixture
+def running(two_names: Scope) -> Iterator[str]:
+    """Its one domain, which runs: the name."""
+    connection = connect(two_names.of("hypervisor", Hypervisors).by_name["b"])
     metadata = Metadata("web", "lb", 1, {"host": "b"})
     domain = define(connection, replace(a_domain(), name=metadata.domain, metadata=metadata))
-    try:
-        [found] = look(scope, Host(run_dir=tmp_path)).generations["lb"]
-        assert (found.domain.name, found.host.name) == ("web.lb.1", "b")
-    finally:
-        domain.undefine()
+    domain.create()
+    yield metadata.domain
+    domain.destroy()
+    domain.undefine()
+
+
+def test_a_host_of_two_names_has_each_domain_once(two_names: Scope, running: str, tmp_path: Path) -> None:
+    """Else the one and only would be the older one, which goes."""
+    [found] = fleet.look(two_names, Host(run_dir=tmp_path)).generations["lb"]
+    assert (found.domain.name, found.host.name) == (running, "b")
+
+
+@pytest.mark.parametrize(
+    "told", [None, 7, [None], [{}], [{"name": ["x"]}], [{"name": "../x"}], [{"name": "x\x1b[2J"}]]
+)
+def test_a_guest_that_tells_nonsense_of_its_programs_does_not_answer(
+    two_names: Scope, running: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: object
+) -> None:
+    """It is replaced, and stands in nobody's way: a plan without it could not be made."""
+    rest = {"kind": "service", "program": None, "pid": 1, "start_time": 1, "started": "", "trouble": ""}
+    answers = (
+        {"processes": [{**rest, **each} if each else each for each in told]} if isinstance(told, list) else {}
+    )
+    monkeypatch.setattr(fleet, "greet", lambda _line: (Hello("x", identity="y"), {}))
+    monkeypatch.setattr(Line, "call", lambda _line, method, *_, **__: (answers.get(method, told), b""))
+    [found] = fleet.look(two_names, Host(run_dir=tmp_path)).generations["lb"]
+    assert found.domain.name == running
+    assert found.hello is None
+    assert "no meaning" in found.silence
 
 
 def test_what_is_wanted_is_noted_on_a_domain_that_runs(model: Connection) -> None:

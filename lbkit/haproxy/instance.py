@@ -102,6 +102,6 @@ def _answers(on: Machine) -> bool:
 def processes(scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
     """All that was started in the topology's machines: by member, then by program name."""
     found: dict[str, Mapping[str, Process]] = {}
-    for each in drivers(scope):
+    for each in drivers(scope, host):
         found.update(each.processes(scope, host))
     return found

@@ -19,7 +19,7 @@ DRIVERS = {
     "libvirt": "lbkit.machine.libvirt.driver",
 }
 _CONCERNS = {"libvirt": "lbkit.machine.libvirt.concern"}
-"""Modules whose `concerns(scope)` says whether a driver need be asked at all: its import takes time."""
+"""Modules whose `concerns(scope, host)` says whether a driver need be asked at all: its import takes time."""
 
 
 @cache
@@ -29,13 +29,17 @@ def driver(name: str) -> Driver:
     return found
 
 
-def drivers(scope: Scope | None = None) -> tuple[Driver, ...]:
-    """Those that the topology may have machines of; without one, all."""
-    return tuple(driver(name) for name in DRIVERS if scope is None or _concerns(name, scope))
+def drivers(scope: Scope, host: Host) -> tuple[Driver, ...]:
+    """Those that the topology may have machines of."""
+    return tuple(driver(name) for name in DRIVERS if _concerns(name, scope, host))
 
 
-def _concerns(name: str, scope: Scope) -> bool:
-    return name not in _CONCERNS or bool(import_module(_CONCERNS[name]).concerns(scope))
+def every_driver() -> tuple[Driver, ...]:
+    return tuple(map(driver, DRIVERS))
+
+
+def _concerns(name: str, scope: Scope, host: Host) -> bool:
+    return name not in _CONCERNS or bool(import_module(_CONCERNS[name]).concerns(scope, host))
 
 
 def judge_machine(want: Desired, have: Actual) -> Verdict | None:
@@ -52,7 +56,7 @@ def machine(scope: Scope, host: Host, member: str) -> Machine:
 
 def leaving(scope: Scope, host: Host) -> Iterator[Machine]:
     """Machines that run, and whose place another of the same name takes: what they serve with serves until then."""
-    for each in drivers(scope):
+    for each in drivers(scope, host):
         yield from each.leaving(scope, host)
 
 
@@ -62,6 +66,6 @@ def driver_of(scope: Scope, host: Host, member: str) -> str:
     if declared is not None:
         return declared.driver
     standing = [
-        name for name in DRIVERS if _concerns(name, scope) and driver(name).stands(scope, host, member)
+        name for name in DRIVERS if _concerns(name, scope, host) and driver(name).stands(scope, host, member)
     ]
     return next(iter(standing or DRIVERS))

@@ -18,7 +18,7 @@ from lbkit.machine.resolved import Machines
 
 def observe(scope: Scope, host: Host) -> Iterable[Actual]:
     yield from _machines(scope, host)
-    for driver in drivers(scope):
+    for driver in drivers(scope, host):
         for member, processes in driver.processes(scope, host).items():
             machine = driver.machine(scope, host, member)
             for process in processes.values():
@@ -34,7 +34,7 @@ def _machines(scope: Scope, host: Host) -> Iterable[Actual]:
     """Of a machine that changes its driver, what stands of the other one: it is to go first."""
     declared = scope.of("machine", Machines).by_name
     found: dict[Key, Actual] = {}
-    for driver in drivers(scope):
+    for driver in drivers(scope, host):
         for have in driver.observe(scope, host):
             wanted = declared.get(have.key.name)
             if have.key not in found or wanted is None or have.state["driver"] != wanted.driver:

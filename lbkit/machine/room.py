@@ -13,7 +13,7 @@ from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.machine import apply, observe, plan, presence, resolve, spare, view
-from lbkit.machine.handle import driver, drivers, judge_machine
+from lbkit.machine.handle import driver, drivers, every_driver, judge_machine
 from lbkit.machine.presence import PRESENCE
 from lbkit.machine.resolved import Machines
 from lbkit.machine.spare import SPARE
@@ -36,7 +36,7 @@ class MachineRoom(Room[Section]):
         return resolve.resolve(section, draft)
 
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
-        for each in drivers(scope):
+        for each in drivers(scope, host):
             yield from each.desired(scope, host)
         yield from plan.desired_services(scope, host)
 
@@ -71,7 +71,7 @@ class MachineRoom(Room[Section]):
         return None if have.key.kind == PRESENCE else super().judge_delete(have)
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
-        for each in drivers(scope):
+        for each in drivers(scope, host):
             yield from each.notes(scope, host)
 
     def status(self, scope: Scope, host: Host) -> Iterable[Status]:
@@ -100,10 +100,12 @@ class MachineRoom(Room[Section]):
             yield from (f"{machine.name}/{service.name}" for service in machine.services)
 
     def events(self, scope: Scope, host: Host) -> Mapping[str, AbstractContextManager[Events]]:
-        return {name: told for each in drivers(scope) for name, told in each.events(scope, host).items()}
+        return {
+            name: told for each in drivers(scope, host) for name, told in each.events(scope, host).items()
+        }
 
     def doctor(self, host: Host) -> Iterable[Check]:
-        for each in drivers():
+        for each in every_driver():
             yield from each.doctor(host)
 
 

@@ -135,12 +135,13 @@ class LibvirtDriver:
             yield f"{', '.join(members)}: without KVM, emulated (tcg): {why}"
 
     def events(self, scope: Scope, host: Host) -> Mapping[str, AbstractContextManager[Events]]:
-        return {f"libvirt of {at.name}": told_by(at, scope.name) for at in hosts_of(scope)}
+        return {f"libvirt of {at.name}": told_by(at, scope.name) for at in hosts_of(scope, host)}
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        removing.tidy(scope, host, hosts_of(scope, host))
         one_by_one(changes, partial(_carry_out, scope=scope, host=host, done=done), done, workers=WORKERS)
         if any(change.want is None for change in changes):
-            for at in hosts_of(scope):
+            for at in hosts_of(scope, host):
                 removing.retire(host, at)
 
     def processes(self, scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
@@ -285,7 +286,7 @@ def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing
             said.append(removing.remove(scope, host, each, keep_disk=vm.keep_disk and not each.runs))
     running = [each for each in generations if each.of_use]
     number = max(removing.highest(connection, scope, machine.name), *(each.number for each in generations), 0)
-    removing.sweep(scope, host, at, machine.name, [each.number for each in running])
+    removing.sweep(scope, at, machine.name, [each.number for each in running])
     order = replace(
         _order(scope, host, machine, dict(change.after or {})), generation=number + 1, links_up=not running
     )
@@ -329,7 +330,7 @@ def _keep_spare(scope: Scope, host: Host, found: Fleet, change: Change, tell: ch
 def _remove_all(scope: Scope, host: Host, found: Fleet, member: str) -> str:
     generations = found.generations.get(member, ())
     for at in {each.host for each in generations}:
-        removing.sweep(scope, host, at, member, [each.number for each in generations])
+        removing.sweep(scope, at, member, [each.number for each in generations])
     return "; ".join(removing.remove(scope, host, each, retiring=True) for each in reversed(generations))
 
 

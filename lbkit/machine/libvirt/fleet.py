@@ -93,7 +93,7 @@ def look(scope: Scope, host: Host) -> Fleet:
     generations: dict[str, list[Generation]] = {}
     foreign: dict[str, SeenDomain] = {}
     spares: dict[str, list[Spare]] = {}
-    for domain, at in _seen(scope):
+    for domain, at in _seen(scope, host):
         name = parted(domain.name)
         if domain.topology == scope.name and domain.spare:
             spares.setdefault(domain.member, []).append(Spare(domain, at, _is_saved(at, domain)))
@@ -119,10 +119,10 @@ def look(scope: Scope, host: Host) -> Fleet:
     return fleet
 
 
-def _seen(scope: Scope) -> Iterable[tuple[SeenDomain, ResolvedHost]]:
+def _seen(scope: Scope, host: Host) -> Iterable[tuple[SeenDomain, ResolvedHost]]:
     """Each domain once: two hosts may be one libvirt by two names. It stands on the one that it was made for."""
     found: dict[str, tuple[SeenDomain, ResolvedHost]] = {}
-    for at in hosts_of(scope):
+    for at in hosts_of(scope, host):
         for domain in seen_domains(connect(at), scope.name):
             if domain.uuid not in found or _rank(domain, at) > _rank(*found[domain.uuid]):
                 found[domain.uuid] = (domain, at)

@@ -28,7 +28,7 @@ from lbkit.machine.libvirt.metadata import Metadata
 from lbkit.machine.libvirt.names import channel_folder, disk_name, domain_name, seed_name, spare_name
 from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.reach import greet, line_to
-from lbkit.machine.libvirt.removing import pool_lock, remove
+from lbkit.machine.libvirt.removing import forget_folder, pool_lock, remove
 from lbkit.machine.libvirt.seed import seed_iso
 from lbkit.machine.libvirt.settling import has_memory
 from lbkit.machine.libvirt.states import RUNNING, in_words
@@ -109,11 +109,14 @@ def make(order: Order, tell: Callable[[str], None]) -> Generation:
         wanted=metadata.wanted,
         volumes=metadata.volumes,
     )
-    with connection.doing(f"the domain {order.name} was to be defined") as raw:
-        raw.defineXML(domain_xml(spec))
+    make_folder(folder)
     try:
-        if order.at.local:
-            make_folder(folder)
+        with connection.doing(f"the domain {order.name} was to be defined") as raw:
+            raw.defineXML(domain_xml(spec))
+    except LbkitError:
+        forget_folder(order.host, order.at, order.name)
+        raise
+    try:
         with pool_lock(order.host, order.at):
             _fill(order, connection, identifier)
         beside = "" if order.links_up else " beside the one before, its links down"

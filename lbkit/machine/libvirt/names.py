@@ -33,13 +33,18 @@ def seed_name(domain: str) -> str:
     return f"{domain}.seed.iso"
 
 
+def folders(host: Host, topology: str) -> Path:
+    """Where its domains have theirs."""
+    return host.folder(topology) / "vm"
+
+
 def channel_folder(host: Host, at: str, domain: str) -> Path:
     """Where the sockets of a local domain's ports are: short, as a socket's path holds 107 bytes (unix(7)).
 
     `at` is the URI of the host that the domain stands on: its name may change.
     """
     topology = domain.partition(".")[0]
-    return host.folder(topology) / "vm" / hashlib.sha256(f"{at}/{domain}".encode()).hexdigest()[:12]
+    return folders(host, topology) / hashlib.sha256(f"{at}/{domain}".encode()).hexdigest()[:12]
 
 
 def machine_id(identifier: str) -> str:

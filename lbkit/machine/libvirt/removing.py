@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
@@ -14,8 +14,9 @@ from lbkit.hypervisor import pool, storage
 from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.failures import binding
 from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.machine.libvirt.concern import has_folders
 from lbkit.machine.libvirt.fleet import Generation, has_gone
-from lbkit.machine.libvirt.names import channel_folder, disk_name
+from lbkit.machine.libvirt.names import channel_folder, disk_name, folders
 
 KEPT = ".kept"
 """At the end of an empty volume's name: the volume named before it is to stay, though no domain has it."""
@@ -50,16 +51,16 @@ def remove(
             storage.delete(connection, volume)
     if retiring:
         retire(host, generation.host)
-    has_gone(scope, host, generation)
-    _forget_folder(host, generation.host, domain.name)
     with connection.doing(f"the domain {domain.name} was to be forgotten") as raw, _gone_is_gone():
         raw.lookupByUUIDString(domain.uuid).undefineFlags(
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         )
+    has_gone(scope, host, generation)
+    forget_folder(host, generation.host, domain.name)
     return f"{domain.name} removed{kept}"
 
 
-def sweep(scope: Scope, host: Host, at: ResolvedHost, member: str, living: Collection[int]) -> None:
+def sweep(scope: Scope, at: ResolvedHost, member: str, living: Collection[int]) -> None:
     """Delete volumes of generations that no domain has: somebody undefined it. What is to be kept stays."""
     connection = connect(at)
     names = storage.volumes(connection)
@@ -67,21 +68,39 @@ def sweep(scope: Scope, host: Host, at: ResolvedHost, member: str, living: Colle
         match = _VOLUME.match(name)
         if match is None or match[1] != f"{scope.name}.{member}" or int(match[2]) in living:
             continue
-        _forget_folder(host, at, f"{match[1]}.{match[2]}")
         if not name.endswith(KEPT) and name + KEPT not in names:
             storage.delete(connection, name)
 
 
-def _forget_folder(host: Host, at: ResolvedHost, domain: str) -> None:
-    """That of the domain's sockets and its console, which are of no use once it has ended."""
+def forget_folder(host: Host, at: ResolvedHost, domain: str) -> None:
+    """That of the domain's sockets and its console. As long as it is there, a domain is looked for (concern.py)."""
     shutil.rmtree(channel_folder(host, at.uri, domain), ignore_errors=True)
+
+
+def tidy(scope: Scope, host: Host, hosts: Iterable[ResolvedHost]) -> None:
+    """Delete folders that no domain has: it was undefined by somebody, or by one that was killed then."""
+    if not has_folders(host, scope.name):
+        return
+    known = {
+        channel_folder(host, at.uri, domain) for at in hosts for domain in _domains(connect(at), scope.name)
+    }
+    for folder in set(folders(host, scope.name).iterdir()) - known:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _domains(connection: Connection, topology: str) -> list[str]:
+    """Names of all that are called as those of the topology, whosever they are."""
+    return connection.read(
+        "domains were to be listed",
+        lambda raw: [
+            name for each in raw.listAllDomains() if (name := each.name()).startswith(f"{topology}.")
+        ],
+    )
 
 
 def highest(connection: Connection, scope: Scope, member: str) -> int:
     """The highest generation of the machine that any volume or domain names, whosever that is."""
-    domains = connection.read(
-        "domains were to be listed", lambda raw: [each.name() for each in raw.listAllDomains()]
-    )
+    domains = _domains(connection, scope.name)
     matches = (_VOLUME.match(f"{name}.") for name in (*storage.volumes(connection), *domains))
     return max(
         (int(match[2]) for match in matches if match and match[1] == f"{scope.name}.{member}"), default=0

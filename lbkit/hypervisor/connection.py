@@ -40,6 +40,7 @@ class Connection:
         self._open_timeout = open_timeout
         self._lock = threading.Lock()
         self._raw: libvirt.virConnect | None = None
+        self._mourners: set[Callable[[int], None]] = set()
 
     @property
     def raw(self) -> libvirt.virConnect:
@@ -71,6 +72,23 @@ class Connection:
     @property
     def where(self) -> str:
         return f"host {self.host.name} ({self.host.uri})"
+
+    @contextlib.contextmanager
+    def mourned_by(self, mourner: Callable[[int], None]) -> Iterator[None]:
+        """For as long as the block lasts: it is called, in libvirt's thread, with libvirt's reason when the connection is lost.
+
+        That happens to connections that are closed here as well. libvirt has room for one such callback, and tells
+        streams nothing.
+        """
+        self._mourners.add(mourner)
+        try:
+            yield
+        finally:
+            self._mourners.discard(mourner)
+
+    def _lost(self, _raw: libvirt.virConnect, reason: int, _opaque: object) -> None:
+        for mourner in list(self._mourners):
+            mourner(reason)
 
     def close(self) -> None:
         """Until it is used again."""
@@ -112,6 +130,7 @@ class Connection:
             raise self._refused(answer) from answer
         with contextlib.suppress(module.libvirtError):  # the test driver has none
             answer.setKeepAlive(KEEPALIVE, UNANSWERED)
+            answer.registerCloseCallback(self._lost, None)
         return answer
 
     def _refused(self, error: libvirt.libvirtError) -> Unreachable:
@@ -173,6 +192,8 @@ def _alive(raw: libvirt.virConnect) -> bool:
 
 def _close(raw: libvirt.virConnect) -> None:
     libvirt = binding()
+    with contextlib.suppress(libvirt.libvirtError):  # the test driver has none
+        raw.unregisterCloseCallback()  # it would keep the connection open
     with contextlib.suppress(libvirt.libvirtError):  # it is lost already
         raw.close()
 

@@ -29,6 +29,7 @@ from lbkit.hypervisor.failures import Unreachable
 from lbkit.hypervisor.resolved import ResolvedHost
 
 SYSTEM_RUN = Path("/run/libvirt")
+_LOCKS = Path("/run/lock")  # /var/lock: of who is connected to a console or a channel (virchrdev.c)
 _FOLDERS = {
     "run": "/run/libvirt",
     "lib": "/var/lib/libvirt",
@@ -164,6 +165,7 @@ def _furnish(folder: Path, sockets: Path) -> None:
     for name in (*_FOLDERS, "sock"):
         make_folder(folder / name)
     make_folder(SYSTEM_RUN)
+    make_folder(_LOCKS)
     write_atomic(folder / "etc" / "qemu.conf", _QEMU.encode())
     write_atomic(
         folder / "etc" / "libvirtd.conf", _DAEMON.format(sockets=sockets, uuid=uuid.uuid4()).encode()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lbkit.hypervisor.connection import Connection
-from lbkit.hypervisor.failures import binding, said
+from lbkit.hypervisor.failures import binding
 from lbkit.hypervisor.resolved import ResolvedHost
 
 if TYPE_CHECKING:
@@ -51,23 +51,21 @@ def listening(host: ResolvedHost, tell: Callable[[DomainEvent], None]) -> Iterat
         event_word, detail_word = words.of(event, detail)
         tell(DomainEvent(host.name, host.uri, domain.name(), event_word, detail_word))
 
-    def closed(_raw: libvirt.virConnect, reason: int, _opaque: Any) -> None:
+    def lost(reason: int) -> None:
         tell(DomainEvent(host.name, host.uri, "", DISCONNECTED, words.closed(reason)))
 
     connection = Connection(host)
     try:
-        raw = connection.raw
-        with said("libvirt was to tell of its domains", connection.where):
-            with contextlib.suppress(module.libvirtError):  # the test driver never closes
-                raw.registerCloseCallback(closed, None)
+        with connection.doing("libvirt was to tell of its domains") as raw:
             number = raw.domainEventRegisterAny(None, module.VIR_DOMAIN_EVENT_ID_LIFECYCLE, happened, None)
         try:
-            yield
-        finally:  # each keeps the connection open, though it is closed
+            with connection.mourned_by(lost):
+                if not raw.isAlive():  # since just now: nobody would tell
+                    lost(-1)
+                yield
+        finally:
             with contextlib.suppress(module.libvirtError):
-                raw.domainEventDeregisterAny(number)
-            with contextlib.suppress(module.libvirtError):
-                raw.unregisterCloseCallback()
+                raw.domainEventDeregisterAny(number)  # it would keep the connection open
     finally:
         connection.close()
 

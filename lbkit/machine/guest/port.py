@@ -7,6 +7,7 @@ threads of a process, is dropped when it is broken, and rests by itself, so that
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -37,7 +38,7 @@ _HARMLESS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """`name` is that of its lock. `connect` gives a connected stream socket, or raises OSError."""
+    """`name` is that of its lock. `connect` gives a connected stream socket, or raises OSError: EBUSY where somebody has it."""
 
     name: str
     connect: Callable[[], socket.socket]
@@ -127,30 +128,33 @@ class Line:
         return session
 
     def _open(self) -> Session:
-        port, lock = self._free_port()
-        try:
-            connection = port.connect()
-        except OSError as error:
-            os.close(lock)
-            words = error.strerror or str(error)
-            raise GuestGone(f"port {port.name}: {words}", where=self.where, untried=True) from error
+        connection, port_lock = self._connected()
         return Session(
             connection,
             where=self.where,
             within=self.hello_within,
             idle=IDLE,
-            release=lambda: os.close(lock),
+            release=lambda: os.close(port_lock),
         )
 
-    def _free_port(self) -> tuple[Port, int]:
-        """With the descriptor that holds its lock."""
+    def _connected(self) -> tuple[socket.socket, int]:
+        """To a port that nobody has, with the descriptor that holds its lock."""
         make_folder(self.locks)
         deadline = self.clock.monotonic() + self.free_within
         while True:
             for port in self.ports:
                 lock = _locked(self.locks / f"{port.name}.lock")
-                if lock is not None:
-                    return port, lock
+                if lock is None:
+                    continue
+                try:
+                    return port.connect(), lock
+                except OSError as error:
+                    os.close(lock)
+                    if error.errno != errno.EBUSY:  # somebody has it who does not see our locks
+                        words = error.strerror or str(error)
+                        raise GuestGone(
+                            f"port {port.name}: {words}", where=self.where, untried=True
+                        ) from error
             if self.clock.monotonic() >= deadline:
                 raise Failure(
                     "a port of the guest was to be free",

@@ -8,7 +8,6 @@ from socket import socket
 from typing import Any
 
 from lbkit.base.host import Host
-from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.hypervisor.streams import open_channel
 from lbkit.machine.guest.hello import Hello
@@ -47,4 +46,4 @@ def _port(at: ResolvedHost, domain: SeenDomain, name: str, folder: Path) -> Port
 
 
 def _stream(at: ResolvedHost, uuid: str, name: str) -> Callable[[], socket]:
-    return lambda: open_channel(connect(at), uuid, name)
+    return lambda: open_channel(at, uuid, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -196,6 +197,17 @@ def test_a_child_that_lives_on_keeps_no_port(line: Line, guest: FakeGuest) -> No
     os.close(done)
     os.close(waiting)
     os.waitpid(child, 0)
+
+
+def test_the_next_port_is_taken_where_somebody_elsewhere_has_one(line: Line, guest: FakeGuest) -> None:
+    def taken() -> socket.socket:
+        raise OSError(errno.EBUSY, "Active channel stream exists")
+
+    other = replace(line, ports=[Port("taken", taken), *line.ports])
+    assert other.call("running", {}) == ([], b"")
+    assert held(line.locks) == [f"{line.ports[0].name}.lock"]
+    with pytest.raises(Failure, match="a port of the guest was to be free"):
+        replace(line, key="none", ports=[Port("taken", taken)], free_within=0.1).call("running", {})
 
 
 def test_a_guest_goes_on_with_another_program_and_its_services_run(

@@ -142,7 +142,7 @@ class Vm(Model):
     max_memory: Annotated[Size, Field(ge=64 << 20)] | None = Field(
         None, description="Up to which memory can be changed while it runs; without it `memory`"
     )
-    cpus: Annotated[int, Field(ge=1, le=256)] = 1
+    cpus: Annotated[int, Field(ge=1, le=255)] = 1  # as many as QEMU's machine "pc" has
     disk: Annotated[Size, Field(ge=64 << 20)] | None = Field(
         None, description="The size of its disk, of which only what differs from the image takes space"
     )

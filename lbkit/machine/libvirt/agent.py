@@ -127,7 +127,7 @@ class GuestAgent:
             report, errors = self._ended(pid, argv, spool, timeout)
             head, _, output = report.partition(b"\n")
             code, _, how = head.decode("ascii", "replace").partition(" ")
-            if not code.isdecimal() or how not in {"whole", "spooled"}:
+            if not code.isdecimal() or len(code) > 3 or how not in {"whole", "spooled"}:
                 raise Failure(
                     f"{argv[0]} was to be run",
                     found=errors.decode(errors="replace").strip()[-500:] or "the guest's shell failed",

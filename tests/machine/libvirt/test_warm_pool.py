@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lbkit.base.host import Host
+from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.machine.guest.port import Line
+from lbkit.machine.libvirt import spares
+from lbkit.machine.libvirt.observe import SeenDomain
+from lbkit.machine.libvirt.reach import line_to
 from lbkit.machine.resolved import Machines
 from tests.machine.libvirt import shadows
 from tests.machine.libvirt.small import World, daemon, hypervisor, lone, world
+from tests.machine.world import until
 
 __all__ = ["daemon", "hypervisor", "lone", "world"]
 
@@ -37,6 +44,11 @@ def test_several_are_made_at_once_and_each_keeps_its_volumes(world: World) -> No
         assert volumes_of(world, name) == [".disk.qcow2", ".seed.iso"]
 
 
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @pytest.fixture
 def used(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     """The one spare, which a machine was made of: its name."""
@@ -51,7 +63,13 @@ def used(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
         # nor may it set the kernel's clock, which is the test's too
         return asked(line, method, {} if method == "identity" else params, *given, **more)
 
+    def patient(host: Host, at: ResolvedHost, domain: SeenDomain) -> Line:
+        # and it begins to listen later than QEMU does
+        until(lambda: listens(world.host.run_dir / "shadows" / domain.name / "0"), "the shadow listens")
+        return line_to(host, at, domain)
+
     monkeypatch.setattr(Line, "call", call)
+    monkeypatch.setattr(spares, "line_to", patient)
     world.declare(warm_pool=1)
     world.apply()
     world.virsh("destroy", world.domain())

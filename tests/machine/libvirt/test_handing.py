@@ -208,6 +208,21 @@ def test_one_that_does_not_come_up_gives_the_place_back(monkeypatch: pytest.Monk
     assert "remove 1" not in recorded.log
 
 
+def test_one_that_does_not_let_its_programs_finish_goes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(monkeypatch)
+    recorded.fails_at = "drain sidecar of 1"
+    recorded.take_over()
+    assert recorded.log[2:] == [
+        "drain app of 1",
+        "links of 1 down",
+        "links of 2 up",
+        "announce",
+        "look",
+        "with traffic",
+        "remove 1",
+    ]
+
+
 def test_a_dead_one_is_replaced_without_asking_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Recorded(monkeypatch, old="crashed")
     recorded.take_over()

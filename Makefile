@@ -40,6 +40,7 @@ check: setup
 	$(BIN)/lint-imports
 
 bench: setup images
+	@tools/setup bench
 	@$(BIN)/python bench/run.py
 
 setup:

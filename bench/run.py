@@ -31,6 +31,7 @@ SCRIPTS = (
     "parsers.py",
     "reloads.py",
     "domains.py",
+    "machines.py",
 )
 LBKIT = Path(sys.executable).with_name("lbkit")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change
 from lbkit.engine.diff import ForeignObject, diff
+from lbkit.engine.limiting import that_can_be
 from lbkit.engine.order import in_waves, natural
 from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Actual, Desired, Key
@@ -25,12 +27,14 @@ def make_plan(
 ) -> Plan:
     """The changes that make the world as declared; with `absent`, those that leave nothing of the topology.
 
+    What cannot be seen now is left alone, with a note; with `absent` that is a Failure.
     Raises ForeignObject with every foreign thing that stands in the way, before anything is touched.
     """
     changes: list[Change] = []
     wanted: list[tuple[Room[Any], Desired]] = []
     foreign: list[Actual] = []
     notes: list[str] = []
+    unseen: dict[Key, str] = {}
     for room in rooms:
         desired = [] if absent else list(room.desired(scope, host))
         wanted += [(room, want) for want in desired if want.within is not None or want.spare_for]
@@ -40,12 +44,31 @@ def make_plan(
         except ForeignObject as error:
             keys = set(error.keys)
             foreign += [have for have in actual if have.key in keys]
+        unseen |= room.unseen(scope, host)
         if not absent:
             notes += room.notes(scope, host)
     if foreign:
         raise ForeignObject(scope.name, foreign)
+    if absent and unseen:
+        raise Failure(
+            "nothing of the topology was to be left",
+            found="; ".join(_of_unseen(unseen)),
+            remedy="bring it back; or take it out of the topology's file: what stands there then stays",
+        )
     changes = _with_replaced(changes, wanted)
-    return Plan(scope.name, in_waves([*changes, *_spares(changes, wanted)]), tuple(notes))
+    changes = [*changes, *_spares(changes, wanted)]
+    if unseen:
+        changes = that_can_be(changes, lambda change: change.key not in unseen)
+        notes += _of_unseen(unseen)
+    return Plan(scope.name, in_waves(changes), tuple(notes))
+
+
+def _of_unseen(unseen: Mapping[Key, str]) -> Iterable[str]:
+    why: dict[str, list[str]] = {}
+    for key, reason in unseen.items():
+        why.setdefault(reason, []).append(str(key))
+    for reason, keys in why.items():
+        yield f"{reason}: {', '.join(keys)} and all that needs {'it' if len(keys) == 1 else 'them'} left alone"
 
 
 def _with_replaced(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], Desired]]) -> list[Change]:

@@ -15,7 +15,7 @@ from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.events import Events
 from lbkit.engine.promise import Promise
-from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
@@ -83,6 +83,13 @@ class Room(ABC, Generic[S]):
         """All that stands of this room's kinds: what this topology owns, wanted or not, and what stands on a
         wanted key whoever owns it. Reads only; in bulk; works when nothing of the topology stands yet.
         """
+
+    def unseen(self, scope: Scope, host: Host) -> Mapping[Key, str]:
+        """Of what is desired that of which `observe` could not see whether it stands, and why: on a host that is down.
+
+        It is left alone, with all that needs it, and the plan says so. Asked after `observe`.
+        """
+        return {}
 
     @abstractmethod
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +27,9 @@ R = TypeVar("R")
 
 KEEPALIVE = 5  # seconds from question to question
 UNANSWERED = 3  # questions: a libvirt that hangs is given up after 20 s
+_NOT_AGAIN = (
+    30.0  # seconds in which a host that gave no answer is not asked again: one plan asks for many things
+)
 OPEN_TIMEOUT = 15.0  # seconds; a libvirtd that starts up makes its callers wait
 
 
@@ -101,6 +105,8 @@ class Connection:
         """Nobody can tell libvirt how long to try, nor stop it: a thread that may be left alone waits in our stead."""
         module = binding()
         loop.run()
+        if time.monotonic() < _silent_until.get(self.host.uri, 0.0):
+            raise self._gives_no_answer()
         answers: queue.SimpleQueue[libvirt.virConnect | libvirt.libvirtError] = queue.SimpleQueue()
         given_up = threading.Event()
 
@@ -120,18 +126,22 @@ class Connection:
             answer = answers.get(timeout=self._open_timeout)
         except queue.Empty:
             given_up.set()
-            raise Unreachable(
-                "libvirt was to be reached",
-                found=f"no answer within {self._open_timeout:g} s",
-                where=self.where,
-                remedy="look whether the host is up and its libvirtd not stuck: virsh -c URI list",
-            ) from None
+            _silent_until[self.host.uri] = time.monotonic() + _NOT_AGAIN
+            raise self._gives_no_answer() from None
         if isinstance(answer, module.libvirtError):
             raise self._refused(answer) from answer
         with contextlib.suppress(module.libvirtError):  # the test driver has none
             answer.setKeepAlive(KEEPALIVE, UNANSWERED)
             answer.registerCloseCallback(self._lost, None)
         return answer
+
+    def _gives_no_answer(self) -> Unreachable:
+        return Unreachable(
+            "libvirt was to be reached",
+            found=f"no answer within {self._open_timeout:g} s",
+            where=self.where,
+            remedy="look whether the host is up and its libvirtd not stuck: virsh -c URI list",
+        )
 
     def _refused(self, error: libvirt.libvirtError) -> Unreachable:
         told = failure(error, "libvirt was to be reached", self.where)
@@ -145,6 +155,7 @@ class Connection:
         )
 
 
+_silent_until: dict[str, float] = {}
 _lock = threading.Lock()
 _open: dict[ResolvedHost, Connection] = {}
 _owner = 0

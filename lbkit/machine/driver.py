@@ -9,7 +9,7 @@ from typing import Protocol
 from lbkit.base.host import Host
 from lbkit.engine.change import Change, Verdict
 from lbkit.engine.events import Events
-from lbkit.engine.resource import Actual, Desired, State
+from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Check, Finding
@@ -35,6 +35,10 @@ class Driver(Protocol):
 
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
         """The machines of this driver that stand: the topology's own, and others on declared names."""
+        ...
+
+    def unseen(self, scope: Scope, host: Host) -> Mapping[Key, str]:
+        """As `Room.unseen`."""
         ...
 
     def summary(self, want: Desired) -> str:

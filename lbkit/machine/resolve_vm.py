@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import cycle, islice
+import hashlib
+from collections.abc import Sequence
 
 from lbkit.base.errors import Mistake
 from lbkit.base.problems import near
@@ -45,6 +46,8 @@ def hosts_of(name: str, group: Group, draft: Draft) -> dict[str, str]:
     if draft.is_broken("hosts"):
         return dict.fromkeys(members, "")
     known = list(draft.resolved["hypervisor"].by_name)
+    if not known:
+        return dict.fromkeys(members, "")
     path = ("machines", name)
     if group.host is not None:
         if group.host not in known and not draft.is_broken("hosts", group.host):
@@ -62,4 +65,23 @@ def hosts_of(name: str, group: Group, draft: Draft) -> dict[str, str]:
         draft.problems.add(
             path, "`host`, or `spread: true`", found=f"neither, and several hosts: {', '.join(known)}"
         )
-    return dict(zip(members, islice(cycle(known), len(members)), strict=True))
+    return spread(members, known) if group.spread else dict.fromkeys(members, known[0])
+
+
+def spread(members: Sequence[str], hosts: Sequence[str]) -> dict[str, str]:
+    """Each on another host, as long as there are some. It follows from the names alone: a host or a member that comes or goes
+    moves few of the others (rendezvous hashing; those that like each other best come first).
+    """
+    liking = sorted(
+        (hashlib.sha256(f"{member}@{host}".encode()).digest(), member, host)
+        for member in members
+        for host in hosts
+    )
+    found: dict[str, str] = {}
+    while len(found) < len(members):
+        free = set(hosts)
+        for _, member, host in liking:
+            if member not in found and host in free:
+                found[member] = host
+                free.remove(host)
+    return {member: found[member] for member in members}

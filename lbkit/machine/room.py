@@ -43,6 +43,9 @@ class MachineRoom(Room[Section]):
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
         return observe.observe(scope, host)
 
+    def unseen(self, scope: Scope, host: Host) -> Mapping[Key, str]:
+        return {key: why for each in drivers(scope, host) for key, why in each.unseen(scope, host).items()}
+
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         apply.apply(changes, scope, host, done)
 
@@ -75,7 +78,8 @@ class MachineRoom(Room[Section]):
             yield from each.notes(scope, host)
 
     def status(self, scope: Scope, host: Host) -> Iterable[Status]:
-        return view.status(self.desired(scope, host), self.observe(scope, host), scope.name)
+        found = list(self.observe(scope, host))
+        return view.status(self.desired(scope, host), found, scope.name, self.unseen(scope, host))
 
     def picture(self, scope: Scope) -> Picture:
         return view.picture(scope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lbkit.base.host import Host
 from lbkit.engine.resource import Actual, Desired, Key
@@ -16,11 +16,16 @@ from lbkit.machine.resolved import Machines, ResolvedMachine
 _LAYER = 2  # of the picture: behind networks and load balancers
 
 
-def status(wanted: Iterable[Desired], found: Iterable[Actual], topology: str) -> Iterable[Status]:
+def status(
+    wanted: Iterable[Desired], found: Iterable[Actual], topology: str, unseen: Mapping[Key, str]
+) -> Iterable[Status]:
     standing = {have.key: have for have in found if have.owner == topology}
     for want in wanted:
         have = standing.get(want.key)
-        if want.key.kind == "machine":
+        why = unseen.get(want.key) or (unseen.get(want.within) if want.within else None)
+        if why is not None and want.key.kind in {"machine", "service"}:
+            yield Status(want.key, present=False, health=Health.UNKNOWN, detail=why, parent=want.within)
+        elif want.key.kind == "machine":
             yield _machine_row(want, have)
         elif want.key.kind == "service":
             yield _service_row(want, have)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbkit.engine.change import Action, Change, Impact
+from lbkit.engine.limiting import limited
 from lbkit.engine.order import in_waves
 from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Desired, Key
-from lbkit.watch.share import limited, share_of
+from lbkit.watch.share import share_of
 from tests.engine.model_room import stand, thing
 
 NAMES = [f"t{number}" for number in range(8)]

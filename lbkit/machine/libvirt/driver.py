@@ -102,6 +102,16 @@ class LibvirtDriver:
                     called=f"domain {domain.name}",
                 )
 
+    def unseen(self, scope: Scope, host: Host) -> Mapping[Key, str]:
+        alone = fleet.left_alone(scope, host)
+        unseen = fleet.last(scope, host).unseen
+        spare = {
+            want.key: f"host {at} cannot be reached ({unseen[at].found})"
+            for want in (spares.desired(scope, lambda _machine: "") if unseen else ())
+            if (at := str(want.state["host"])) in unseen
+        }
+        return {Key("machine", name): why for name, why in alone.items()} | spare
+
     def summary(self, want: Desired) -> str:
         if want.key.kind == PRESENCE:
             return ", ".join(want.state["links"])
@@ -126,8 +136,9 @@ class LibvirtDriver:
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         """Machines that are emulated, though KVM was not declined."""
         slow: dict[str, list[str]] = {}
+        alone = fleet.left_alone(scope, host)
         for machine in declared(scope).values():
-            if _vm(machine).accelerator == "auto":
+            if _vm(machine).accelerator == "auto" and machine.name not in alone:
                 found = probe(connect(fleet.host_of(scope, machine.host)), "auto", host)
                 if found.kind == "tcg":
                     slow.setdefault(found.why, []).append(machine.name)
@@ -138,10 +149,10 @@ class LibvirtDriver:
         return {f"libvirt of {at.name}": told_by(at, scope.name) for at in hosts_of(scope, host)}
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
-        removing.tidy(scope, host, hosts_of(scope, host))
+        removing.tidy(scope, host, fleet.reachable(scope, host))
         one_by_one(changes, partial(_carry_out, scope=scope, host=host, done=done), done, workers=WORKERS)
         if any(change.want is None for change in changes):
-            for at in hosts_of(scope, host):
+            for at in fleet.reachable(scope, host):
                 removing.retire(host, at)
 
     def processes(self, scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:

@@ -14,6 +14,7 @@ from lbkit.base.errors import LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import connect
+from lbkit.hypervisor.failures import Unreachable
 from lbkit.hypervisor.resolved import Hypervisors, ResolvedHost
 from lbkit.machine.guest.hello import Hello
 from lbkit.machine.guest.port import Line
@@ -76,6 +77,9 @@ class Fleet:
     generations: Mapping[str, tuple[Generation, ...]] = field(default_factory=dict)
     foreign: Mapping[str, SeenDomain] = field(default_factory=dict)
     spares: Mapping[str, tuple[Spare, ...]] = field(default_factory=dict)  # by group, the oldest first
+    unseen: Mapping[str, Unreachable] = field(
+        default_factory=dict
+    )  # by name, hosts that could not be looked at
 
     def newest(self, member: str) -> Generation | None:
         return next(reversed(self.generations.get(member, ())), None)
@@ -89,11 +93,12 @@ _lock = threading.Lock()
 
 
 def look(scope: Scope, host: Host) -> Fleet:
-    """As it is now. Raises Failure where a host that is needed cannot be reached."""
+    """As it is now. Hosts that cannot be reached are told in it; Unreachable where none can be."""
     generations: dict[str, list[Generation]] = {}
     foreign: dict[str, SeenDomain] = {}
     spares: dict[str, list[Spare]] = {}
-    for domain, at in _seen(scope, host):
+    found, unseen = _seen(scope, host)
+    for domain, at in found:
         name = parted(domain.name)
         if domain.topology == scope.name and domain.spare:
             spares.setdefault(domain.member, []).append(Spare(domain, at, _is_saved(at, domain)))
@@ -113,20 +118,56 @@ def look(scope: Scope, host: Host) -> Fleet:
         {member: tuple(each) for member, each in ordered.items()},
         foreign,
         {group: tuple(sorted(each, key=lambda spare: spare.number)) for group, each in spares.items()},
+        unseen,
     )
     with _lock:
         _last[scope.name, host.run_dir] = fleet
     return fleet
 
 
-def _seen(scope: Scope, host: Host) -> Iterable[tuple[SeenDomain, ResolvedHost]]:
+def _seen(
+    scope: Scope, host: Host
+) -> tuple[Iterable[tuple[SeenDomain, ResolvedHost]], dict[str, Unreachable]]:
     """Each domain once: two hosts may be one libvirt by two names. It stands on the one that it was made for."""
     found: dict[str, tuple[SeenDomain, ResolvedHost]] = {}
-    for at in hosts_of(scope, host):
-        for domain in seen_domains(connect(at), scope.name):
+    unseen: dict[str, Unreachable] = {}
+    hosts = list(hosts_of(scope, host))
+    with ThreadPoolExecutor(max(1, min(WORKERS, len(hosts))), thread_name_prefix="lbkit-host") as pool:
+        asked = [(at, pool.submit(seen_domains, connect(at), scope.name)) for at in hosts]
+    for at, answer in asked:
+        try:
+            domains = answer.result()
+        except Unreachable as error:
+            unseen[at.name] = error
+            if len(unseen) == len(hosts):
+                raise
+            continue
+        for domain in domains:
             if domain.uuid not in found or _rank(domain, at) > _rank(*found[domain.uuid]):
                 found[domain.uuid] = (domain, at)
-    return found.values()
+    return found.values(), unseen
+
+
+def reachable(scope: Scope, host: Host) -> list[ResolvedHost]:
+    """Of the hosts where machines may stand those that answered when this process looked last."""
+    unseen = last(scope, host).unseen
+    return [at for at in hosts_of(scope, host) if at.name not in unseen]
+
+
+def left_alone(scope: Scope, host: Host) -> dict[str, str]:
+    """Machines by name of which nobody can tell whether they stand, or which cannot be reached where they shall; and why.
+
+    One that is seen nowhere may run on the host that is not seen: it is never made a second time.
+    """
+    fleet = last(scope, host)
+    if not fleet.unseen:
+        return {}
+    why = {name: f"host {name} cannot be reached ({error.found})" for name, error in fleet.unseen.items()}
+    return {
+        machine.name: why.get(machine.host) or "; ".join(why.values())
+        for machine in declared(scope).values()
+        if machine.host in fleet.unseen or machine.name not in fleet.generations
+    }
 
 
 def _rank(domain: SeenDomain, at: ResolvedHost) -> tuple[bool, bool]:

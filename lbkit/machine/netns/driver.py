@@ -79,6 +79,9 @@ class NetnsDriver:
         for member in of_folder:
             yield Actual(Key("machine", member), plan.state_gone(), scope.name)
 
+    def unseen(self, scope: Scope, host: Host) -> Mapping[Key, str]:
+        return {}
+
     def summary(self, want: Desired) -> str:
         return plan.addresses_of(want.state)
 

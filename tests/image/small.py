@@ -11,7 +11,11 @@ from lbkit.image.store import Store, part_of
 
 
 def stored(
-    store: Store, name: str = "small", text: str = "1", made: str = "2030-01-01T00:00:00+00:00"
+    store: Store,
+    name: str = "small",
+    text: str = "1",
+    made: str = "2030-01-01T00:00:00+00:00",
+    virtual_size: int = 1 << 20,
 ) -> Image:
     """An image of a few bytes, with kernel and initrd."""
     with store.making(name), store.draft() as folder:
@@ -23,7 +27,7 @@ def stored(
                 digest=hashlib.sha256(text.encode()).hexdigest(),
                 guest="lbkit",
                 disk=part_of(folder / "disk.qcow2"),
-                virtual_size=1 << 20,
+                virtual_size=virtual_size,
                 made=made,
                 folder=folder,
                 kernel=part_of(folder / "vmlinuz"),

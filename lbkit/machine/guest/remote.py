@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _PATIENCE = 60.0  # seconds for what takes no time of its own; a guest may be emulated, and busy
 _STOPS = (
-    3600.0  # for what stops programs, each in its own time. Whether the guest lives is seen apart from that
+    1300.0  # for what stops programs: a service may take 600 to finish, and 600 to stop (machine/spec.py)
 )
 
 

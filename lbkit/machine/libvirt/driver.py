@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 
-from lbkit.base.errors import Bug, Failure, LbkitError
+from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
 from lbkit.base.host import Host
 from lbkit.engine.applying import one_by_one
 from lbkit.engine.change import Action, Change, Impact, Verdict
@@ -64,6 +64,13 @@ class LibvirtDriver:
             key = Key("machine", machine.name)
             vm = _vm(machine)
             image = store.find(vm.image)
+            if vm.disk is not None and vm.disk < image.virtual_size:
+                raise Mistake(
+                    f"the disk of machines.{machine.group} was to hold its image {image.identity}",
+                    found=f"{vm.disk >> 20} MiB, and the image has {image.virtual_size >> 20}",
+                    where=f"machines.{machine.group}.vm.disk",
+                    remedy=f"give it {image.virtual_size >> 20}MiB or more, or leave `disk` out",
+                )
             yield Desired(
                 key,
                 plan.wanted(machine, vm, machine.host, image.identity, vm.accelerator, program_digest()),

@@ -11,15 +11,12 @@ from lbkit.base.host import Host
 from lbkit.engine.book import IPAddress
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import connect
-from lbkit.hypervisor.failures import binding
 from lbkit.machine.contract import Program
 from lbkit.machine.guest.remote import RemoteMachine
-from lbkit.machine.libvirt import plan
+from lbkit.machine.libvirt import plan, plugging
 from lbkit.machine.libvirt.fleet import Generation, look
 from lbkit.machine.libvirt.reach import greet
 from lbkit.machine.libvirt.removing import remove
-from lbkit.machine.libvirt.xml.domain import parse_domain
-from lbkit.machine.libvirt.xml.interface import interface_xml
 
 CARRIER_WITHIN = 10.0  # seconds until a guest sees that its links are up
 
@@ -72,17 +69,11 @@ def _swap(scope: Scope, host: Host, alive: Sequence[Generation], newest: Generat
 
 
 def set_links(generation: Generation, *, up: bool) -> None:
-    """Of all its interfaces, in what runs and in what is defined."""
-    libvirt = binding()
-    connection, domain = connect(generation.host), generation.domain
+    """Of the interfaces that lbkit gave it, in what runs and in what is defined. A person's own are left as they are."""
+    domain = generation.domain
+    connection = connect(generation.host)
     with connection.doing(f"the links of {domain.name} were to be {'up' if up else 'down'}") as raw:
-        found = raw.lookupByUUIDString(domain.uuid)
-        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
-        if found.isActive():
-            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
-        for each in parse_domain(found.XMLDesc(0)).interfaces:
-            if each.link_up != up:
-                found.updateDeviceFlags(interface_xml(each.with_link(up=up)), flags)
+        plugging.set_links(raw.lookupByUUIDString(domain.uuid), plan.macs(domain.wanted), up=up)
 
 
 def _drain(scope: Scope, host: Host, generation: Generation, tell: Tell) -> Sequence[Program]:
@@ -104,9 +95,8 @@ def _drain(scope: Scope, host: Host, generation: Generation, tell: Tell) -> Sequ
         tell(f"let {program.name} of {generation.domain.name} finish")
         try:
             machine.drain(program.name)
-        except (
-            LbkitError
-        ) as error:  # it goes all the same: a broken one is not to stand in the way of its replacement
+        except LbkitError as error:
+            # it goes all the same: a broken one is not to stand in the way of its replacement
             tell(f"{program.name} of {generation.domain.name} was not seen to finish: {error.found}")
     return programs
 

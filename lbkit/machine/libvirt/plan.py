@@ -205,6 +205,16 @@ def live(want: Mapping[str, Any], have: Mapping[str, Any]) -> tuple[Live, ...]:
     return tuple(steps)
 
 
+def macs(told: Mapping[str, Any]) -> frozenset[str]:
+    """Of the interfaces that lbkit gave a machine, by whatever once was wanted of it."""
+    interfaces = _mapping(told, "interfaces").values()
+    return frozenset(
+        str(each["mac"])
+        for each in interfaces
+        if isinstance(each, Mapping) and isinstance(each.get("mac"), str)
+    )
+
+
 def addresses(told: Mapping[str, Any]) -> Iterator[IPAddress]:
     """All of a machine's, of whatever once was wanted of it."""
     for network in _mapping(told, "interfaces"):

@@ -196,7 +196,7 @@ def use(spare: Spare, order: Order, tell: Callable[[str], None]) -> Generation:
     with connection.doing(f"{name} was to be resumed") as raw:
         found = raw.lookupByUUIDString(uuid)
         found.create()
-        # from here on it is this machine's: killed now, the next apply sees it as the newest generation, and finishes it
+        # from here on it is this machine's: killed now, the next apply sees a newest generation that does not answer
         found.setMetadata(
             libvirt.VIR_DOMAIN_METADATA_ELEMENT, metadata_xml(metadata), PREFIX, NAMESPACE, flags
         )

@@ -72,11 +72,15 @@ def _listens() -> bool:
     return True
 
 
-def helpers() -> list[int]:
-    """The far ends of the connections: killed, a connection is cut."""
+def helpers(daemon: Daemon) -> list[int]:
+    """The far ends of the connections to it: killed, a connection is cut."""
+    home = os.stat(f"/proc/{daemon.pid}/ns/mnt").st_ino
     found = []
     for each in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
-            if each.read_text().strip() == "virt-ssh-helper":
+            if (
+                each.read_text().strip() == "virt-ssh-helper"
+                and (each.parent / "ns/mnt").stat().st_ino == home
+            ):
                 found.append(int(each.parent.name))
     return found

@@ -119,6 +119,10 @@ def _remedy(found: str) -> str:
 _REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("No space left on device",), "free space on that file system, then apply again"),
     (
+        ("Cannot get interface MTU", "No such device"),
+        "lbkit makes bridges on its own machine alone: make it there, or name one (`networks.NAME.bridge`)",
+    ),
+    (
         ("Failed to connect socket", "Permission denied"),
         "run as root, or add this user to the group libvirt (usermod -aG libvirt USER) and log in again",
     ),

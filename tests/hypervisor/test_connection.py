@@ -205,3 +205,15 @@ def test_doctor_tells_all_without_a_daemon(host: Host) -> None:
     assert checks["/dev/net/tun"].good
     assert "accelerator" in checks
     assert not host.run_dir.exists(), "doctor changes nothing"
+
+
+def test_a_bridge_that_is_missing_there_is_told_with_what_to_do(daemon: Daemon) -> None:
+    interface = "<interface type='bridge'><source bridge='br-none'/></interface>"
+    domain = f"""<domain type='qemu'><name>guest</name><memory unit='MiB'>32</memory>
+    <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{interface}</devices></domain>"""
+    with (
+        pytest.raises(LibvirtFailed, match="br-none") as told,
+        Connection(at(daemon.uri)).doing("it was to run") as raw,
+    ):
+        raw.createXML(domain)
+    assert "lbkit makes bridges on its own machine alone" in told.value.remedy

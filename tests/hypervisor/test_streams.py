@@ -119,7 +119,7 @@ def test_bytes_go_both_ways_and_one_is_let_in_at_a_time(far: Far) -> None:
 
 def test_an_end_is_seen_however_it_comes_and_the_port_is_free_again(far: Far, daemon: Daemon) -> None:
     ours, theirs = far.open()
-    for helper in helpers():
+    for helper in helpers(daemon):
         os.kill(helper, signal.SIGKILL)
     assert (ours.recv(1), theirs.recv(1)) == (b"", b""), "ssh is cut"
 

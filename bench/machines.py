@@ -4,7 +4,7 @@
 
 The machine runs HAProxy (1 processor, 256 MiB, direct kernel boot) before a web server outside of it. A figure is of whole processes,
 `lbkit apply` or `virt-install`, from their start until a request to the machine's port 80 is answered; one is made every 50 ms.
-On a busy machine the processor time of the machine's QEMU until then says more.
+On a busy machine the processor time of the machine's QEMU until then says more: `load` is the host's, over the minute before.
 
 - Cold: the network stands, and the web server runs. lbkit reads the image once within the time, for its digest; has HAProxy check its
   configuration; and asks the web server as the health check does.
@@ -158,10 +158,11 @@ def answers(address: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """`processor`: of the QEMU that serves."""
+    """`processor`: of the QEMU that serves, in seconds. `load`: of the host, over the last minute."""
 
     seconds: float
     processor: float
+    load: float
 
 
 def until_served(address: str, command: list[str | os.PathLike[str]], domain: str) -> Took:
@@ -179,7 +180,9 @@ def until_served(address: str, command: list[str | os.PathLike[str]], domain: st
                 sys.exit(f"{command} did not come to serve:\n{told.read().decode(errors='replace')}")
             time.sleep(0.05)
         seconds = time.monotonic() - began
-        took = Took(seconds, max(processor(name) for name in domains() if name.startswith(domain)))
+        took = Took(
+            seconds, max(processor(name) for name in domains() if name.startswith(domain)), os.getloadavg()[0]
+        )
         if process.wait() != 0:
             told.seek(0)
             sys.exit(f"{command} failed:\n{told.read().decode(errors='replace')}")
@@ -299,7 +302,7 @@ class Others:
         return until_served(OTHERS, ["virsh", "-q", "start", "peer"], "peer")
 
     def remove(self) -> None:
-        run("virsh", "-q", "destroy", "peer")
+        kill("peer")
         run("virsh", "-q", "undefine", "peer")
         (self._folder / "peer.disk.qcow2").unlink()
 
@@ -312,7 +315,7 @@ def measured(rounds: int, ours: Ours, others: Others) -> dict[str, list[Took]]:
         took = measure()
         found.setdefault(what, []).append(took)
         print(
-            f"{what}: {took.seconds:.1f} s, {took.processor:.1f} of processor, load {os.getloadavg()[0]:.1f}",
+            f"{what}: {took.seconds:.1f} s, {took.processor:.1f} of processor, load {took.load:.1f}",
             file=sys.stderr,
             flush=True,
         )
@@ -358,20 +361,18 @@ def main() -> None:
         others = Others(folder, Store(host).find(IMAGE), "kvm" if works else "qemu")
         found = measured(rounds, Ours(folder), others)
     accelerator = "KVM" if works else "TCG (emulated)"
-    load = os.getloadavg()[0]
+    print(f"{rounds} rounds, 1 processor, {MEMORY} MiB, {accelerator}; {_versions()}\n")
     print(
-        f"{rounds} rounds, 1 processor, {MEMORY} MiB, {accelerator}; {_versions()}; load at the end {load:.1f}\n"
+        "| until a request is answered | fastest, s | median, s | times lbkit | processor of QEMU, s | times lbkit | load |"
     )
-    print(
-        "| until a request is answered | fastest, s | median, s | times lbkit | processor of QEMU, s | times lbkit |"
-    )
-    print("|---|--:|--:|--:|--:|--:|")
+    print("|---|--:|--:|--:|--:|--:|--:|")
     for what, rows in found.items():
         ours = found["lbkit: cold" if "cold" in what else "lbkit: warm, of a spare"]
         seconds, used = _median(rows, "seconds"), _median(rows, "processor")
         print(
             f"| {what} | {min(each.seconds for each in rows):.1f} | {seconds:.1f} | {seconds / _median(ours, 'seconds'):.1f} "
-            f"| {used:.1f} | {used / _median(ours, 'processor'):.1f} |"
+            f"| {used:.1f} | {used / _median(ours, 'processor'):.1f} "
+            f"| {_median(rows, 'load'):.0f} |"
         )
 
 

@@ -332,7 +332,6 @@ def measured(rounds: int, ours: Ours, others: Others) -> dict[str, list[Took]]:
             note("virt-install and cloud-init: cold", others.cold)
             note("virt-install and cloud-init: warm, `virsh start`", others.again)
             others.remove()
-            others.remove()
     return found
 
 

@@ -87,7 +87,7 @@ NOTHING = {"namespaces": [], "files": [], "processes": {}}
 
 def until(condition: Callable[[], object], what: str) -> None:
     """Wait for what another process does; far longer than it takes, but not for ever."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 
-from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
+from lbkit.base.errors import Mistake
 from lbkit.base.host import Host
 from lbkit.engine.applying import one_by_one
 from lbkit.engine.change import Action, Change, Impact, Verdict
@@ -24,17 +22,17 @@ from lbkit.image.store import Store
 from lbkit.machine.contract import Machine, Process
 from lbkit.machine.guest.pack import program_digest
 from lbkit.machine.guest.remote import RemoteMachine
-from lbkit.machine.libvirt import changing, fleet, handing, making, plan, removing, spares, view
+from lbkit.machine.libvirt import fleet, plan, removing, spares, view
 from lbkit.machine.libvirt.absent import AbsentMachine
+from lbkit.machine.libvirt.carrying import carry_out
 from lbkit.machine.libvirt.concern import hosts_of
-from lbkit.machine.libvirt.fleet import Fleet, Generation, declared
+from lbkit.machine.libvirt.fleet import Generation, declared, vm_of
 from lbkit.machine.libvirt.tidings import told_by
 from lbkit.machine.presence import PRESENCE, meanwhile, presence_key
-from lbkit.machine.resolved import Machines, ResolvedMachine, ResolvedVm
+from lbkit.machine.resolved import Machines, ResolvedMachine
 from lbkit.machine.spare import SPARE
 
 NAME = "libvirt"
-_SPARES = threading.Lock()
 WORKERS = 4  # machines at a time: each boot is a core of its own
 
 
@@ -59,10 +57,10 @@ class LibvirtDriver:
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
         store = Store(host)
         groups = scope.of("machine", Machines).groups
-        yield from spares.desired(scope, lambda machine: store.find(_vm(machine).image).identity)
+        yield from spares.desired(scope, lambda machine: store.find(vm_of(machine).image).identity)
         for machine in declared(scope).values():
             key = Key("machine", machine.name)
-            vm = _vm(machine)
+            vm = vm_of(machine)
             image = store.find(vm.image)
             if vm.disk is not None and vm.disk < image.virtual_size:
                 raise Mistake(
@@ -95,7 +93,7 @@ class LibvirtDriver:
         found = fleet.look(scope, host)
         yield from spares.actual(scope, found, spares.desired(scope, lambda _machine: ""))
         wanted = {
-            machine.name: plan.wanted(machine, _vm(machine), machine.host, "", "")
+            machine.name: plan.wanted(machine, vm_of(machine), machine.host, "", "")
             for machine in declared(scope).values()
         }
         for member, generations in found.generations.items():
@@ -145,7 +143,7 @@ class LibvirtDriver:
         slow: dict[str, list[str]] = {}
         alone = fleet.left_alone(scope, host)
         for machine in declared(scope).values():
-            if _vm(machine).accelerator == "auto" and machine.name not in alone:
+            if vm_of(machine).accelerator == "auto" and machine.name not in alone:
                 found = probe(connect(fleet.host_of(scope, machine.host)), "auto", host)
                 if found.kind == "tcg":
                     slow.setdefault(found.why, []).append(machine.name)
@@ -157,7 +155,7 @@ class LibvirtDriver:
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         removing.tidy(scope, host, fleet.reachable(scope, host))
-        one_by_one(changes, partial(_carry_out, scope=scope, host=host, done=done), done, workers=WORKERS)
+        one_by_one(changes, partial(carry_out, scope=scope, host=host, done=done), done, workers=WORKERS)
         if any(change.want is None for change in changes):
             for at in fleet.reachable(scope, host):
                 removing.retire(host, at)
@@ -180,12 +178,6 @@ class LibvirtDriver:
     def doctor(self, host: Host) -> Iterable[Check]:
         """What they stand on is the hypervisor room's."""
         return ()
-
-
-def _vm(machine: ResolvedMachine) -> ResolvedVm:
-    if machine.vm is None:
-        raise Bug(f"machine {machine.name} was to be virtual")
-    return machine.vm
 
 
 def _machine(scope: Scope, host: Host, member: str) -> RemoteMachine:
@@ -262,94 +254,6 @@ def _judge_presence(want: State, have: State) -> Verdict | None:
     if not words:
         return None
     return Verdict(Action.UPDATE, impact, "; ".join(words), tuple(steps))
-
-
-def _carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
-    member = change.key.name
-
-    def tell(line: str) -> None:
-        done.step(change, [line])
-
-    if change.key.kind == PRESENCE:
-        return handing.take_over(scope, host, member, tell, partial(done.aside, change))
-    found = fleet.last(scope, host)
-    if change.key.kind == SPARE:
-        return _keep_spare(scope, host, found, change, tell)
-    if change.want is None:
-        return _remove_all(scope, host, found, member)
-    if change.action is Action.ADOPT:
-        raise Failure(
-            f"machine {member} was to be taken over",
-            found="a domain that lbkit did not make has no program of lbkit's in it",
-            where=str(change.key),
-            remedy=f"rename it: virsh domrename {change.before['domain'] if change.before else ''}",
-        )
-    if change.action is Action.UPDATE:
-        return changing.change(scope, host, found.newest(member), declared(scope)[member], change, tell)
-    return _make(scope, host, found, change, tell)
-
-
-def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing.Teller) -> str:
-    """A new machine, or another generation: beside the one before where that runs, else in its place."""
-    machine = declared(scope)[change.key.name]
-    vm = _vm(machine)
-    at = fleet.host_of(scope, machine.host)
-    connection = connect(at)
-    generations = found.generations.get(machine.name, ())
-    said = []
-    for each in generations:
-        if not each.of_use:
-            what = "never took over" if each.runs else f"is {each.domain.state}"
-            tell(f"remove {each.domain.name}, which {what}")
-            said.append(removing.remove(scope, host, each, keep_disk=vm.keep_disk and not each.runs))
-    running = [each for each in generations if each.of_use]
-    number = max(removing.highest(connection, scope, machine.name), *(each.number for each in generations), 0)
-    removing.sweep(scope, at, machine.name, [each.number for each in running])
-    order = replace(
-        _order(scope, host, machine, dict(change.after or {})), generation=number + 1, links_up=not running
-    )
-    made = _from_spare(order, tell, said) or making.make(order, tell)
-    fleet.has_become(scope, host, made)
-    return "; ".join([*said, f"{made.domain.name} answers"])
-
-
-def _order(scope: Scope, host: Host, machine: ResolvedMachine, wanted: State) -> making.Order:
-    """What is the same for every generation, and for the spares of its group."""
-    vm = _vm(machine)
-    at = fleet.host_of(scope, machine.host)
-    kind = probe(connect(at), vm.accelerator, host).kind
-    image = Store(host).find(vm.image)
-    return making.Order(scope, host, at, machine, vm, image, kind, 0, wanted, links_up=True)
-
-
-def _from_spare(order: making.Order, tell: changing.Teller, said: list[str]) -> Generation | None:
-    with _SPARES:  # no two machines are made of the same one
-        spare = spares.find(fleet.last(order.scope, order.host), order)
-        if spare is None:
-            return None
-        fleet.is_taken(order.scope, order.host, spare)
-    try:
-        return spares.use(spare, order, tell)
-    except LbkitError as error:
-        said.append(spares.give_up(order.scope, order.host, spare, error))
-        return None
-
-
-def _keep_spare(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing.Teller) -> str:
-    if change.want is None:
-        return spares.remove(scope, host, found, change.key, str((change.before or {})["domain"]))
-    group = change.key.name.partition("/")[0]
-    machine = next(each for each in declared(scope).values() if each.group == group)
-    order = replace(_order(scope, host, machine, {}), at=fleet.host_of(scope, str(change.want.state["host"])))
-    make = partial(spares.order_for, order, change.key, change.want)
-    return spares.keep(scope, host, fleet.last(scope, host), change.key, make, tell)
-
-
-def _remove_all(scope: Scope, host: Host, found: Fleet, member: str) -> str:
-    generations = found.generations.get(member, ())
-    for at in {each.host for each in generations}:
-        removing.sweep(scope, at, member, [each.number for each in generations])
-    return "; ".join(removing.remove(scope, host, each, retiring=True) for each in reversed(generations))
 
 
 DRIVER = LibvirtDriver()

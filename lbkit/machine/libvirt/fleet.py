@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lbkit.base.errors import LbkitError
+from lbkit.base.errors import Bug, LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import connect
@@ -24,7 +24,7 @@ from lbkit.machine.libvirt.names import parted
 from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
 from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.states import RUNNING
-from lbkit.machine.resolved import Machines, ResolvedMachine
+from lbkit.machine.resolved import Machines, ResolvedMachine, ResolvedVm
 
 WORKERS = 16  # guests that are asked at a time: each answers in its own time
 
@@ -227,6 +227,12 @@ def is_taken(scope: Scope, host: Host, spare: Spare) -> None:
 def declared(scope: Scope) -> dict[str, ResolvedMachine]:
     machines = scope.of("machine", Machines).by_name.values()
     return {machine.name: machine for machine in machines if machine.driver == "libvirt"}
+
+
+def vm_of(machine: ResolvedMachine) -> ResolvedVm:
+    if machine.vm is None:
+        raise Bug(f"machine {machine.name} was to be virtual")
+    return machine.vm
 
 
 def host_of(scope: Scope, name: str) -> ResolvedHost:

@@ -14,10 +14,18 @@ def emulators(daemon: Daemon) -> dict[str, int]:
     """Domain to process."""
     found = {}
     for file in (daemon.folder / "run" / "qemu").glob("*.pid"):
-        pid = int(file.read_text(encoding="ascii"))
-        if file.name != "driver.pid" and _is_qemu(pid):
+        pid = _pid(file)
+        if file.name != "driver.pid" and pid is not None and _is_qemu(pid):
             found[file.name.removesuffix(".pid")] = pid
     return found
+
+
+def _pid(file: Path) -> int | None:
+    """None of a domain that just starts, or just ended: the file is empty for a moment, or gone."""
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def kill(daemon: Daemon, domain: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -100,6 +101,15 @@ def outage(answers: Sequence[Answer]) -> float | None:
         return 0.0
     good = [answer.ended for answer in answers if not answer.error and answer.began >= bad[-1].ended]
     return good[0] - bad[0].began if good else None
+
+
+def unanswered(answers: Sequence[Answer], since: float) -> float | None:
+    """Seconds of the longest time after `since` in which no good answer came; None: none came at all.
+
+    A client that waits long enough sees no error where an address moves, and yet nobody is served meanwhile.
+    """
+    good = sorted(answer.ended for answer in answers if not answer.error and answer.ended > since)
+    return max(after - before for before, after in pairwise([since, *good])) if good else None
 
 
 def slowest(answers: Sequence[Answer]) -> float:

@@ -11,7 +11,7 @@ from lbkit import operate
 from lbkit.engine.change import Action
 from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Key
-from lbkit.faces.demo.clients import Client, failed, outage
+from lbkit.faces.demo.clients import Client, failed, unanswered
 from lbkit.faces.demo.leftovers import things
 from lbkit.faces.demo.telling import PAGES, Telling, copied, lost, since
 from lbkit.faces.out import Out
@@ -67,11 +67,11 @@ class VmStory(Telling):
             self.wait(lambda: self.holder() not in {"", active}, "the virtual address to move")
             moved = time.monotonic()
             self.wait(lambda: since(client.answers, moved) >= PAGES, "the client to be served after that")
-        seconds = outage([answer for answer in client.answers if answer.ended > killed])
+        seconds = unanswered(client.answers, killed)
         self.say(
             f"{self.address} moved from {active} to {self.holder()}; of {len(client.answers)} requests {lost(client.answers)}"
         )
-        self.say(f"clients saw errors for {(seconds or 0) * 1000:.0f} ms")
+        self.say(f"the outage: nobody was answered for {(seconds or 0) * 1000:.0f} ms")
         self.promise("the virtual address moves, and clients are served again", seconds is not None)
         return active
 

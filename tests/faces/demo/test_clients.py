@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lbkit.base.errors import Failure
-from lbkit.faces.demo.clients import Answer, by_server, failed, fetch, outage, resolve, slowest
+from lbkit.faces.demo.clients import Answer, by_server, failed, fetch, outage, resolve, slowest, unanswered
 
 
 def answers(*outcomes: str) -> list[Answer]:
@@ -33,6 +33,18 @@ def test_an_outage_lasts_from_the_first_error_to_the_first_good_answer_after_the
     outcomes: str, seconds: float | None
 ) -> None:
     assert outage(answers(*outcomes)) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_where_nobody_is_answered_is_an_outage_without_an_error_too() -> None:
+    some = [
+        Answer(0.0, 0.1, "web-1"),
+        Answer(0.5, 2.1, "web-1"),
+        Answer(2.5, 2.6, "", "refused"),
+        Answer(3.0, 3.1, "web-2"),
+    ]
+    assert unanswered(some, 0.4) == pytest.approx(1.7)
+    assert unanswered(some, 2.2) == pytest.approx(0.9)
+    assert unanswered(some, 4.0) is None
 
 
 def test_counts() -> None:

@@ -21,7 +21,7 @@ from lbkit.engine.change import Action
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health, Status
-from lbkit.faces.demo.clients import Client, outage, resolve
+from lbkit.faces.demo.clients import Client, resolve, unanswered
 from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.daemon import Daemon
 from lbkit.hypervisor.resolved import ResolvedHost
@@ -137,7 +137,7 @@ def test_it_serves_outlives_its_machines_and_goes_without_a_trace(
         killed = monotonic()
         until(lambda: holder(scope, host) == other, "the virtual address moves")
         until(lambda: client.answers[-1].began > killed + 1 and not client.answers[-1].error, "it serves")
-    lost = outage([each for each in client.answers if each.ended > killed])
+    lost = unanswered(client.answers, killed)
     assert lost is not None
     record_property("outage after kill -9 of the active virtual machine", f"{lost:.2f} s")
 

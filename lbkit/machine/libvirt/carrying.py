@@ -17,6 +17,7 @@ from lbkit.hypervisor.connection import connect
 from lbkit.image.store import Store
 from lbkit.machine.libvirt import changing, fleet, handing, making, removing, spares
 from lbkit.machine.libvirt.fleet import Fleet, Generation, declared, vm_of
+from lbkit.machine.libvirt.telling import Teller
 from lbkit.machine.presence import PRESENCE
 from lbkit.machine.resolved import ResolvedMachine
 from lbkit.machine.spare import SPARE
@@ -49,7 +50,7 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
     return _make(scope, host, found, change, tell)
 
 
-def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing.Teller) -> str:
+def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: Teller) -> str:
     """A new machine, or another generation: beside the one before where that runs, else in its place."""
     machine = declared(scope)[change.key.name]
     vm = vm_of(machine)
@@ -82,7 +83,7 @@ def _order(scope: Scope, host: Host, machine: ResolvedMachine, wanted: State) ->
     return making.Order(scope, host, at, machine, vm, image, kind, 0, wanted, links_up=True)
 
 
-def _from_spare(order: making.Order, tell: changing.Teller, said: list[str]) -> Generation | None:
+def _from_spare(order: making.Order, tell: Teller, said: list[str]) -> Generation | None:
     with _SPARES:  # no two machines are made of the same one
         spare = spares.find(fleet.last(order.scope, order.host), order)
         if spare is None:
@@ -95,7 +96,7 @@ def _from_spare(order: making.Order, tell: changing.Teller, said: list[str]) -> 
         return None
 
 
-def _keep_spare(scope: Scope, host: Host, found: Fleet, change: Change, tell: changing.Teller) -> str:
+def _keep_spare(scope: Scope, host: Host, found: Fleet, change: Change, tell: Teller) -> str:
     if change.want is None:
         return spares.remove(scope, host, found, change.key, str((change.before or {})["domain"]))
     group = change.key.name.partition("/")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lbkit.base.errors import Bug
@@ -19,13 +18,12 @@ from lbkit.machine.libvirt.fleet import Generation, last
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
 from lbkit.machine.libvirt.names import domain_name
 from lbkit.machine.libvirt.plan import Attach, Detach, Live, Renew, SetMemory, Tell
+from lbkit.machine.libvirt.telling import Teller
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.resolved import ResolvedMachine
 
 if TYPE_CHECKING:
     import libvirt
-
-Teller = Callable[[str], None]
 
 
 def change(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from lbkit.base.names import link_name
 from lbkit.machine.libvirt.metadata import Metadata
+from lbkit.machine.libvirt.plan import mib
 from lbkit.machine.libvirt.xml.channel import GUEST_AGENT, LBKIT, Channel
 from lbkit.machine.libvirt.xml.disk import Disk
 from lbkit.machine.libvirt.xml.domain import DomainSpec
 from lbkit.machine.libvirt.xml.interface import Interface
 from lbkit.machine.resolved import ResolvedMachine, ResolvedVm
 
-MIB = 1 << 20
 SEED = "lbkit-seed"  # the seed's serial: /dev/disk/by-id/virtio-lbkit-seed
 
 
@@ -73,8 +73,3 @@ def socket_path(folder: Path | None, port: str) -> str | None:
     if folder is None or port == GUEST_AGENT:
         return None
     return str(folder / port.rpartition(".")[2])
-
-
-def mib(size: int) -> int:
-    """Bytes as MiB, part of one as one."""
-    return -(-size // MIB)

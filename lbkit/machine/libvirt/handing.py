@@ -17,15 +17,15 @@ from lbkit.machine.libvirt import plan, plugging
 from lbkit.machine.libvirt.fleet import Generation, look
 from lbkit.machine.libvirt.reach import greet
 from lbkit.machine.libvirt.removing import remove
+from lbkit.machine.libvirt.telling import Teller
 
 CARRIER_WITHIN = 10.0  # seconds until a guest sees that its links are up
 
-Tell = Callable[[str], None]
 Aside = Callable[[Collection[IPAddress]], AbstractContextManager[None]]
 """Keeps traffic from what has one of these addresses for as long as the block lasts: `Done.aside`."""
 
 
-def take_over(scope: Scope, host: Host, member: str, tell: Tell, aside: Aside) -> str:
+def take_over(scope: Scope, host: Host, member: str, tell: Teller, aside: Aside) -> str:
     """What was done, in words. Where the newest does not come up on the networks, the one before has them again."""
     fleet = look(scope, host)
     newest, older = fleet.newest(member), fleet.older(member)
@@ -51,7 +51,7 @@ def take_over(scope: Scope, host: Host, member: str, tell: Tell, aside: Aside) -
     return "; ".join([f"{newest.domain.name} is on its networks", *removed])
 
 
-def _swap(scope: Scope, host: Host, alive: Sequence[Generation], newest: Generation, tell: Tell) -> None:
+def _swap(scope: Scope, host: Host, alive: Sequence[Generation], newest: Generation, tell: Teller) -> None:
     drained = {each.number: _drain(scope, host, each, tell) for each in alive}
     for each in alive:
         tell(f"links of {each.domain.name} down")
@@ -76,7 +76,7 @@ def set_links(generation: Generation, *, up: bool) -> None:
         plugging.set_links(raw.lookupByUUIDString(domain.uuid), plan.macs(domain.wanted), up=up)
 
 
-def _drain(scope: Scope, host: Host, generation: Generation, tell: Tell) -> Sequence[Program]:
+def _drain(scope: Scope, host: Host, generation: Generation, tell: Teller) -> Sequence[Program]:
     """Let its programs end, the newest first, each in its own way. What ran, in that order; nothing of a silent guest."""
     machine = RemoteMachine(scope.name, generation.domain.member, generation.line(host))
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from lbkit.machine.libvirt.removing import forget_folder, pool_lock, remove
 from lbkit.machine.libvirt.seed import seed_iso
 from lbkit.machine.libvirt.settling import has_memory
 from lbkit.machine.libvirt.states import RUNNING, in_words
+from lbkit.machine.libvirt.telling import Teller
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.libvirt.xml.domain import domain_xml
 from lbkit.machine.resolved import ResolvedMachine, ResolvedVm
@@ -73,7 +74,7 @@ class Order:
         return f"machine {self.machine.name}"
 
 
-def make(order: Order, tell: Callable[[str], None]) -> Generation:
+def make(order: Order, tell: Teller) -> Generation:
     """Returns once its guest answers. `tell` gets a line before each step. Of what cannot be started nothing is left."""
     connection = connect(order.at)
     tell(f"make a disk of {order.image.identity}, and a seed")

@@ -34,6 +34,7 @@ from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
 from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.settling import has_memory
 from lbkit.machine.libvirt.states import RUNNING
+from lbkit.machine.libvirt.telling import Teller
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.resolved import Machines, ResolvedMachine
 from lbkit.machine.spare import SPARE
@@ -120,7 +121,7 @@ def keep(
     fleet: Fleet,
     key: Key,
     order: Callable[[int], Order],
-    tell: Callable[[str], None],
+    tell: Teller,
 ) -> str:
     """One that is as wanted under this key: what stands there and is not so goes first. `order` by its number."""
     want = order(0).wanted
@@ -174,7 +175,7 @@ def find(fleet: Fleet, order: Order) -> Spare | None:
     )
 
 
-def use(spare: Spare, order: Order, tell: Callable[[str], None]) -> Generation:
+def use(spare: Spare, order: Order, tell: Teller) -> Generation:
     """Make the ordered generation of it. Returns once its guest is who it is to be."""
     libvirt = binding()
     host, connection = order.host, connect(spare.host)

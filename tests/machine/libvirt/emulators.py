@@ -15,7 +15,7 @@ def emulators(daemon: Daemon) -> dict[str, int]:
     found = {}
     for file in (daemon.folder / "run" / "qemu").glob("*.pid"):
         pid = _pid(file)
-        if file.name != "driver.pid" and pid is not None and _is_qemu(pid):
+        if file.name != "driver.pid" and pid is not None and is_qemu(pid):
             found[file.name.removesuffix(".pid")] = pid
     return found
 
@@ -38,7 +38,7 @@ def kill(daemon: Daemon, domain: str) -> None:
         os.close(descriptor)
 
 
-def _is_qemu(pid: int) -> bool:
+def is_qemu(pid: int) -> bool:
     try:
         return "qemu" in Path(f"/proc/{pid}/comm").read_text(encoding="ascii")
     except OSError:

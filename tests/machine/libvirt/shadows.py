@@ -22,7 +22,7 @@ from lbkit.machine.guest.port import Port, unix_port
 from lbkit.machine.libvirt import reach
 from lbkit.machine.libvirt.names import seed_name
 from lbkit.machine.libvirt.observe import SeenDomain
-from tests.machine.libvirt.emulators import emulators
+from tests.machine.libvirt.emulators import emulators, is_qemu
 from tests.machine.world import PYTHON
 
 _EVERY = 0.03  # seconds between two looks at who runs
@@ -86,7 +86,8 @@ class Shadows:
         while not self._stop.wait(_EVERY):
             running = emulators(self._daemon)
             for pid in set(self._guests) - set(running.values()):
-                _end(self._guests.pop(pid))
+                if not is_qemu(pid):  # its file may be missing for a moment
+                    _end(self._guests.pop(pid))
             for domain, pid in running.items():
                 if pid not in self._guests and domain not in self.mute:
                     self._guests[pid] = self._started(domain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import signal
@@ -24,6 +25,7 @@ settings.register_profile(
     "lbkit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=CI
 )
 settings.load_profile("lbkit")
+_TOPOLOGIES = itertools.count()
 WORDS = "runs in a sandbox only: `make test ARGS={path}`, or `lbkit sandbox -- pytest {path}`"
 
 
@@ -74,8 +76,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def topology_name() -> str:
-    """A name that no other test has; short, so that `NAME.network` fits a link's name (15 bytes)."""
-    return f"t{secrets.token_hex(2)}"
+    """A name that no other test has; short, so that `NAME.network` fits a link's name (15 bytes).
+
+    Workers share their processes: what one stops, by its marks, must never be another's. So it is counted, not drawn.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return f"t{int(worker):x}{next(_TOPOLOGIES):03x}"
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ globals().update(PROMISES)
 def guest() -> Iterator[Machine]:
     """For all of them, as its start takes most of the time. In the network of the worker."""
     host = Host(run_dir=Path("/run/t", secrets.token_hex(3)), image_dir=images.folder())
-    topology = f"t{secrets.token_hex(2)}"
+    topology = f"v{secrets.token_hex(2)}"
     with Daemon(host.run_dir / "libvirt", cache=CACHE) as daemon:
         hypervisor = ResolvedHost("local", daemon.uri, "lbkit", str(host.run_dir / "pool"))
         document = {

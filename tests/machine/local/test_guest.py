@@ -25,7 +25,7 @@ from lbkit.health.question import Question
 from lbkit.machine.contract import Program
 from lbkit.machine.local.machine import LocalMachine
 
-machine = LocalMachine("t", Host(run_dir=Path(sys.argv[2])), "m")
+machine = LocalMachine("guest-alone", Host(run_dir=Path(sys.argv[2])), "m")
 machine.put(machine.folder("app") / "conf", b"x")
 program = Program("app", ("sleep", "1000"), digest="d", drain="TERM", drain_timeout=10.0)
 running = machine.start(program)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from lbkit.machine.local import proc
 from lbkit.machine.local.proc import Stat, census, read_stat, service_mark
 from tests.machine.world import PYTHON, until
 
-MARK = "t/m/app"
+MARK = f"t{secrets.token_hex(4)}/m/app"  # no other test's: to stop a service is to end whoever bears its mark
 ENVIRONMENT = {proc.SERVICE: MARK, "PATH": os.environ["PATH"]}
 LISTDIR, READ, LOOK = os.listdir, proc._read, proc._look
 
@@ -134,11 +135,11 @@ def test_those_who_ended_before_make_no_look_more(monkeypatch: pytest.MonkeyPatc
     assert looks == 2
 
 
-EXECUTES = """
+EXECUTES = f"""
 import os
 print("up", flush=True)
 input()
-os.execve("/bin/sleep", ["sleep", "1000"], {"LBKIT_SERVICE": "t/m/app"})
+os.execve("/bin/sleep", ["sleep", "1000"], {{"LBKIT_SERVICE": "{MARK}"}})
 """
 
 

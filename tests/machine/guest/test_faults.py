@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
+from lbkit.base.errors import Bug, Failure, Mistake
 from lbkit.base.run import CommandFailed, Completed, MissingProgram
 from lbkit.machine.guest.faults import as_data, from_data
 from tests.machine.libvirt.domains import json_data
@@ -41,7 +41,7 @@ def test_what_the_guest_takes_for_more_than_a_failure_stands_in_its_words() -> N
 
 
 def test_what_callers_look_for_stays_what_it_is() -> None:
-    failed: LbkitError = CommandFailed(Completed(("false",), 3, "out", "words"), remedy="look")
+    failed = CommandFailed(Completed(("false",), 3, "out", "words"), remedy="look")
     again = from_data(as_data(failed))
     assert isinstance(again, CommandFailed)
     assert (again.completed, again.found, again.remedy) == (failed.completed, failed.found, "look")

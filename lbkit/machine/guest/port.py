@@ -1,6 +1,7 @@
 """How a process gets a session with a guest: it takes a port that no other process has, and keeps the session.
 
-QEMU serves one connection of a port at a time, so a port is taken by a lock beside it. A session is used by all
+QEMU serves one connection of a port at a time, so a port is taken by a lock beside it: where its folder is not there (a
+machine of another host, made from elsewhere) none is made, and the port alone says that somebody has it. A session is used by all
 threads of a process, is dropped when it is broken, and rests by itself, so that others get their turn.
 """
 
@@ -14,12 +15,13 @@ import socket
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lbkit.base.clock import Clock, SystemClock
 from lbkit.base.errors import Failure
-from lbkit.base.files import FileFailure, make_folder
+from lbkit.base.files import FileFailure
 from lbkit.machine.guest.hello import Hello
 from lbkit.machine.guest.pack import Packed
 from lbkit.machine.guest.session import HELLO_WITHIN, GuestGone, Session
@@ -53,7 +55,7 @@ def unix_port(path: Path) -> Port:
 class Line:
     """What can be asked of one guest, as of a session (`remote.Asked`). Cheap to make; sessions are kept by `key`.
 
-    `key` names the machine and its generation. `locks` is a folder for the locks of its ports. `expected` is topology
+    `key` names the machine and its generation. `locks` is a folder for the locks of its ports, if it is there. `expected` is topology
     and member: another guest that answers is a Failure. Calls raise what `Session`'s do; Failure where no port
     gets free.
     """
@@ -128,28 +130,27 @@ class Line:
         return session
 
     def _open(self) -> Session:
-        connection, port_lock = self._connected()
+        connection, let_go = self._connected()
         return Session(
             connection,
             where=self.where,
             within=self.hello_within,
             idle=IDLE,
-            release=lambda: os.close(port_lock),
+            release=let_go,
         )
 
-    def _connected(self) -> tuple[socket.socket, int]:
-        """To a port that nobody has, with the descriptor that holds its lock."""
-        make_folder(self.locks)
+    def _connected(self) -> tuple[socket.socket, Callable[[], None]]:
+        """To a port that nobody has, and what lets go of its lock."""
         deadline = self.clock.monotonic() + self.free_within
         while True:
             for port in self.ports:
-                lock = _locked(self.locks / f"{port.name}.lock")
-                if lock is None:
+                let_go = _locked(self.locks / f"{port.name}.lock")
+                if let_go is None:
                     continue
                 try:
-                    return port.connect(), lock
+                    return port.connect(), let_go
                 except OSError as error:
-                    os.close(lock)
+                    let_go()
                     if error.errno != errno.EBUSY:  # somebody has it who does not see our locks
                         words = error.strerror or str(error)
                         raise GuestGone(
@@ -203,10 +204,12 @@ _SESSIONS = _Sessions()
 os.register_at_fork(after_in_child=_SESSIONS.after_fork)
 
 
-def _locked(path: Path) -> int | None:
-    """A descriptor that holds the lock, however its process ends; None where another one does."""
+def _locked(path: Path) -> Callable[[], None] | None:
+    """What lets go of the lock, as the end of its process does; None where another one holds it."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return _nothing
     except OSError as error:
         raise FileFailure("opened as a lock", path, error) from error
     try:
@@ -214,7 +217,10 @@ def _locked(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    return descriptor
+    return partial(os.close, descriptor)
+
+
+def _nothing() -> None: ...
 
 
 def _connected(path: Path) -> socket.socket:

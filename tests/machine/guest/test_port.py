@@ -31,6 +31,7 @@ pytestmark = pytest.mark.sandbox
 
 def line_to(guest: FakeGuest, topology: str, *, free_within: float = 10.0, member: str = "m") -> Line:
     ports = [unix_port(guest.port(number)) for number in range(guest.ports)]
+    (guest.folder / "locks").mkdir(exist_ok=True)
     return Line(
         (topology, member, 1, os.urandom(4)),
         ports,
@@ -208,6 +209,23 @@ def test_the_next_port_is_taken_where_somebody_elsewhere_has_one(line: Line, gue
     assert held(line.locks) == [f"{line.ports[0].name}.lock"]
     with pytest.raises(Failure, match="a port of the guest was to be free"):
         replace(line, key="none", ports=[Port("taken", taken)], free_within=0.1).call("running", {})
+
+
+def test_where_no_folder_is_for_locks_none_is_made_and_the_port_itself_says_who_has_it(
+    line: Line, guest: FakeGuest
+) -> None:
+    """Whoever only looks at a machine of another host leaves nothing here."""
+    line.locks.rmdir()
+    busy = []
+
+    def taken() -> socket.socket:
+        busy.append("asked")
+        raise OSError(errno.EBUSY, "Active channel stream exists")
+
+    other = replace(line, ports=[Port("taken", taken), *line.ports])
+    assert other.call("running", {}) == ([], b"")
+    assert busy == ["asked"]
+    assert not line.locks.exists()
 
 
 def test_a_guest_goes_on_with_another_program_and_its_services_run(

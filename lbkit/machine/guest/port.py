@@ -13,7 +13,7 @@ import fcntl
 import os
 import socket
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -166,23 +166,47 @@ class Line:
             self.clock.sleep(0.05)
 
 
+@dataclass(slots=True)
+class _Opening:
+    """Of one key: as long as threads want it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    threads: int = 0
+
+
 class _Sessions:
     """Those of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opening: dict[Hashable, threading.Lock] = {}
+        self._opening: dict[Hashable, _Opening] = {}
         self._kept: dict[Hashable, Session] = {}
 
     def get(self, key: Hashable, make: Callable[[], Session]) -> Session:
         """The one that is kept, or a new one: threads that want the same wait for it."""
-        with self._lock:
-            opening = self._opening.setdefault(key, threading.Lock())
-        with opening:
-            kept = self._kept.get(key)
-            if kept is None or kept.gone is not None:
-                kept = self._kept[key] = make()
+        with self._one_by_one(key):
+            with self._lock:
+                self._kept = {each: kept for each, kept in self._kept.items() if kept.gone is None}
+                kept = self._kept.get(key)
+            if kept is None:
+                kept = make()
+                with self._lock:
+                    self._kept[key] = kept
             return kept
+
+    @contextlib.contextmanager
+    def _one_by_one(self, key: Hashable) -> Iterator[None]:
+        with self._lock:
+            opening = self._opening.setdefault(key, _Opening())
+            opening.threads += 1
+        try:
+            with opening.lock:
+                yield
+        finally:
+            with self._lock:
+                opening.threads -= 1
+                if not opening.threads:
+                    del self._opening[key]
 
     def drop(self, key: Hashable, session: Session | None = None) -> None:
         with self._lock:

@@ -228,6 +228,22 @@ def test_where_no_folder_is_for_locks_none_is_made_and_the_port_itself_says_who_
     assert not line.locks.exists()
 
 
+def test_what_a_process_keeps_of_guests_does_not_grow(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that watches for months sees many of them come and go."""
+    sessions = port_module._Sessions()
+    monkeypatch.setattr(port_module, "_SESSIONS", sessions)
+    monkeypatch.setattr(port_module, "IDLE", 0.05)
+    with pytest.raises(GuestGone):
+        replace(line, key="away", ports=[unix_port(line.locks / "none")]).call("running", {})
+    first = replace(line, key="first")
+    first.call("running", {})
+    until(lambda: held(line.locks) == [], "the port is given back")
+    line.call("running", {})
+    assert list(sessions._kept) == [line.key]
+    assert not sessions._opening
+    line.drop()
+
+
 def test_a_guest_goes_on_with_another_program_and_its_services_run(
     line: Line, guest: FakeGuest, topology_name: str, host: Host
 ) -> None:

@@ -3,7 +3,7 @@
 The state of a machine:
 
     driver, host                 "libvirt", and the name of the host it stands on
-    image, disk, user_data       what it was made from: "NAME@DIGEST", its disk's bytes or None, a digest or None
+    image, disk, user_data       what it was made from: "NAME@DIGEST", its disk's bytes or None, `hidden` or None
     memory, max_memory           MiB
     cpus, accelerator            of these four what the domain says, not what was once wanted
     interfaces                   by network: bridge, mac, mtu, addresses
@@ -17,9 +17,12 @@ Links that are up or down are the business of what hands over from one generatio
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 
 MIB = 1 << 20
+
+_PLAIN_DIGEST = re.compile(r"[0-9a-f]{16}", re.ASCII)  # base/secrets.py
 
 # What a domain that runs cannot change. Processors could be plugged in, up to a maximum: a guest that was once given
 # them does not let them go, and a replacement costs nobody a request.
@@ -81,7 +86,7 @@ def wanted(
         "host": host,
         "image": image,
         "disk": vm.disk,
-        "user_data": user_data.digest if user_data else None,
+        "user_data": hidden(user_data.digest, machine.group) if user_data else None,
         "memory": mib(vm.memory),
         "max_memory": mib(vm.max_memory),
         "cpus": vm.cpus,
@@ -166,7 +171,7 @@ def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:
         )
     if not have["running"]:
         return _replaced(want, [f"it does not run ({have['reason']})"], Impact.NONE)
-    made_with = [_differs(field, want, have) for field in _MADE_WITH if not _as_made(field, want, have)]
+    made_with = [_differs(field, want, have) for field in _MADE_WITH if not as_made(field, want, have)]
     if have.get("answers") is False:
         # what it serves may go on, and cannot be asked to finish
         return _replaced(want, ["its guest does not answer", *made_with], Impact.DISRUPTIVE)
@@ -237,9 +242,33 @@ def step_words(step: Live, want: Mapping[str, Any]) -> str:
             return "tell its guest its links, addresses, routes and keys"
 
 
-def _as_made(field: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
-    # what "auto" once chose stays: a probe that comes out otherwise one night replaces no machine
-    return have.get(field) == want[field] or (field == "accelerator" and want[field] == "auto")
+def as_made(field: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
+    found, wished = have.get(field), want[field]
+    if found == wished:
+        return True
+    match field:
+        case "accelerator":
+            # what "auto" once chose stays: a probe that comes out otherwise one night replaces no machine
+            return bool(wished == "auto")
+        case "user_data":  # earlier lbkits noted the plain digest
+            return isinstance(found, str) and isinstance(wished, str) and _hidden_by(wished, found) == wished
+    return False
+
+
+@lru_cache(maxsize=256)
+def hidden(digest: str, group: str) -> str:
+    """Of a secret's digest what may stand where anybody reads it: each guess costs some 0.1 s and 16 MiB (scrypt, RFC 7914).
+
+    Salted by the group, whose members have the same: a plan works it out once for all of them.
+    """
+    key = hashlib.scrypt(
+        digest.encode(), salt=f"lbkit user_data {group}".encode(), n=1 << 14, r=8, p=1, dklen=16
+    )
+    return f"scrypt:{group}:{key.hex()}"
+
+
+def _hidden_by(like: str, digest: str) -> str:
+    return hidden(digest, like.split(":")[1]) if _PLAIN_DIGEST.fullmatch(digest) else digest
 
 
 def _replaced(want: Mapping[str, Any], reasons: Sequence[str], impact: Impact) -> Verdict:

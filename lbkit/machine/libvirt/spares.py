@@ -99,12 +99,8 @@ def _made_with(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fits(want: Mapping[str, Any], have: Mapping[str, Any]) -> list[str]:
-    """The fields that differ. What "auto" once chose stays, as of machines."""
-    return [
-        field
-        for field in _MADE_WITH
-        if have[field] != want[field] and not (field == "accelerator" and want[field] == "auto")
-    ]
+    """The fields that differ, by the rule of machines."""
+    return [field for field in _MADE_WITH if not plan.as_made(field, want, have)]
 
 
 def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:

@@ -310,6 +310,30 @@ def test_a_secret_is_never_in_a_state() -> None:
     assert "xyzzy" not in metadata_xml(Metadata("web", "lb-1", 1, want))
 
 
+def test_who_reads_a_domain_cannot_try_guesses_of_its_user_data_at_once() -> None:
+    """Whoever may read libvirt reads metadata, on most hosts anybody."""
+    secret = Secret(b"#cloud-config\npassword: xyzzy\n")
+    want = want_of(a_machine(user_data=secret))
+    assert secret.digest not in repr(want)
+    same = want_of(a_machine(user_data=secret.reveal()))
+    assert same["user_data"] == want["user_data"]
+    other_group = replace(a_machine(user_data=secret), group="web")
+    assert want_of(other_group)["user_data"] != want["user_data"], "a table serves for one group"
+    told = {**want, "user_data": "scrypt:lb:0"}
+    assert judge(want, seen(replace(made(want), wanted=told), want, HOST)) is not None
+
+
+def test_a_machine_of_an_lbkit_that_noted_the_plain_digest_stays() -> None:
+    secret = Secret(b"#cloud-config\n")
+    want = want_of(a_machine(user_data=secret))
+    before = {**want, "user_data": secret.digest}
+    assert judge(want, seen(replace(made(want), wanted=before), want, HOST)) is None
+    other = want_of(a_machine(user_data=Secret(b"#cloud-config\nx: 1\n")))
+    verdict = judge(other, seen(replace(made(want), wanted=before), other, HOST))
+    assert verdict is not None
+    assert "user_data changed" in verdict.reason
+
+
 def test_interfaces_of_somebody_elses_are_left_alone() -> None:
     want = want_of(PLAIN)
     domain = made(want)

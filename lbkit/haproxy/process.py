@@ -53,13 +53,8 @@ def start(instance: Instance, clock: Clock) -> None:
     instance.machine.start(instance.program)
 
     def served() -> Info | Failure | None:
-        info = _answer(instance)
-        if (
-            info is not None and instance.master().workers() is not None
-        ):  # the master may be later than its worker
+        if (info := _answer(instance)) is not None or instance.service in instance.machine.running():
             return info
-        if instance.service in instance.machine.running():
-            return None
         return Failure(
             "HAProxy was to run",
             found=_last_words(instance) or "it ended and said nothing",
@@ -70,7 +65,8 @@ def start(instance: Instance, clock: Clock) -> None:
     info = wait_for(clock, STARTS_WITHIN, served)
     if isinstance(info, Failure):
         raise info
-    if info is None:
+    # the master executes itself anew once it has a worker, and may be later than that
+    if info is None or wait_for(clock, STARTS_WITHIN, instance.master().workers) is None:
         raise Failure(
             "HAProxy was to answer at its runtime socket",
             found=f"no answer in {STARTS_WITHIN:g} s",

@@ -123,8 +123,8 @@ class Guest:
             return self._digest, b""
 
     def _become(self, identity: Identity, within: float) -> None:
-        self._identity, self._digest = identity, ""
-        set_identity(identity, root=self._root, within=within)
+        before, self._identity, self._digest = self._identity, identity, ""
+        set_identity(identity, before, root=self._root, within=within)
         self._digest = identity.digest
 
     def _parsed(self, content: bytes) -> Identity:
@@ -137,7 +137,7 @@ class Guest:
         return announce(float(given.get("within", 0.0))), b""
 
     def _look(self, given: Data, payload: bytes) -> Answer:
-        return look(), b""
+        return look(self._identity), b""
 
     def _processes(self, given: Data, payload: bytes) -> Answer:
         who = self._identity

@@ -2,6 +2,9 @@
 
 What is ours bears marks as in a namespace (ARCHITECTURE.md, "Names in the world"): links their alias, addresses and
 routes the protocol number 108. Addresses stand whether or not a link is plugged in.
+
+In an image with cloud-init another program was told the same addresses and routes (systemd-networkd, say), and sets them at
+any time, without our mark: when a link is plugged in, above all. Who set what is wanted does not matter, then.
 """
 
 from __future__ import annotations
@@ -32,8 +35,14 @@ _BEGIN, _END = "# lbkit: begin", "# lbkit: end"
 _RTMGRP_LINK = 1  # linux/rtnetlink.h
 
 
-def set_identity(identity: Identity, *, root: Path = Path("/"), within: float = LINKS_WITHIN) -> None:
-    """`root` is where files like etc/hostname lie. Raises Failure at the first that cannot be set."""
+def set_identity(
+    identity: Identity,
+    before: Identity | None = None,
+    *,
+    root: Path = Path("/"),
+    within: float = LINKS_WITHIN,
+) -> None:
+    """`before`: who it was. `root` is where files like etc/hostname lie. Raises Failure at the first that cannot be set."""
     _set_files(identity, root)
     _set_hostname(identity.hostname)
     for name, value in identity.sysctls.items():
@@ -44,17 +53,30 @@ def set_identity(identity: Identity, *, root: Path = Path("/"), within: float = 
         links = links_when(netlink, lambda here: wanted <= {link.mac.lower() for link in here}, within)
         netlink.carry_out(*link_steps(identity, links))
         ours = by_name(identity, seen.links(netlink))
-        netlink.carry_out(address_steps(identity, ours, seen.addresses(netlink)))
+        netlink.carry_out(address_steps(identity, ours, seen.addresses(netlink), before))
         routes = [(route.to, route.via) for route in seen.routes(netlink) if route.via is not None]
-        netlink.carry_out(routes_inside([(each.to, each.via) for each in identity.routes], routes))
+        wanted_routes = [(each.to, each.via) for each in identity.routes]
+        netlink.carry_out(routes_inside(wanted_routes, routes, write.take_route))
 
 
-def look() -> dict[str, Any]:
-    """What is set now, whoever set it: to be held against an identity, for drift. Changes nothing."""
+def look(identity: Identity | None = None) -> dict[str, Any]:
+    """What is set now: to be held against an identity, for drift. Changes nothing.
+
+    Addresses and routes that `identity` wants are told of whoever set them; of others those that are ours, and `foreign` ones.
+    """
+    interfaces, routes = (identity.interfaces, identity.routes) if identity else ((), ())
+    wanted = {(each.name, address) for each in interfaces for address in each.addresses}
+    leading = {(each.to, each.via) for each in routes}
     with Netlink() as netlink:
-        links = seen.links(netlink)
+        links = [link for link in seen.links(netlink) if link.name != "lo"]
         addresses = seen.addresses(netlink)
-        routes = [route for route in seen.routes(netlink) if route.via is not None]
+        found = seen.routes(netlink, seen.ANY)
+    of_link: dict[str, dict[bool, set[str]]] = {link.name: {True: set(), False: set()} for link in links}
+    names = {link.ifindex: link.name for link in links}
+    for each in addresses:
+        if name := names.get(each.ifindex):
+            as_told = each.protocol == write.PROTOCOL or (name, each.address) in wanted
+            of_link[name][as_told].add(str(each.address))
     return {
         "hostname": socket.gethostname(),
         "interfaces": {
@@ -64,21 +86,19 @@ def look() -> dict[str, Any]:
                 "up": link.up,
                 "running": link.running,
                 "mark": link.alias,
-                "addresses": sorted(
-                    str(each.address)
-                    for each in addresses
-                    if each.ifindex == link.ifindex and each.protocol == write.PROTOCOL
-                ),
-                "foreign": sorted(
-                    str(each.address)
-                    for each in addresses
-                    if each.ifindex == link.ifindex and each.protocol != write.PROTOCOL
-                ),
+                "addresses": sorted(of_link[link.name][True]),
+                "foreign": sorted(of_link[link.name][False]),
             }
             for link in links
-            if link.name != "lo"
         },
-        "routes": sorted(f"{route.to} via {route.via}" for route in routes),
+        "routes": sorted(
+            {
+                f"{route.to} via {route.via}"
+                for route in found
+                if route.via is not None
+                and (route.protocol == write.PROTOCOL or (route.to, route.via) in leading)
+            }
+        ),
     }
 
 
@@ -131,16 +151,24 @@ def by_name(identity: Identity, links: Iterable[Link]) -> dict[str, int]:
     return {link.name: link.ifindex for link in links if link.name in wanted}
 
 
-def address_steps(identity: Identity, indexes: dict[str, int], addresses: Iterable[Address]) -> list[Request]:
-    """What goes goes first: an address may move. One that somebody else put there becomes ours."""
+def address_steps(
+    identity: Identity, indexes: dict[str, int], addresses: Iterable[Address], before: Identity | None = None
+) -> list[Request]:
+    """What goes goes first: an address may move. One that somebody else put there becomes ours, or was as it was wanted."""
     wanted = {
         (indexes[want.name], address): want.name for want in identity.interfaces for address in want.addresses
+    }
+    were = {
+        (indexes[each.name], address)
+        for each in (before.interfaces if before else ())
+        for address in each.addresses
+        if each.name in indexes
     }
     have = {(each.ifindex, each.address): each.protocol for each in addresses}
     removals = [
         write.delete_address(index, f"link {index}", address)
         for (index, address), protocol in have.items()
-        if protocol == write.PROTOCOL and (index, address) not in wanted
+        if (protocol == write.PROTOCOL or (index, address) in were) and (index, address) not in wanted
     ]
     additions = [
         write.take_address(index, name, address)

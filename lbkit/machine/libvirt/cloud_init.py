@@ -117,10 +117,13 @@ def user_data(hostname: str, ssh_keys: Sequence[str] = (), more: bytes | None = 
 
 
 def _start_guest() -> list[list[str]]:
-    """At each boot, early. The program is not below /run: some mount that without the right to execute."""
+    """At each boot, early. The program is not below /run: some mount that without the right to execute.
+
+    The seed is found by reading disks (LABEL=): udev, which makes /dev/disk/by-label, may come to it later than cloud-init.
+    """
     return [
         ["mkdir", "-p", "-m", "0700", _SEED],
-        ["mount", "-t", "iso9660", "-o", "ro", f"/dev/disk/by-label/{LABEL}", _SEED],
+        ["mount", "-t", "iso9660", "-o", "ro", f"LABEL={LABEL}", _SEED],
         ["install", "-D", "-m", "0755", f"{_SEED}/{FOLDER}/{START}", f"/usr/lib/lbkit/{START}"],
         ["install", "-D", "-m", "0644", f"{_SEED}/{FOLDER}/{UNIT}", f"/run/systemd/system/{UNIT}"],
         ["umount", _SEED],

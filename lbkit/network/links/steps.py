@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbkit.base.errors import Failure
 from lbkit.base.mark import read_mark
+from lbkit.engine.book import IPAddress, IPNetwork
 from lbkit.network.links.values import (
     IPInterface,
     RouteTo,
@@ -172,11 +173,15 @@ def addresses_inside(
     return removals + additions
 
 
-def routes_inside(wanted: Sequence[RouteTo], have: Iterable[RouteTo]) -> list[Request]:
+def routes_inside(
+    wanted: Sequence[RouteTo],
+    have: Iterable[RouteTo],
+    add: Callable[[IPNetwork, IPAddress], Request] = write.add_route,
+) -> list[Request]:
     present = set(have)
     return [
         *(write.delete_route(to, via) for to, via in present if (to, via) not in wanted),
-        *(write.add_route(to, via) for to, via in wanted if (to, via) not in present),
+        *(add(to, via) for to, via in wanted if (to, via) not in present),
     ]
 
 

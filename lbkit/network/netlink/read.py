@@ -19,6 +19,8 @@ _NUMBER = struct.Struct("=I")
 _ATTRIBUTE = struct.Struct("=HH")
 _LINK_SCOPE = 253  # RT_SCOPE_LINK; larger is narrower
 _RUNNING = 0x40  # IFF_RUNNING
+ANY = 0  # for a protocol number
+_MAIN_TABLE = 254
 _FAMILIES = frozenset({2, 10})  # AF_INET, AF_INET6; routes of multicast have families of their own
 
 
@@ -67,8 +69,9 @@ def addresses(netlink: Netlink) -> list[Address]:
 
 
 def routes(netlink: Netlink, protocol: int = PROTOCOL) -> list[Route]:
-    """Routes of one protocol number, IPv4 and IPv6; the kernel leaves the others out."""
-    body = struct.pack("=BBBBBBBBI", 0, 0, 0, 0, 0, protocol, 0, 0, 0)
+    """Routes of one protocol number, or of ANY in the main table, IPv4 and IPv6; the kernel leaves the others out."""
+    table = _MAIN_TABLE if protocol == ANY else 0
+    body = struct.pack("=BBBBBBBBI", 0, 0, 0, 0, table, protocol, 0, 0, 0)
     answers = netlink.dump(Request(GET_ROUTE, 0, body, "routes were to be read"))
     return [read_route(*answer) for answer in answers if answer[0][answer[1]] in _FAMILIES]
 

@@ -166,6 +166,11 @@ def add_route(to: IPNetwork, via: IPAddress) -> Request:
     )
 
 
+def take_route(to: IPNetwork, via: IPAddress) -> Request:
+    """As `add_route`, in place of one to the same destination that is not lbkit's."""
+    return add_route(to, via)._replace(flags=wire.CREATE | wire.REPLACE)
+
+
 def delete_route(to: IPNetwork, via: IPAddress) -> Request:
     return Request(DELETE_ROUTE, 0, _route(to, via), f"the route to {to} via {via} was to be removed")
 

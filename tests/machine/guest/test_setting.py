@@ -131,6 +131,37 @@ def test_what_is_not_wanted_any_more_goes_and_what_is_foreign_stays(
     assert "10.66.0.0/16" in guest.run("ip", "route")
 
 
+def test_what_another_program_sets_as_it_shall_be_is_as_good_as_ours(
+    guest: FakeGuest, session: Session, identity: Identity
+) -> None:
+    before = tell(session, identity)
+    for change in ("del", "add"):  # as a network manager does where a link is unplugged, and plugged in
+        guest.run("ip", "address", change, "10.9.0.5/24", "dev", "front")
+    guest.run("ip", "route", "add", "10.77.0.0/16", "via", "10.9.0.1", "proto", "static")
+    seen, _ = session.call("look", {})
+    assert (seen["interfaces"]["front"]["addresses"], seen["interfaces"]["front"]["foreign"]) == (
+        before["interfaces"]["front"]["addresses"],
+        [],
+    )
+    assert seen["routes"] == before["routes"]
+    assert "proto 108" not in guest.run("ip", "route", "show", "10.77.0.0/16")
+    tell(session, identity)
+    assert "proto 108" in guest.run("ip", "route", "show", "10.77.0.0/16")
+    assert "proto static" not in guest.run("ip", "route", "show", "10.77.0.0/16")
+
+
+def test_an_address_that_was_wanted_goes_though_another_program_set_it_again(
+    guest: FakeGuest, session: Session, identity: Identity
+) -> None:
+    tell(session, identity)
+    for change in ("del", "add"):
+        guest.run("ip", "address", change, "10.9.0.5/24", "dev", "front")
+    moved = replace(FRONT, addresses=(ip_interface("10.9.0.6/24"),))
+    seen = tell(session, replace(identity, interfaces=(moved, BACK), routes=()))
+    assert seen["interfaces"]["front"]["addresses"] == ["10.9.0.6/24"]
+    assert seen["interfaces"]["front"]["foreign"] == []
+
+
 def test_two_links_exchange_their_names(session: Session, identity: Identity) -> None:
     tell(session, identity)
     exchanged = (replace(FRONT, mac=MACS[1]), replace(BACK, mac=MACS[0]))

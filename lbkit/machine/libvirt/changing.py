@@ -13,11 +13,13 @@ from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.failures import binding
 from lbkit.machine.guest.pack import packed
 from lbkit.machine.libvirt import plan, plugging, settling
+from lbkit.machine.libvirt.answering import answered
 from lbkit.machine.libvirt.design import interfaces_of
-from lbkit.machine.libvirt.fleet import Generation, last
-from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
+from lbkit.machine.libvirt.fleet import Generation, has_become, last
+from lbkit.machine.libvirt.metadata import Metadata
 from lbkit.machine.libvirt.names import domain_name
-from lbkit.machine.libvirt.plan import Attach, Detach, Live, Renew, SetMemory, Tell
+from lbkit.machine.libvirt.noting import note
+from lbkit.machine.libvirt.plan import Attach, Await, Detach, Live, Renew, SetMemory, Tell
 from lbkit.machine.libvirt.telling import Teller
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.resolved import ResolvedMachine
@@ -37,9 +39,7 @@ def change(
     """What was done, in words. The domain is told last: until then the next plan sees what is left to do."""
     if generation is None or wanted.after is None or wanted.before is None:
         raise Bug(f"{wanted.key} was to stand, to be changed")
-    libvirt = binding()
     domain = generation.domain
-    flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
     steps = plan.live(wanted.after, wanted.before)
     # one that has not taken over yet has its links down, if it has any: an older one has its addresses
     beside = any(each.runs for each in last(scope, host).older(machine.name))
@@ -48,7 +48,12 @@ def change(
         found = raw.lookupByUUIDString(domain.uuid)
         for step in steps:
             tell(plan.step_words(step, wanted.after))
-            if isinstance(step, Renew):
+            if isinstance(step, Await):
+                generation = answered(host, generation, generation.left(host))
+                has_become(scope, host, generation)
+                if generation.hello and generation.hello.program != wanted.after["program"]:
+                    generation.line(host).renew(packed())
+            elif isinstance(step, Renew):
                 generation.line(host).renew(packed())
             elif isinstance(step, Tell):
                 identity = identity_of(scope.name, machine, domain.generation, domain.uuid)
@@ -66,9 +71,7 @@ def change(
             domain.volumes,
             name="" if domain.name == usual else domain.name,  # it was made of a spare
         )
-        found.setMetadata(
-            libvirt.VIR_DOMAIN_METADATA_ELEMENT, metadata_xml(metadata), PREFIX, NAMESPACE, flags
-        )
+        note(found, metadata)
     return "; ".join(plan.step_words(step, wanted.after) for step in steps)
 
 

@@ -208,6 +208,7 @@ def _actual(scope: Scope, member: str, generations: Sequence[Generation], want: 
         want,
         newest.host.name,
         answers=newest.hello is not None and bool(newest.hello.identity) if newest.runs else None,
+        boots=newest.boots,
         program=newest.hello.program if newest.hello is not None else "",
         inside=newest.inside,
     )

@@ -19,6 +19,7 @@ from lbkit.hypervisor.resolved import Hypervisors, ResolvedHost
 from lbkit.machine.guest.hello import Hello
 from lbkit.machine.guest.port import Line
 from lbkit.machine.guest.remote import RemoteMachine
+from lbkit.machine.libvirt import booting
 from lbkit.machine.libvirt.concern import hosts_of
 from lbkit.machine.libvirt.names import parted
 from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
@@ -38,6 +39,7 @@ class Generation:
     hello: Hello | None = None
     inside: Mapping[str, Any] = field(default_factory=dict)  # what is set in the guest (guest/setting.py)
     silence: str = ""
+    boots: bool = False  # it may answer yet (booting.py)
 
     @property
     def number(self) -> int:
@@ -55,6 +57,10 @@ class Generation:
     def line(self, host: Host) -> Line:
         """To its guest."""
         return line_to(host, self.host, self.domain)
+
+    def left(self, host: Host) -> float:
+        """Seconds that it may still take to boot."""
+        return booting.left(self.domain.started, host.clock.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +255,12 @@ def _is_saved(at: ResolvedHost, domain: SeenDomain) -> bool:
 def _ask(generation: Generation, host: Host) -> Generation:
     """One that greets, and does not tell what runs in it, is of no use either: nothing could be planned of it."""
     domain, line = generation.domain, generation.line(host)
+    boots = generation.left(host) > 0
+    if boots:
+        line = replace(line, hello_within=booting.GREETED_WITHIN)
     try:
         hello, inside = greet(line)
         RemoteMachine(domain.topology or "", domain.member, line).processes()
     except LbkitError as error:
-        return replace(generation, silence=error.found or str(error))
-    return replace(generation, hello=hello, inside=inside)
+        return replace(generation, silence=error.found or str(error), boots=boots)
+    return replace(generation, hello=hello, inside=inside, boots=boots and not hello.identity)

@@ -9,11 +9,11 @@ import contextlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lbkit.base.errors import Failure, LbkitError
+from lbkit.base.errors import LbkitError
 from lbkit.base.files import make_folder
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
@@ -22,26 +22,21 @@ from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.image.image import Image
 from lbkit.machine.guest.pack import packed
+from lbkit.machine.libvirt import booting
+from lbkit.machine.libvirt.answering import answered
 from lbkit.machine.libvirt.design import Files, domain_of
 from lbkit.machine.libvirt.fleet import Generation
 from lbkit.machine.libvirt.metadata import Metadata
 from lbkit.machine.libvirt.names import channel_folder, disk_name, domain_name, seed_name, spare_name
+from lbkit.machine.libvirt.noting import note
 from lbkit.machine.libvirt.observe import SeenDomain
-from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.removing import forget_folder, pool_lock, remove
 from lbkit.machine.libvirt.seed import seed_iso
-from lbkit.machine.libvirt.settling import has_memory
-from lbkit.machine.libvirt.states import RUNNING, in_words
+from lbkit.machine.libvirt.states import RUNNING
 from lbkit.machine.libvirt.telling import Teller
 from lbkit.machine.libvirt.who import identity_of
 from lbkit.machine.libvirt.xml.domain import domain_xml
 from lbkit.machine.resolved import ResolvedMachine, ResolvedVm
-
-ANSWERS_WITHIN = 300.0
-"""Seconds from its start to the first answer of a guest: 15 for one of lbkit's images under emulation, 230 for a cloud image."""
-
-_GREETED_WITHIN = 3.0  # seconds for one try: a port that is not open yet swallows what is said
-_LAST_WORDS = 5  # lines of its console that an error shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +118,18 @@ def make(order: Order, tell: Teller) -> Generation:
         beside = "" if order.links_up else " beside the one before, its links down"
         tell(f"start {order.name}{beside}")
         with connection.doing(f"the domain {order.name} was to be started") as raw:
-            raw.lookupByUUIDString(identifier).create()
+            found = raw.lookupByUUIDString(identifier)
+            note(found, replace(metadata, started=booting.noted(order.host.clock.now())))
+            found.create()
     except LbkitError:
         with contextlib.suppress(LbkitError):  # what it leaves where libvirt is gone, the next apply removes
             remove(order.scope, order.host, Generation(domain, order.at), retiring=True)
         raise
     tell("wait until its guest answers")
-    return _answered(order, connection, domain)
+    made = answered(order.host, Generation(domain, order.at), booting.WITHIN)
+    with connection.doing(f"it was to be noted that {order.name} answers") as raw:
+        note(raw.lookupByUUIDString(identifier), metadata)
+    return made
 
 
 def _files(order: Order, sockets: Path | None) -> Files:
@@ -164,57 +164,3 @@ def _fill(order: Order, connection: Connection, identifier: str) -> None:
     )
     storage.overlay(connection, disk_name(order.name), disk, size=order.vm.disk)
     storage.put(connection, seed_name(order.name), seed)
-
-
-def _answered(order: Order, connection: Connection, domain: SeenDomain) -> Generation:
-    host = order.host
-    line = line_to(host, order.at, domain, hello_within=_GREETED_WITHIN)
-    deadline = host.clock.monotonic() + ANSWERS_WITHIN
-    while True:
-        try:
-            hello, inside = greet(line)
-        except LbkitError as error:
-            _look_at(order, connection, domain.uuid)
-            if host.clock.monotonic() >= deadline:
-                raise _silent(order, f"{error.found} after {ANSWERS_WITHIN:g} s") from error
-            host.clock.sleep(0.1)  # a port whose QEMU has just begun to listen refuses at once
-            continue
-        if hello.identity:
-            has_memory(connection, order.name, domain.uuid, order.wanted["memory"], host.clock)
-            return Generation(domain, order.at, hello, inside)
-        if host.clock.monotonic() >= deadline:
-            raise _silent(order, "its guest answers, and could not become who it is to be")
-        host.clock.sleep(0.1)
-        line.drop()
-
-
-def _look_at(order: Order, connection: Connection, identifier: str) -> None:
-    """Raises where there is nothing to wait for."""
-    state, reason = connection.read(
-        f"the domain {order.name} was to be looked at", lambda raw: raw.lookupByUUIDString(identifier).state()
-    )
-    words, why = in_words(state, reason)
-    if words != RUNNING:
-        raise _silent(order, f"it is {words}" + (f": {why}" if why else ""))
-
-
-def _silent(order: Order, found: str) -> Failure:
-    last = " / ".join(_console(order))
-    return Failure(
-        f"the guest of {order.name} was to answer",
-        found=f"{found}; its console ends: {last}" if last else found,
-        where=order.where,
-        remedy="look at what it boots: `lbkit image verify`, `virsh console`; the next apply makes another one",
-    )
-
-
-def _console(order: Order) -> list[str]:
-    path = channel_folder(order.host, order.at.uri, order.name) / "console.log"
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(max(0, path.stat().st_size - 4000))
-            text = stream.read().decode(errors="replace")
-    except OSError:
-        return []
-    lines = ("".join(letter for letter in line if letter.isprintable()) for line in text.splitlines())
-    return [line for line in lines if line.strip()][-_LAST_WORDS:]

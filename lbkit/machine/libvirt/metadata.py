@@ -31,6 +31,7 @@ VOLUME = r"[a-z0-9][a-z0-9._-]{0,254}"
 _QUALIFIED = f"{{{NAMESPACE}}}"
 _GENERATION = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
 _OWNED = re.compile(r"(machine|spare)/([a-z0-9][a-z0-9-]*)\Z")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\Z", re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,199}\Z")
 
 ET.register_namespace(PREFIX, NAMESPACE)
@@ -41,7 +42,8 @@ class Metadata:
     """`wanted` is plain JSON data without secrets: others who may look at domains read it.
 
     Of a spare `member` is the group that it is for, and `generation` its number. `name` is the domain's where that is
-    another one than `names.domain_name` gives: a machine that was made of a spare keeps the spare's.
+    another one than `names.domain_name` gives: a machine that was made of a spare keeps the spare's. `started`: when it
+    was, in ISO 8601, as long as nobody has seen its guest answer.
     """
 
     topology: str
@@ -51,6 +53,7 @@ class Metadata:
     volumes: tuple[str, ...] = ()
     kind: Literal["machine", "spare"] = "machine"
     name: str = ""
+    started: str = ""
 
     @property
     def domain(self) -> str:
@@ -111,6 +114,7 @@ def _written(metadata: Metadata, namespace: str) -> ET.Element:
         generation=metadata.generation,
         digest=metadata.digest,
         domain=metadata.name or None,
+        started=metadata.started or None,
     )
     _read(machine, namespace)  # what is written can be read again, or is not written
     return machine
@@ -133,8 +137,11 @@ def _read(machine: ET.Element, namespace: str) -> Metadata:
     name = machine.get("domain", "")
     if name and not _DOMAIN.match(name):
         raise Unreadable("a domain's name that is none of lbkit's")
+    started = machine.get("started", "")
+    if started and not _TIME.match(started):
+        raise Unreadable("a time that is none")
     kind: Literal["machine", "spare"] = "spare" if owned[1] == "spare" else "machine"
-    return Metadata(mark.topology, owned[2], int(generation), wanted, volumes, kind, name)
+    return Metadata(mark.topology, owned[2], int(generation), wanted, volumes, kind, name, started)
 
 
 def _read_wanted(text: str) -> dict[str, Any]:

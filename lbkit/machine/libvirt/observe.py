@@ -54,6 +54,7 @@ class SeenDomain:
     serial_log: str | None = None
     trouble: str = ""
     spare: bool = False
+    started: str = ""  # as in its metadata
 
 
 def seen_domains(connection: Connection, topology: str) -> tuple[SeenDomain, ...]:
@@ -107,6 +108,7 @@ def see(name: str, uuid: str, states: tuple[int, int], xml: str) -> SeenDomain:
         wanted=metadata.wanted if metadata else {},
         volumes=metadata.volumes if metadata else (),
         spare=metadata is not None and metadata.kind == "spare",
+        started=metadata.started if metadata else "",
         memory=domain.memory,
         max_memory=domain.max_memory,
         cpus=domain.cpus,

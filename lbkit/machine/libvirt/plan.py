@@ -11,7 +11,8 @@ The state of a machine:
     program                      the digest of the program that its guest runs
     running                      false: it died, or never ran
 
-Of what was observed there is also `reason` (why it does not run), `answers` (whether its guest does), and `generation`.
+Of what was observed there is also `reason` (why it does not run), `answers` (whether its guest does), `generation`, and
+`boots`: since when, where its guest may answer yet.
 Links that are up or down are the business of what hands over from one generation to the next (lbkit.machine.presence).
 """
 
@@ -63,6 +64,11 @@ class SetMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """Its guest, which boots. What it has of memory and which program it runs is known then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Renew:
     """The guest's program: another lbkit gave it the one that it runs."""
 
@@ -72,7 +78,7 @@ class Tell:
     """The guest its identity: links, addresses, routes, keys."""
 
 
-Live = Renew | Detach | Attach | SetMemory | Tell
+Live = Await | Renew | Detach | Attach | SetMemory | Tell
 """A step on a machine that runs. When all are taken, its metadata is written anew."""
 
 
@@ -119,6 +125,7 @@ def seen(
     host: str,
     *,
     answers: bool | None = None,
+    boots: bool = False,
     program: str = "",
     inside: Mapping[str, Any] | None = None,
 ) -> State:
@@ -140,7 +147,8 @@ def seen(
         "driver": "libvirt",
         "host": host,
         **{field: told.get(field) for field in ("image", "disk", "user_data")},
-        "memory": domain.memory,
+        # a guest has all until it has given some back
+        "memory": told.get("memory") if boots else domain.memory,
         "max_memory": domain.max_memory,
         "cpus": domain.cpus,
         "accelerator": domain.accelerator,
@@ -159,7 +167,8 @@ def seen(
         "program": program,
         "running": domain.state == RUNNING,
         "reason": ": ".join(part for part in (domain.state, domain.reason) if part),
-        "answers": answers,
+        "answers": None if boots else answers,
+        "boots": domain.started if boots else "",
         "generation": domain.generation,
     }
 
@@ -176,12 +185,14 @@ def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:
         # what it serves may go on, and cannot be asked to finish
         return _replaced(want, ["its guest does not answer", *made_with], Impact.DISRUPTIVE)
     if made_with:
-        return _replaced(want, made_with, Impact.HITLESS)
+        return _replaced(want, made_with, Impact.NONE if have.get("boots") else Impact.HITLESS)
     steps = live(want, have)
     if not steps:
         return None
     words = [_differs("memory", want, have)] if want["memory"] != have["memory"] else []
     impact = Impact.HITLESS if words else Impact.NONE
+    if have.get("boots"):
+        words.insert(0, f"it boots, started at {have['boots']}")
     for each, reason in (*_interfaces(want, have), *_guest(want, have)):
         words.append(reason)
         impact = max(impact, each, key=list(Impact).index)
@@ -198,7 +209,8 @@ def live(want: Mapping[str, Any], have: Mapping[str, Any]) -> tuple[Live, ...]:
     before, after = have["interfaces"], want["interfaces"]
     again = {name for name in before if name in after and _link(before[name]) != _link(after[name])}
     # first: what comes after may be news to the program before
-    steps: list[Live] = [Renew()] if have.get("program") != want["program"] else []
+    steps: list[Live] = [Await()] if have.get("boots") else []
+    steps += [Renew()] if _of_another(want, have) else []
     steps += [
         Detach(name, before[name]["mac"]) for name in sorted(before) if name not in after or name in again
     ]
@@ -230,6 +242,8 @@ def addresses(told: Mapping[str, Any]) -> Iterator[IPAddress]:
 
 def step_words(step: Live, want: Mapping[str, Any]) -> str:
     match step:
+        case Await():
+            return "wait until its guest answers"
         case Renew():
             return "give its guest this lbkit's program"
         case Detach():
@@ -314,7 +328,16 @@ def _guest(want: Mapping[str, Any], have: Mapping[str, Any]) -> list[tuple[Impac
         "ssh_keys": (Impact.NONE, "ssh_keys changed"),
         "program": (Impact.NONE, "its guest has the program of another lbkit"),
     }
-    return [told for field, told in words.items() if have.get(field) != want[field]]
+    return [
+        told
+        for field, told in words.items()
+        if (_of_another(want, have) if field == "program" else have.get(field) != want[field])
+    ]
+
+
+def _of_another(want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
+    """Whether its guest has the program of another lbkit, as far as is known."""
+    return not have.get("boots") and have.get("program") != want["program"]
 
 
 def _link(interface: Mapping[str, Any]) -> State:

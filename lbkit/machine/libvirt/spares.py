@@ -22,14 +22,14 @@ from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor import storage
 from lbkit.hypervisor.connection import Connection, connect
-from lbkit.hypervisor.failures import binding
 from lbkit.machine.guest.pack import packed, program_digest
 from lbkit.machine.libvirt import plan, plugging, removing
 from lbkit.machine.libvirt.design import interfaces_of
 from lbkit.machine.libvirt.fleet import Fleet, Generation, Spare, declared
 from lbkit.machine.libvirt.making import Order, make
-from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml
+from lbkit.machine.libvirt.metadata import Metadata
 from lbkit.machine.libvirt.names import channel_folder
+from lbkit.machine.libvirt.noting import note
 from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
 from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.settling import has_memory
@@ -173,7 +173,6 @@ def find(fleet: Fleet, order: Order) -> Spare | None:
 
 def use(spare: Spare, order: Order, tell: Teller) -> Generation:
     """Make the ordered generation of it. Returns once its guest is who it is to be."""
-    libvirt = binding()
     host, connection = order.host, connect(spare.host)
     name, uuid = spare.domain.name, spare.domain.uuid
     metadata = Metadata(
@@ -184,7 +183,6 @@ def use(spare: Spare, order: Order, tell: Teller) -> Generation:
         spare.domain.volumes,
         name=name,
     )
-    flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
     tell(f"resume {name}, which was saved")
     if spare.host.local:
         make_folder(
@@ -194,9 +192,7 @@ def use(spare: Spare, order: Order, tell: Teller) -> Generation:
         found = raw.lookupByUUIDString(uuid)
         found.create()
         # from here on it is this machine's: killed now, the next apply sees a newest generation that does not answer
-        found.setMetadata(
-            libvirt.VIR_DOMAIN_METADATA_ELEMENT, metadata_xml(metadata), PREFIX, NAMESPACE, flags
-        )
+        note(found, metadata)
         tell("attach its interfaces" + ("" if order.links_up else ", their links down"))
         for interface in interfaces_of(name, order.machine, links_up=order.links_up):
             plugging.attach(found, interface)

@@ -26,6 +26,9 @@ def findings(machine: ResolvedMachine, generations: Sequence[Generation]) -> Ite
         yield Finding(False, f"beside it stands {older.domain.name}", "`lbkit apply` removes it")
     if not newest.runs:
         return
+    if newest.boots:
+        yield Finding(None, "its guest boots", f"started at {domain.started}, and does not answer yet")
+        return
     if newest.hello is None:
         yield Finding(False, "its guest does not answer", newest.silence)
         return

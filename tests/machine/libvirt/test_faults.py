@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,10 @@ import pytest
 from lbkit import operate
 from lbkit.base import syscalls
 from lbkit.base.clock import SystemClock
-from lbkit.base.errors import LbkitError
+from lbkit.base.errors import Failure, LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.applying import Event
+from lbkit.engine.change import Action, Impact
 from lbkit.image.store import Store
 from tests.machine.libvirt.emulators import kill
 from tests.machine.libvirt.mute import LAST_WORDS
@@ -35,8 +38,22 @@ MS_REMOUNT = 32  # linux/mount.h
 class Hasty(SystemClock):
     """A hundred seconds of it are one."""
 
+    def __init__(self) -> None:
+        self.began = super().now()
+
+    def now(self) -> datetime:
+        return self.began + 100 * (super().now() - self.began)
+
     def monotonic(self) -> float:
         return super().monotonic() * 100
+
+
+class Later(SystemClock):
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.seconds)
 
 
 def refused(act: Callable[[], object]) -> str:
@@ -66,6 +83,49 @@ def test_after_one_that_never_answered_comes_another_and_there_are_never_more(wo
     world.apply()
     assert world.standing() == world.one(4)
     assert world.plan() == []
+
+
+def killed_while_it_boots(world: World) -> None:
+    def watch(event: Event) -> None:
+        if event.detail.startswith("wait until"):
+            raise Failure("the apply was to go on", found="it was ended")
+
+    world.mute.add(world.domain(1))
+    assert "it was ended" in refused(lambda: operate.apply(world.scope, world.host, watch=watch))
+
+
+def test_one_that_boots_is_waited_for_and_not_replaced(world: World) -> None:
+    killed_while_it_boots(world)
+    before = world.pids()
+    [machine] = [
+        change for change in operate.plan(world.scope, world.host).changes if change.key.kind == "machine"
+    ]
+    assert (machine.action, machine.impact) == (Action.UPDATE, Impact.NONE)
+    assert machine.reason.startswith("it boots, started at ")
+    assert machine.steps[0] == "wait until its guest answers"
+    assert [f for f in operate.explain(world.scope, "vm", world.host) if f.what.startswith("its guest boots")]
+    with ThreadPoolExecutor() as pool:
+        applying = pool.submit(world.apply)
+        world.mute.clear()
+        applying.result()
+    assert world.pids() == before
+    assert world.standing() == world.one(1)
+    assert world.plan() == []
+
+
+def test_one_that_boots_for_too_long_is_dead(world: World) -> None:
+    killed_while_it_boots(world)
+    for seconds, word in ((200, "it boots"), (400, "its guest does not answer"), (-200, "does not answer")):
+        plan = operate.plan(world.scope, replace(world.host, clock=Later(seconds)))
+        assert [change for change in plan.changes if word in change.reason], seconds
+    operate.apply(world.scope, replace(world.host, clock=Later(400)))
+    assert world.standing() == world.one(2)
+
+
+def test_one_that_has_answered_does_not_boot(world: World) -> None:
+    """When it falls silent soon after, it is dead at once."""
+    world.apply()
+    assert "started=" not in world.virsh("dumpxml", world.domain(1))
 
 
 @pytest.fixture

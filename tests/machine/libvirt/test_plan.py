@@ -17,6 +17,7 @@ from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.plan import (
     MIB,
     Attach,
+    Await,
     Detach,
     Renew,
     SetMemory,
@@ -115,7 +116,7 @@ def changed(domain: SeenDomain, want: State, steps: tuple[Any, ...], *, noted: b
             case SetMemory():
                 assert step.mib <= domain.max_memory
                 domain = replace(domain, memory=step.mib)
-            case Renew() | Tell():
+            case Await() | Renew() | Tell():
                 pass
     return replace(domain, wanted=want) if noted else domain
 

@@ -113,7 +113,7 @@ def look(scope: Scope, host: Host) -> Fleet:
         elif name is not None and name[0] == scope.name:
             foreign.setdefault(name[1], domain)
     ordered = {
-        member: sorted(each, key=lambda generation: (generation.number, generation.runs))
+        member: sorted(each, key=partial(_age, declared(scope).get(member)))
         for member, each in generations.items()
     }
     newest = [each[-1] for each in ordered.values() if each[-1].runs]
@@ -154,6 +154,14 @@ def _seen(
     return found.values(), unseen
 
 
+def _age(machine: ResolvedMachine | None, generation: Generation) -> tuple[int, bool, bool, bool, str]:
+    """The newest is the machine. Two of one number there are where one was made while nobody asked the other's host, as
+    it was in no file: then the one that is of use, then the one where it is declared, then always the same.
+    """
+    at_home = machine is not None and generation.host.name == machine.host
+    return generation.number, generation.of_use, generation.runs, at_home, generation.domain.uuid
+
+
 def reachable(scope: Scope, host: Host) -> list[ResolvedHost]:
     """Of the hosts where machines may stand those that answered when this process looked last."""
     unseen = last(scope, host).unseen
@@ -163,7 +171,8 @@ def reachable(scope: Scope, host: Host) -> list[ResolvedHost]:
 def left_alone(scope: Scope, host: Host) -> dict[str, str]:
     """Machines by name of which nobody can tell whether they stand, or which cannot be reached where they shall; and why.
 
-    One that is seen nowhere may run on the host that is not seen: it is never made a second time.
+    One that is seen nowhere may run on the host that is not seen: it is never made a second time. Nor is one touched of
+    which all that is seen has its links down: what has its addresses may run there.
     """
     fleet = last(scope, host)
     if not fleet.unseen:
@@ -172,8 +181,14 @@ def left_alone(scope: Scope, host: Host) -> dict[str, str]:
     return {
         machine.name: why.get(machine.host) or "; ".join(why.values())
         for machine in declared(scope).values()
-        if machine.host in fleet.unseen or machine.name not in fleet.generations
+        if machine.host in fleet.unseen or not any(map(_plugged, fleet.generations.get(machine.name, ())))
     }
+
+
+def _plugged(generation: Generation) -> bool:
+    """It has its place on its networks, or had it when it died: who takes that over sets links down first, for good."""
+    interfaces = generation.domain.interfaces
+    return not interfaces or any(each.link_up for each in interfaces)
 
 
 def _rank(domain: SeenDomain, at: ResolvedHost) -> tuple[bool, bool]:

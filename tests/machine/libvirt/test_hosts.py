@@ -6,7 +6,7 @@ Real domains and volumes on two libvirtds in one network; guests are shadows of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from lbkit import operate
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
+from lbkit.base.names import link_name
 from lbkit.engine.change import Action
 from lbkit.engine.resource import Key
 from lbkit.engine.view import Health
@@ -25,12 +26,14 @@ from lbkit.hypervisor.connection import connect
 from lbkit.hypervisor.daemon import Daemon
 from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.image.store import Store
-from lbkit.machine.libvirt import reach
+from lbkit.machine.guest.port import unix_port
+from lbkit.machine.libvirt import design, reach
 from lbkit.machine.resolve_vm import spread
 from tests.libvirtd import CACHE, daemon, section
 from tests.machine.libvirt.emulators import kill
 from tests.machine.libvirt.mute import mute_image
-from tests.machine.libvirt.shadows import Shadows, answer_instead
+from tests.machine.libvirt.shadows import Shadows
+from tests.machine.world import until
 
 __all__ = ["daemon"]
 
@@ -70,11 +73,11 @@ class Two:
     daemons: dict[str, Daemon]
     hosts: dict[str, ResolvedHost]
 
-    def declare(self, **group: Any) -> None:
+    def declare(self, *, among: Sequence[str] = ("a", "b"), **group: Any) -> None:
         document = {
             "lbkit": 1,
             "name": self.topology,
-            "hosts": {name: section(at)[name] for name, at in self.hosts.items()},
+            "hosts": {name: section(at)[name] for name, at in self.hosts.items() if name in among},
             "networks": {"front": {"cidr": "10.80.0.0/24"}},
             "machines": {
                 "vm": {
@@ -97,6 +100,16 @@ class Two:
     def plan(self) -> Any:
         return operate.plan(operate.load(self.file), self.host)
 
+    def plugged(self) -> list[str]:
+        """Hosts of domains that run and have a link up."""
+        found = [
+            name
+            for name, at in self.hosts.items()
+            for each in connect(at).raw.listAllDomains()
+            if each.isActive() and "link state='up'" in each.XMLDesc()
+        ]
+        return sorted(found)
+
     def domains(self, name: str) -> list[str]:
         found = connect(self.hosts[name]).raw.listAllDomains()
         return sorted(each.name().removeprefix(f"{self.topology}.") for each in found)
@@ -109,16 +122,19 @@ def two(
     monkeypatch.setenv("LBKIT_IMAGES", str(tmp_path / "images"))
     own = replace(host, image_dir=tmp_path / "images")
     mute_image(Store(own), tmp_path)
-    monkeypatch.setattr(reach, "_port", reach._port)  # what is set there goes with the test
     folder = host.run_dir / "shadows"
-    answer_instead(folder)
+    monkeypatch.setattr(
+        reach,
+        "_port",
+        lambda at, domain, name, _: unix_port(folder / at.name / domain.name / name.rpartition(".")[2]),
+    )
     with Daemon(host.run_dir / "other", cache=CACHE) as other:
         daemons = {"a": daemon, "b": other}
         hosts = {
             name: ResolvedHost(name, each.uri, "lbkit", str(host.run_dir / f"pool-{name}"))
             for name, each in daemons.items()
         }
-        with Shadows(daemons["a"], hosts["a"], folder), Shadows(daemons["b"], hosts["b"], folder):
+        with Shadows(daemons["a"], hosts["a"], folder / "a"), Shadows(daemons["b"], hosts["b"], folder / "b"):
             made = Two(topology_name, tmp_path / "t.json", own, daemons, hosts)
             made.declare(spread=True)
             yield made
@@ -173,6 +189,41 @@ def test_where_a_host_is_down_the_others_are_kept_and_nothing_is_made_twice(two:
     assert (two.domains(down), two.domains(up)) == ([], [])
     for at in two.hosts.values():
         assert not Path(at.path).exists()
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("declared", ["a", "b"])
+@pytest.mark.parametrize("dead", ["", "a"])
+def test_of_two_that_are_the_same_generation_one_stays(
+    two: Two, monkeypatch: pytest.MonkeyPatch, declared: str, dead: str
+) -> None:
+    """A person took a host that was down out of the file: what stands there comes back with it."""
+    made = {}
+    for name, other in (("a", "b"), ("b", "a")):
+        # two hosts have a kernel each: here one has the TAPs of both
+        monkeypatch.setattr(design, "link_name", lambda *parts, on=name: link_name(*parts, on))
+        two.daemons[other].kill()
+        two.declare(among=[name], host=name, count=1)
+        two.apply()
+        two.daemons[other].start()
+        made[name] = connect(two.hosts[name]).raw.lookupByName(f"{two.topology}.vm-1.1").UUIDString()
+    two.declare(host=declared, count=1)
+    if dead:
+        kill(two.daemons[dead], f"{two.topology}.vm-1.1")
+        until(lambda: two.plugged() == [each for each in "ab" if each != dead], "libvirt notices")
+    plans = [two.plan.as_data() for _ in range(2)]
+    assert plans[0] == plans[1]
+    two.apply()
+    assert not two.plan
+    stays = {name: two.domains(name) for name in two.hosts}
+    other = "b" if declared == "a" else "a"
+    assert stays[other] == []
+    assert stays[declared] == (["vm-1.1"] if dead != declared else ["vm-1.2"])
+    assert two.plugged() == [declared]
+    if dead != declared:
+        found = connect(two.hosts[declared]).raw.lookupByName(f"{two.topology}.vm-1.1")
+        assert found.UUIDString() == made[declared], "it was not made anew"
+    operate.destroy(operate.load(two.file), two.host)
 
 
 @pytest.mark.sandbox

@@ -18,13 +18,14 @@ from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
 from lbkit.hypervisor.connection import Connection, close_all, connect
 from lbkit.hypervisor.daemon import Daemon
+from lbkit.hypervisor.failures import Unreachable
 from lbkit.hypervisor.resolved import Hypervisors, ResolvedHost
 from lbkit.machine.guest.hello import Hello
 from lbkit.machine.guest.port import Line
 from lbkit.machine.libvirt import fleet
 from lbkit.machine.libvirt.images_used import images_used
 from lbkit.machine.libvirt.metadata import NAMESPACE, PREFIX, Metadata, metadata_xml, parse_metadata
-from lbkit.machine.libvirt.observe import see, seen_domains
+from lbkit.machine.libvirt.observe import SeenDomain, see, seen_domains
 from lbkit.machine.libvirt.plugging import attach, detach, set_links
 from lbkit.machine.libvirt.states import in_words
 from lbkit.machine.libvirt.xml.disk import Disk
@@ -176,6 +177,23 @@ def test_a_host_of_two_names_has_each_domain_once(two_names: Scope, running: str
     """Else the one and only would be the older one, which goes."""
     [found] = fleet.look(two_names, Host(run_dir=tmp_path)).generations["lb"]
     assert (found.domain.name, found.host.name) == (running, "b")
+
+
+def test_where_a_host_is_not_seen_one_with_its_links_down_is_left_alone(
+    two_names: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that has its addresses may run there: up with the links of this one, and there are two."""
+    hosts, host = two_names.of("hypervisor", Hypervisors).by_name, Host(run_dir=tmp_path)
+    up, down = (Interface("02:00:00:00:00:01", "web.front", "lb0", link_up=each) for each in (True, False))
+    one = SeenDomain("web.lb.1", "1", "running", "", topology="web", member="lb", generation=1)
+    unseen = {"a": Unreachable("libvirt was to be reached", found="no answer")}
+    for runs in ("running", "shut off"):  # dead, it is defined as it was
+        for interfaces, alone in (((up,), False), ((down,), True), ((up, down), False), ((), False)):
+            seen = fleet.Generation(replace(one, state=runs, interfaces=interfaces), hosts["b"])
+            for away, expected in ((unseen, alone), ({}, False)):
+                found = fleet.Fleet({"lb": (seen,)}, unseen=away)
+                monkeypatch.setattr(fleet, "_last", {("web", tmp_path): found})
+                assert (list(fleet.left_alone(two_names, host)) == ["lb"]) == expected, (interfaces, away)
 
 
 @pytest.mark.parametrize(

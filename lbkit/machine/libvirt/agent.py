@@ -1,9 +1,9 @@
 """A guest by its QEMU guest agent: run programs in it, read and write its files, as its root.
 
-What gets through is small. libvirt passes no command and no answer of more than 4 MiB (REMOTE_STRING_MAX in
-remote_protocol.x): the output of a program that printed more is lost. An answer of more than 10 MiB
-(QEMU_AGENT_MAX_RESPONSE in qemu_agent.c) cuts the agent off until it is restarted. So output goes to files in the
-guest first and comes in pieces where it is large, and so does a large stdin the other way.
+What gets through is small. A command gets through whole where the socket to QEMU takes it at once (agent_call.py). libvirt passes
+no answer of more than 4 MiB (REMOTE_STRING_MAX in remote_protocol.x): the output of a program that printed more is lost. An
+answer of more than 10 MiB (QEMU_AGENT_MAX_RESPONSE in qemu_agent.c) cuts the agent off until it is restarted. So output goes to
+files in the guest first and comes in pieces where it is large, and so does a large stdin the other way.
 
 The agent makes files anybody may write (mode 0666, whatever the umask: commands-posix.c): here it only ever makes
 them in a folder that is root's alone.
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 PATIENCE = 10
 """Seconds that an agent gets for each answer. It has one thread: a guest under emulation can be slow."""
 
-PIECE = 1 << 20
-"""Bytes that travel in one command or answer, before base64."""
+PIECE = 64 << 10
+"""Bytes that travel in one command, before base64."""
+
+ANSWER = 1 << 20
+"""Bytes that travel in one answer, before base64."""
 
 ENVIRONMENT = SERVICE_ENVIRONMENT | {"HOME": "/root", "USER": "root", "LOGNAME": "root"}
 """What every program gets; the agent's own environment is its service's, often without a HOME."""
@@ -122,7 +125,7 @@ class GuestAgent:
                 self._fill(f"{spool}/in", first + rest, stream)
             elif first:
                 given["input-data"] = _encoded(first)
-            words = [spool, str(PIECE), cwd, f"{spool}/in" if rest else "", *argv]
+            words = [spool, str(ANSWER), cwd, f"{spool}/in" if rest else "", *argv]
             pid = self._start("setsid", ["sh", "-c", _RUN, "sh", *words], given)
             report, errors = self._ended(pid, argv, spool, timeout)
             head, _, output = report.partition(b"\n")
@@ -228,7 +231,7 @@ class GuestAgent:
         handle = self._ask("guest-file-open", path=path, mode="r")
         try:
             while True:
-                answer = self._ask("guest-file-read", handle=handle, count=PIECE)
+                answer = self._ask("guest-file-read", handle=handle, count=ANSWER)
                 if not isinstance(answer, dict):
                     raise strange("guest-file-read", answer, self._where)
                 piece = self._decoded(answer.get("buf-b64", ""))

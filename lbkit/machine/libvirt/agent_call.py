@@ -22,6 +22,11 @@ class AgentRefused(Failure):
     """The agent answered that it would not, or cannot."""
 
 
+MOST = 128 << 10
+"""Bytes of one command. Of one that the socket to QEMU does not take at once (a unix socket's buffer has 208 KiB) libvirt
+sends what was taken a second time, and the agent understands neither that nor what follows (qemuAgentIOWrite in
+qemu_agent.c, which lets safewrite() forget how far it came; found with libvirt 9.0)."""
+
 _START = "`virsh -c URI start DOMAIN` starts it, or an apply does"
 _SERVICE = "look whether qemu-guest-agent runs in the guest; an image that lbkit builds has it"
 
@@ -32,8 +37,15 @@ def ask(domain: libvirt.virDomain, patience: int, command: str, **arguments: Any
     import libvirt_qemu  # noqa: PLC0415
 
     where = f"domain {domain.name()}"
+    request = json.dumps({"execute": command, "arguments": arguments})
+    if len(request) > MOST:
+        raise Failure(
+            f"{command} was to be asked of the guest agent",
+            found=f"{len(request) >> 10} KiB, and libvirt carries {MOST >> 10} at once",
+            where=where,
+            remedy="give what is large as a file, or on stdin",
+        )
     try:
-        request = json.dumps({"execute": command, "arguments": arguments})
         text = libvirt_qemu.qemuAgentCommand(domain, request, patience, 0)
     except libvirt.libvirtError as error:
         raise _failure(error, command, where) from error

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import pytest
 
 from lbkit.base.errors import Failure
-from lbkit.machine.libvirt.agent import PIECE, GuestAgent
+from lbkit.machine.libvirt.agent import ANSWER, PIECE, GuestAgent
 
-LARGE = bytes(range(256)) * (5 << 12)  # 5 MiB: libvirt lets neither it nor its base64 through
+LARGE = bytes(range(256)) * (13 << 10)  # 3.25 MiB: libvirt does not let its base64 through
 
 
 @contextmanager
@@ -46,6 +46,12 @@ def arguments_are_data(agent: GuestAgent) -> None:
     assert done.stdout.decode() == "".join(f"{word}|" for word in words)
 
 
+def a_command_that_libvirt_would_garble_is_not_sent(agent: GuestAgent) -> None:
+    with pytest.raises(Failure, match="stdin"):
+        agent.execute(["true", *["x" * 1000] * 200])
+    it_answers(agent)
+
+
 def each_end_is_told(agent: GuestAgent) -> None:
     assert agent.execute(["no-such-program"]).returncode == 127
     assert agent.execute(["sh", "-c", "kill -9 $$"]).returncode == 128 + signal.SIGKILL
@@ -54,11 +60,11 @@ def each_end_is_told(agent: GuestAgent) -> None:
 
 
 def any_size_goes_in_and_comes_out(agent: GuestAgent) -> None:
-    for size in (0, PIECE - 1, PIECE, PIECE + 1, len(LARGE)):
+    for size in (0, PIECE - 1, PIECE, PIECE + 1, ANSWER, len(LARGE)):
         done = agent.execute(["sh", "-c", "cat; echo done >&2"], stdin=LARGE[:size])
         assert (done.returncode, done.stdout == LARGE[:size], done.stderr) == (0, True, b"done\n")
-    done = agent.execute(["sh", "-c", "cat >&2"], stdin=LARGE)
-    assert (done.stdout, done.stderr == LARGE) == (b"", True)
+    done = agent.execute(["sh", "-c", f"head -c {len(LARGE)} /dev/zero >&2"])
+    assert (done.stdout, done.stderr == bytes(len(LARGE))) == (b"", True)
 
 
 def what_runs_on_in_the_background_is_not_waited_for(agent: GuestAgent) -> None:
@@ -103,6 +109,7 @@ PROMISES: tuple[Callable[[GuestAgent], None], ...] = (
     it_answers,
     a_program_has_all_that_belongs_to_it,
     arguments_are_data,
+    a_command_that_libvirt_would_garble_is_not_sent,
     each_end_is_told,
     any_size_goes_in_and_comes_out,
     what_runs_on_in_the_background_is_not_waited_for,

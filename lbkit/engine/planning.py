@@ -7,6 +7,7 @@ from typing import Any
 
 from lbkit.base.errors import Failure
 from lbkit.base.host import Host
+from lbkit.engine.again import looked
 from lbkit.engine.change import Action, Change
 from lbkit.engine.diff import ForeignObject, diff
 from lbkit.engine.limiting import that_can_be
@@ -30,6 +31,12 @@ def make_plan(
     What cannot be seen now is left alone, with a note; with `absent` that is a Failure.
     Raises ForeignObject with every foreign thing that stands in the way, before anything is touched.
     """
+    return looked(lambda: _make_plan(rooms, scope, host, absent=absent, adopt=adopt))
+
+
+def _make_plan(
+    rooms: Sequence[Room[Any]], scope: Scope, host: Host, *, absent: bool, adopt: Collection[Key]
+) -> Plan:
     changes: list[Change] = []
     wanted: list[tuple[Room[Any], Desired]] = []
     foreign: list[Actual] = []

@@ -81,7 +81,8 @@ class Room(ABC, Generic[S]):
     @abstractmethod
     def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
         """All that stands of this room's kinds: what this topology owns, wanted or not, and what stands on a
-        wanted key whoever owns it. Reads only; in bulk; works when nothing of the topology stands yet.
+        wanted key whoever owns it. Reads only; in bulk; works when nothing of the topology stands yet. Raises LookAgain
+        where that shows that what a room told before is not so.
         """
 
     def unseen(self, scope: Scope, host: Host) -> Mapping[Key, str]:

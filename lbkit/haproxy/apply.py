@@ -22,6 +22,7 @@ from lbkit.haproxy.transition.planner import transition
 from lbkit.haproxy.vip import apply as vip_apply
 from lbkit.haproxy.vip.config import KIND as VIP
 from lbkit.haproxy.wanted import DesiredHaproxy
+from lbkit.machine.trust import removed
 
 
 def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
@@ -48,8 +49,8 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
     """One HAProxy as wanted, or gone. What was done, for the journal."""
     instance = Instance.of(change.key, scope, host)
     if not isinstance(change.want, DesiredHaproxy):
-        process.remove(instance)
-        return "stopped HAProxy, removed its files"
+        remove = partial(process.remove, instance)
+        return removed(scope, host, instance.machine.name, remove, "stopped HAProxy, removed its files")
     wanted = change.want.wanted
     running = look(instance, host.clock, by_hand=wanted.by_hand == "keep")
     way = transition(running, wanted)

@@ -13,6 +13,7 @@ from lbkit.haproxy.resolved import LoadBalancers, program_name
 from lbkit.haproxy.transition.written import bound_ports, server_names
 from lbkit.haproxy.vip import observe as vip_observe
 from lbkit.machine.contract import Process
+from lbkit.machine.trust import looking
 
 Processes = Mapping[str, Mapping[str, Process]]
 
@@ -22,13 +23,14 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
     for key in sorted(_keys(scope, started)):
         instance = Instance.of(key, scope, host)
         process = started.get(instance.machine.name, {}).get(instance.service)
-        running = look(
-            instance,
-            host.clock,
-            alive=process is not None and not process.trouble,
-            command=process.program.digest if process is not None and process.program is not None else "",
-            by_hand=keeps(scope, instance.balancer),
-        )
+        with looking(scope, host, instance.machine.name):
+            running = look(
+                instance,
+                host.clock,
+                alive=process is not None and not process.trouble,
+                command=process.program.digest if process is not None and process.program is not None else "",
+                by_hand=keeps(scope, instance.balancer),
+            )
         if running.text is None and process is None:
             continue
         yield ActualHaproxy(

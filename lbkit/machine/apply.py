@@ -16,6 +16,7 @@ import signal
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from lbkit.base.errors import Bug, Failure, LbkitError
@@ -40,6 +41,7 @@ from lbkit.machine.plan import (
 )
 from lbkit.machine.ready import wait_until_ready
 from lbkit.machine.resolved import Machines, ResolvedService
+from lbkit.machine.trust import removed
 
 WORKERS = 8  # services at a time: each start takes some 15 ms of a core
 
@@ -100,8 +102,8 @@ def _remove(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> 
         driver(name).stop(scope, host, programs)
     for change in changes:
         member, name = _names(change)
-        machine(scope, host, member).remove(name)
-        done(change, "stopped, its files removed")
+        remove = partial(machine(scope, host, member).remove, name)
+        done(change, removed(scope, host, member, remove, "stopped, its files removed"))
 
 
 def _names(change: Change) -> tuple[str, str]:

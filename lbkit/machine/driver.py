@@ -69,6 +69,12 @@ class Driver(Protocol):
         """All that was started in the topology's machines: by member, then by program name."""
         ...
 
+    def distrust(self, scope: Scope, host: Host, member: str, why: str) -> bool:
+        """The machine failed at what machines do. True: from now on this process takes it for one that does not answer;
+        False: there is nobody in between who could be the cause.
+        """
+        ...
+
     def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
         """As `Machine.stop` for many, each named by member and program, all at the same time."""
         ...

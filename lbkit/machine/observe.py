@@ -8,15 +8,21 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lbkit.base.host import Host
+from lbkit.engine.again import looked
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
 from lbkit.machine.contract import Machine, Process
 from lbkit.machine.handle import drivers
 from lbkit.machine.plan import file_found, service_key, service_of
 from lbkit.machine.resolved import Machines
+from lbkit.machine.trust import distrust, looking
 
 
 def observe(scope: Scope, host: Host) -> Iterable[Actual]:
+    return looked(lambda: list(_observed(scope, host)))
+
+
+def _observed(scope: Scope, host: Host) -> Iterable[Actual]:
     yield from _machines(scope, host)
     for driver in drivers(scope, host):
         for member, processes in driver.processes(scope, host).items():
@@ -24,8 +30,11 @@ def observe(scope: Scope, host: Host) -> Iterable[Actual]:
             for process in processes.values():
                 key = service_key(member, process.name)
                 if process.kind == "service":
-                    yield _service(scope, key, machine, process)
+                    with looking(scope, host, member):
+                        service = _service(scope, key, machine, process)
+                    yield service
                 elif service_of(scope, key) is not None:
+                    distrust(scope, host, member, f"it runs {process.name}, and not as a service")
                     # another room runs something under this name: the engine names it, and stops
                     yield Actual(key, {"kind": process.kind}, None)
 

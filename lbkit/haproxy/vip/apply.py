@@ -28,6 +28,7 @@ from lbkit.haproxy.vip.serving import wait_until_serving
 from lbkit.haproxy.waiting import wait_for
 from lbkit.machine.contract import Machine
 from lbkit.machine.handle import machine
+from lbkit.machine.trust import removed
 
 ELECTED_WITHIN = 30.0  # seconds, beyond the intervals that an election takes
 
@@ -38,9 +39,12 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
     on = machine(scope, host, member)
     service = vip_program_name(balancer)
     if change.want is None:
-        on.stop(service)
-        on.remove(service)
-        return "stopped keepalived, removed its files"
+
+        def remove() -> None:
+            on.stop(service)
+            on.remove(service)
+
+        return removed(scope, host, member, remove, "stopped keepalived, removed its files")
 
     def before_start() -> None:
         declared = scope.of("haproxy", LoadBalancers).by_name[balancer]

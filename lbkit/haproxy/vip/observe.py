@@ -14,6 +14,7 @@ from lbkit.haproxy.resolved import LoadBalancers, ResolvedVip, vip_program_name
 from lbkit.haproxy.vip.config import CONFIG, KIND, WATCH
 from lbkit.machine.contract import Machine, Process
 from lbkit.machine.handle import machine
+from lbkit.machine.trust import looking
 
 
 def observe(scope: Scope, host: Host, started: Mapping[str, Mapping[str, Process]]) -> Iterator[Actual]:
@@ -21,7 +22,8 @@ def observe(scope: Scope, host: Host, started: Mapping[str, Mapping[str, Process
         member, _, balancer = key.name.partition("/")
         service = vip_program_name(balancer)
         process = started.get(member, {}).get(service)
-        files = machine(scope, host, member).files(service, [CONFIG, WATCH])
+        with looking(scope, host, member):
+            files = machine(scope, host, member).files(service, [CONFIG, WATCH])
         if not files and process is None:
             continue
         config, script = files.get(CONFIG), files.get(WATCH)

@@ -31,6 +31,7 @@ from lbkit.machine.libvirt.tidings import told_by
 from lbkit.machine.presence import PRESENCE, meanwhile, presence_key
 from lbkit.machine.resolved import Machines, ResolvedMachine
 from lbkit.machine.spare import SPARE
+from lbkit.machine.trust import looking, removed
 
 NAME = "libvirt"
 WORKERS = 4  # machines at a time: each boot is a core of its own
@@ -161,15 +162,31 @@ class LibvirtDriver:
                 removing.retire(host, at)
 
     def processes(self, scope: Scope, host: Host) -> Mapping[str, Mapping[str, Process]]:
+        def ask(member: str) -> Mapping[str, Process]:
+            with looking(scope, host, member):
+                return _machine(scope, host, member).processes()
+
         found = fleet.last(scope, host)
         answering = [member for member in found.generations if _answers(found.newest(member))]
         with ThreadPoolExecutor(max(1, min(fleet.WORKERS, len(answering)))) as pool:
-            asked = pool.map(lambda member: _machine(scope, host, member).processes(), answering)
+            asked = pool.map(ask, answering)
             return {member: services for member, services in zip(answering, asked, strict=True) if services}
 
+    def distrust(self, scope: Scope, host: Host, member: str, why: str) -> bool:
+        newest = fleet.last(scope, host).newest(member)
+        if newest is not None:
+            fleet.distrust(scope, host, newest, why)
+        return newest is not None
+
     def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
+        """What a guest would not stop goes with its machine."""
+
+        def stop(each: tuple[str, str]) -> None:
+            member, name = each
+            removed(scope, host, member, lambda: _machine(scope, host, member).stop(name), "")
+
         with ThreadPoolExecutor(max(1, min(fleet.WORKERS, len(programs)))) as pool:
-            list(pool.map(lambda each: _machine(scope, host, each[0]).stop(each[1]), programs))
+            list(pool.map(stop, programs))
 
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
         found = fleet.look(scope, host)

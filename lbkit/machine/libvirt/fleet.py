@@ -95,6 +95,7 @@ class Fleet:
 
 
 _last: dict[tuple[str, Path], Fleet] = {}
+_broken: dict[str, str] = {}  # by UUID, domains whose guests did not do as machines do; and what they said
 _lock = threading.Lock()
 
 
@@ -203,7 +204,7 @@ def last(scope: Scope, host: Host) -> Fleet:
 
 
 def has_become(scope: Scope, host: Host, generation: Generation) -> None:
-    """A new generation answers: from now on it is the machine, for all who ask."""
+    """A new generation answers: from now on it is the machine, for all who ask. Or the newest is not what it was."""
     member = generation.domain.member
 
     def noted(fleet: Fleet) -> Fleet:
@@ -217,7 +218,14 @@ def has_become(scope: Scope, host: Host, generation: Generation) -> None:
 def has_gone(scope: Scope, host: Host, generation: Generation) -> None:
     """A machine's, or a spare."""
     generation.line(host).drop()
+    _broken.pop(generation.domain.uuid, None)
     _note(scope, host, lambda fleet: _without(fleet, generation.domain.uuid))
+
+
+def distrust(scope: Scope, host: Host, generation: Generation, why: str) -> None:
+    """It is not asked any more: it answers, and that is of no use."""
+    _broken[generation.domain.uuid] = why
+    has_become(scope, host, replace(generation, hello=None, silence=why, boots=False))
 
 
 def _without(fleet: Fleet, uuid: str) -> Fleet:
@@ -270,6 +278,8 @@ def _is_saved(at: ResolvedHost, domain: SeenDomain) -> bool:
 def _ask(generation: Generation, host: Host) -> Generation:
     """One that greets, and does not tell what runs in it, is of no use either: nothing could be planned of it."""
     domain, line = generation.domain, generation.line(host)
+    if domain.uuid in _broken:
+        return replace(generation, silence=_broken[domain.uuid])
     boots = generation.left(host) > 0
     if boots:
         line = replace(line, hello_within=booting.GREETED_WITHIN)

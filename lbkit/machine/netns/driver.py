@@ -119,6 +119,9 @@ class NetnsDriver:
         networks = {member: network_identity(host, scope.name, member) for member in members}
         return processes(host, scope.name, networks)
 
+    def distrust(self, scope: Scope, host: Host, member: str, why: str) -> bool:
+        return False
+
     def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
         stop_programs(host, scope.name, programs, partial(network_identity, host, scope.name))
 

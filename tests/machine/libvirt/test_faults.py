@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from lbkit.base.host import Host
 from lbkit.engine.applying import Event
 from lbkit.engine.change import Action, Impact
 from lbkit.image.store import Store
+from lbkit.machine.guest.port import Line
 from tests.machine.libvirt.emulators import kill
 from tests.machine.libvirt.mute import LAST_WORDS
 from tests.machine.libvirt.small import NOTHING, World, daemon, gone, hypervisor, lone, world
@@ -126,6 +128,54 @@ def test_one_that_has_answered_does_not_boot(world: World) -> None:
     """When it falls silent soon after, it is dead at once."""
     world.apply()
     assert "started=" not in world.virsh("dumpxml", world.domain(1))
+
+
+def break_its_word(world: World, monkeypatch: pytest.MonkeyPatch, method: str, told: object) -> None:
+    """From now on the guest of the first one answers so."""
+    asked = Line.call
+    first = f"domain {world.domain(1)}"
+
+    def call(line: Line, name: str, *given: Any, **more: Any) -> tuple[Any, bytes]:
+        if (line.where, name) != (first, method):
+            return asked(line, name, *given, **more)
+        if told is None:
+            raise Failure(f"{name} was to be done", found="the guest is broken")
+        found, content = asked(line, name, *given, **more)
+        return [{**each, **told} for each in found] if isinstance(told, dict) else told, content
+
+    monkeypatch.setattr(Line, "call", call)
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [("files", None), ("files", [["app", "x"]]), ("fetch", None), ("processes", {"kind": "haproxy"})],
+)
+def test_a_guest_that_breaks_its_word_is_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, told: object
+) -> None:
+    world.apply()
+    break_its_word(world, monkeypatch, method, told)
+    for _ in range(2):
+        reasons = [change.reason for change in operate.plan(world.scope, world.host).changes]
+        assert [reason for reason in reasons if "its guest does not answer" in reason]
+    assert {row.key.kind for row in operate.status(world.scope, world.host)} == {
+        "network",
+        "machine",
+        "service",
+    }
+    world.apply()
+    assert world.standing() == world.one(2)
+    assert world.plan() == []
+
+
+@pytest.mark.parametrize("method", ["files", "stop", "remove"])
+def test_a_guest_that_breaks_its_word_goes_with_the_topology(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    world.apply()
+    break_its_word(world, monkeypatch, method, None)
+    world.destroy()
+    assert gone(world.standing) == NOTHING
 
 
 @pytest.fixture

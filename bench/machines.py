@@ -49,6 +49,9 @@ from lbkit.image.store import Store
 from lbkit.machine.libvirt.cloud_init import LABEL
 from lbkit.machine.libvirt.seed import iso
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.cloudlike import CLOUD_INIT_ON, edit
+
 IMAGE = "debian-12-lb"
 MEMORY = 256  # MiB
 PATIENCE = 900.0  # seconds for one machine
@@ -95,24 +98,9 @@ USER_DATA = {
     "locale": "C.UTF-8",
     "ssh_genkeytypes": ["ed25519"],  # by default of four kinds, which takes another 10 s
 }
-# Of the other's copy: what makes cloud-init and DHCP start as in Debian's own cloud image.
-_UNITS = "/etc/systemd/system"
-TURNED_ON = [
-    "rm /etc/cloud/cloud-init.disabled",
-    "rm /etc/systemd/system-generators/cloud-init-generator",
-    f"rm {_UNITS}/sysinit.target.wants/lbkit-guest.service",
-    f"rm {_UNITS}/multi-user.target.wants/lbkit-grow.service",
-    f"rm {_UNITS}/systemd-udev-trigger.service.d/lbkit.conf",
-    "rm /etc/udev/rules.d/75-net-description.rules",
-    "rm /etc/udev/rules.d/80-net-setup-link.rules",
-    "rm /etc/systemd/network/99-default.link",
-    f"symlink {_UNITS}/multi-user.target.wants/systemd-networkd.service /lib/systemd/system/systemd-networkd.service",
-    *(
-        f"symlink {_UNITS}/cloud-init.target.wants/{unit}.service /lib/systemd/system/{unit}.service"
-        for unit in ("cloud-init-local", "cloud-init", "cloud-config", "cloud-final")
-    ),
-    f"symlink {_UNITS}/multi-user.target.wants/haproxy.service /lib/systemd/system/haproxy.service",
-]
+HAPROXY_ON = (
+    "symlink /etc/systemd/system/multi-user.target.wants/haproxy.service /lib/systemd/system/haproxy.service"
+)
 
 
 def topology(spares: int | None) -> str:
@@ -253,10 +241,9 @@ class Others:
             "meta-data": json.dumps({"instance-id": "peer-1", "local-hostname": "peer"}).encode(),
         }
         self._seed.write_bytes(iso(documents, LABEL))
-        raw, orders = folder / "peer.raw", folder / "orders"
+        raw = folder / "peer.raw"
         run("qemu-img", "convert", "-O", "raw", image.disk_path, raw)
-        orders.write_text("".join(f"{line}\n" for line in TURNED_ON), encoding="utf-8")
-        subprocess.run(["debugfs", "-w", "-f", orders, raw], check=True, capture_output=True)
+        edit(raw, (*CLOUD_INIT_ON, HAPROXY_ON), folder)
         run("qemu-img", "convert", "-O", "qcow2", raw, self._disk)
         raw.unlink()
 

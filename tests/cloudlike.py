@@ -44,6 +44,8 @@ _NOTHING_OF_LBKIT = (
     "rm /usr/lib/lbkit/boot",
     "rm /usr/lib/lbkit/grow",
     "rmdir /usr/lib/lbkit",
+    f"rm {_UNITS}/ssh.service.d/lbkit.conf",
+    "rm /etc/ssh/sshd_config.d/lbkit.conf",
     f"symlink {_UNITS}/multi-user.target.wants/ssh.service /lib/systemd/system/ssh.service",
 )
 

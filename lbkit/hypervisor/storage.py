@@ -28,6 +28,19 @@ class HalfWritten(Failure):
     """A volume does not hold what was written into it."""
 
 
+class VolumeTaken(Failure):
+    """A volume was to be new, and there is one of its name, which is left as it is."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the volume {name} was to be new in the pool {connection.host.pool}",
+            found="there is one already, which may be another host's that shares the pool",
+            where=connection.where,
+            remedy="apply again: that takes another name",
+        )
+
+
 class PoolFull(Failure):
     """Nothing is left of what did not fit."""
 
@@ -54,10 +67,19 @@ def volumes(connection: Connection) -> Mapping[str, Volume]:
     return connection.read(f"the pool {connection.host.pool} was to be read", read)
 
 
-def overlay(connection: Connection, name: str, image: Volume, *, size: int | None = None) -> Volume:
+def refresh(connection: Connection) -> None:
+    """Have libvirt look at the pool's folder: another host may share it."""
+    pool = pools.find(connection)
+    if pool is not None and pool.isActive():
+        pools.refreshed(pool)
+
+
+def overlay(
+    connection: Connection, name: str, image: Volume, *, size: int | None = None, new: bool = False
+) -> Volume:
     """A new qcow2 that shows `image` and keeps what is written; of `size` bytes, by default as large as the image.
 
-    Made anew where there was one of that name.
+    Made anew where there was one of that name; VolumeTaken where it is to be `new`.
     """
     if size is not None and size < image.capacity:
         raise Mistake(
@@ -67,13 +89,13 @@ def overlay(connection: Connection, name: str, image: Volume, *, size: int | Non
         )
     want = WantedVolume(name, "qcow2", size or image.capacity, image.path, image.format)
     with filling(connection, name, 1 << 20):
-        return xml.read_volume(create(connection, want).XMLDesc())
+        return xml.read_volume(create(connection, want, new=new).XMLDesc())
 
 
-def put(connection: Connection, name: str, content: bytes) -> Volume:
-    """A new raw volume that holds `content` and that its owner alone may read. Made anew where there was one."""
+def put(connection: Connection, name: str, content: bytes, *, new: bool = False) -> Volume:
+    """A new raw volume that holds `content` and that its owner alone may read. Of one of that name as `overlay`."""
     with filling(connection, name, len(content)):
-        volume = create(connection, WantedVolume(name, "raw", len(content)))
+        volume = create(connection, WantedVolume(name, "raw", len(content)), new=new)
         send(connection, volume, len(content), iter((content,)))
         return xml.read_volume(volume.XMLDesc())
 
@@ -96,8 +118,8 @@ def delete(connection: Connection, name: str) -> None:
                 raise
 
 
-def create(connection: Connection, want: WantedVolume) -> libvirt.virStorageVol:
-    """An empty volume, or an overlay. One of that name is deleted before."""
+def create(connection: Connection, want: WantedVolume, *, new: bool = False) -> libvirt.virStorageVol:
+    """An empty volume, or an overlay. One of that name is deleted before; VolumeTaken where it is to be `new`."""
     libvirt = binding()
     pool = pools.ensure(connection)
     with connection.doing(f"the volume {want.name} was to be made in the pool {connection.host.pool}"):
@@ -107,7 +129,9 @@ def create(connection: Connection, want: WantedVolume) -> libvirt.virStorageVol:
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_STORAGE_VOL_EXIST and "exists" not in str(error):
                 raise
-        pools.refreshed(pool)  # so that it knows a file that a killed one left
+        pools.refreshed(pool)  # so that it knows a file that a killed one left, or another host
+        if new:
+            raise VolumeTaken(connection, want.name)
         delete(connection, want.name)
         return pool.createXML(text)
 
@@ -166,6 +190,8 @@ def filling(connection: Connection, name: str, needed: int) -> Iterator[None]:
     """Around what makes the volume `name` of `needed` bytes: where it fails the volume is deleted, and a full pool told."""
     try:
         yield
+    except VolumeTaken:
+        raise
     except (Failure, OSError) as error:
         with contextlib.suppress(LibvirtFailed):  # the first one tells more
             delete(connection, name)

@@ -82,6 +82,19 @@ def test_overlay_and_seed_and_gone_without_a_trace(connection: Connection, image
     assert image.exists()
 
 
+def test_one_that_is_to_be_new_takes_nobodys_place(connection: Connection, image: Path, host: Host) -> None:
+    brought = images.bring(connection, image, digest(image), "qcow2", host)
+    theirs = Path(connection.host.path) / "theirs"
+    for name in ("known", "theirs"):
+        path = Path(storage.put(connection, name, b"data").path) if name == "known" else theirs
+        path.write_bytes(b"data")
+        with pytest.raises(storage.VolumeTaken, match=name):
+            storage.put(connection, name, b"x", new=True)
+        with pytest.raises(storage.VolumeTaken, match=name):
+            storage.overlay(connection, name, brought, new=True)
+        assert path.read_bytes() == b"data"
+
+
 def test_each_is_made_anew_where_one_stands(connection: Connection, image: Path, host: Host) -> None:
     brought = images.bring(connection, image, digest(image), "qcow2", host)
     storage.overlay(connection, "disk", brought, size=128 * MIB)

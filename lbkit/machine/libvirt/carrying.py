@@ -65,7 +65,6 @@ def _make(scope: Scope, host: Host, found: Fleet, change: Change, tell: Teller) 
             said.append(removing.remove(scope, host, each, keep_disk=vm.keep_disk and not each.runs))
     running = [each for each in generations if each.of_use]
     number = max(removing.highest(connection, scope, machine.name), *(each.number for each in generations), 0)
-    removing.sweep(scope, at, machine.name, [each.number for each in running])
     order = replace(
         _order(scope, host, machine, dict(change.after or {})), generation=number + 1, links_up=not running
     )
@@ -108,6 +107,4 @@ def _keep_spare(scope: Scope, host: Host, found: Fleet, change: Change, tell: Te
 
 def _remove_all(scope: Scope, host: Host, found: Fleet, member: str) -> str:
     generations = found.generations.get(member, ())
-    for at in {each.host for each in generations}:
-        removing.sweep(scope, at, member, [each.number for each in generations])
     return "; ".join(removing.remove(scope, host, each, retiring=True) for each in reversed(generations))

@@ -155,7 +155,8 @@ class LibvirtDriver:
         return {f"libvirt of {at.name}": told_by(at, scope.name) for at in hosts_of(scope, host)}
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
-        removing.tidy(scope, host, fleet.reachable(scope, host))
+        if not fleet.last(scope, host).unseen:  # what is there may be of domains that are not seen
+            removing.tidy(scope, host, fleet.reachable(scope, host))
         one_by_one(changes, partial(carry_out, scope=scope, host=host, done=done), done, workers=WORKERS)
         if any(change.want is None for change in changes):
             for at in fleet.reachable(scope, host):

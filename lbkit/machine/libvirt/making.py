@@ -10,6 +10,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lbkit.engine.scope import Scope
 from lbkit.hypervisor import images, storage
 from lbkit.hypervisor.connection import Connection, connect
 from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.hypervisor.storage import VolumeTaken
 from lbkit.image.image import Image
 from lbkit.machine.guest.pack import packed
 from lbkit.machine.libvirt import booting
@@ -121,9 +123,12 @@ def make(order: Order, tell: Teller) -> Generation:
             found = raw.lookupByUUIDString(identifier)
             note(found, replace(metadata, started=booting.noted(order.host.clock.now())))
             found.create()
-    except LbkitError:
+    except LbkitError as error:
+        # a name that was taken meanwhile is another host's, that shares the pool; and nothing was made after it
+        taken = error.name if isinstance(error, VolumeTaken) else ""
+        own = tuple(takewhile(lambda name: name != taken, domain.volumes))
         with contextlib.suppress(LbkitError):  # what it leaves where libvirt is gone, the next apply removes
-            remove(order.scope, order.host, Generation(domain, order.at), retiring=True)
+            remove(order.scope, order.host, Generation(replace(domain, volumes=own), order.at), retiring=True)
         raise
     tell("wait until its guest answers")
     made = answered(order.host, Generation(domain, order.at), booting.WITHIN)
@@ -162,5 +167,5 @@ def _fill(order: Order, connection: Connection, identifier: str) -> None:
         ssh_keys=order.vm.ssh_keys,
         user_data=order.vm.user_data,
     )
-    storage.overlay(connection, disk_name(order.name), disk, size=order.vm.disk)
-    storage.put(connection, seed_name(order.name), seed)
+    storage.overlay(connection, disk_name(order.name), disk, size=order.vm.disk, new=True)
+    storage.put(connection, seed_name(order.name), seed, new=True)

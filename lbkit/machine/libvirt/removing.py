@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
@@ -22,6 +22,7 @@ KEPT = ".kept"
 """At the end of an empty volume's name: the volume named before it is to stay, though no domain has it."""
 
 _VOLUME = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.([1-9][0-9]{0,8})\.", re.ASCII)
+_OF_DOMAIN = re.compile(r"(.+)\.(?:disk\.qcow2|seed\.iso)")  # names.py
 _POOL_TIMEOUT = 600.0  # seconds for others who make or remove volumes in the same pool
 
 
@@ -60,31 +61,32 @@ def remove(
     return f"{domain.name} removed{kept}"
 
 
-def sweep(scope: Scope, at: ResolvedHost, member: str, living: Collection[int]) -> None:
-    """Delete volumes of generations that no domain has: somebody undefined it. What is to be kept stays."""
-    connection = connect(at)
-    names = storage.volumes(connection)
-    for name in names:
-        match = _VOLUME.match(name)
-        if match is None or match[1] != f"{scope.name}.{member}" or int(match[2]) in living:
-            continue
-        if not name.endswith(KEPT) and name + KEPT not in names:
-            storage.delete(connection, name)
-
-
 def forget_folder(host: Host, at: ResolvedHost, domain: str) -> None:
     """That of the domain's sockets and its console. As long as it is there, a domain is looked for (concern.py)."""
     shutil.rmtree(channel_folder(host, at.uri, domain), ignore_errors=True)
 
 
 def tidy(scope: Scope, host: Host, hosts: Iterable[ResolvedHost]) -> None:
-    """Delete folders that no domain has: it was undefined by somebody, or by one that was killed then."""
+    """Of domains that somebody undefined, or one that was killed then: delete what they left, volumes, then the folder.
+
+    The folder says that a domain was made from here, as it is made first and goes last. A volume of our naming that has
+    neither a domain nor a folder may be another host's, that shares the pool: it stays. So does what is to be kept.
+    """
     if not has_folders(host, scope.name):
         return
-    known = {
-        channel_folder(host, at.uri, domain) for at in hosts for domain in _domains(connect(at), scope.name)
-    }
-    for folder in set(folders(host, scope.name).iterdir()) - known:
+    domains = {at: set(_domains(connect(at), scope.name)) for at in hosts}
+    known = {channel_folder(host, at.uri, domain) for at, several in domains.items() for domain in several}
+    left = set(folders(host, scope.name).iterdir()) - known
+    for at in domains if left else ():
+        connection = connect(at)
+        storage.refresh(connection)
+        names = storage.volumes(connection)
+        for name in names:
+            match = _OF_DOMAIN.fullmatch(name)
+            if match is None or name + KEPT in names or channel_folder(host, at.uri, match[1]) not in left:
+                continue
+            storage.delete(connection, name)
+    for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -100,6 +102,7 @@ def _domains(connection: Connection, topology: str) -> list[str]:
 
 def highest(connection: Connection, scope: Scope, member: str) -> int:
     """The highest generation of the machine that any volume or domain names, whosever that is."""
+    storage.refresh(connection)
     domains = _domains(connection, scope.name)
     matches = (_VOLUME.match(f"{name}.") for name in (*storage.volumes(connection), *domains))
     return max(
@@ -111,6 +114,7 @@ def retire(host: Host, at: ResolvedHost) -> None:
     """Where no machine is left in the pool, its copies of images go, and the pool with them."""
     connection = connect(at)
     with pool_lock(host, at):
+        storage.refresh(connection)
         names = list(storage.volumes(connection))
         if names and not all(name.startswith("_image.") for name in names):
             return

@@ -30,7 +30,7 @@ from lbkit.machine.libvirt.making import Order, make
 from lbkit.machine.libvirt.metadata import Metadata
 from lbkit.machine.libvirt.names import channel_folder
 from lbkit.machine.libvirt.noting import note
-from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
+from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.reach import greet, line_to
 from lbkit.machine.libvirt.settling import has_memory
 from lbkit.machine.libvirt.states import RUNNING
@@ -41,7 +41,6 @@ from lbkit.machine.spare import SPARE
 
 _MADE_WITH = ("host", "image", "disk", "user_data", "memory", "max_memory", "cpus", "accelerator")
 _TOLD_WITHIN = 60.0  # seconds to become who it is to be: its interfaces were plugged in just now
-_VOLUME = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+\.spare)-([1-9][0-9]{0,8})\.", re.ASCII)
 
 
 def desired(scope: Scope, image: Callable[[ResolvedMachine], str]) -> Iterable[Desired]:
@@ -135,7 +134,6 @@ def keep(
         return "it was not used"
     said = [removing.remove(scope, host, Generation(spare.domain, spare.host)) for spare in bad]
     connection = connect(at)
-    _sweep(scope, connection, group)
     made = make(order(_next(scope, connection, group, fleet)), tell)
     tell(f"save {made.domain.name} with its memory")
     made.line(host).drop()
@@ -147,8 +145,6 @@ def keep(
 def remove(scope: Scope, host: Host, fleet: Fleet, key: Key, name: str) -> str:
     """The one of that domain's name."""
     group = key.name.partition("/")[0]
-    for at in {spare.host for spare in fleet.spares.get(group, ())}:
-        _sweep(scope, connect(at), group)
     said = [
         removing.remove(scope, host, Generation(spare.domain, spare.host), retiring=True)
         for spare in fleet.spares.get(group, ())
@@ -247,6 +243,7 @@ def _groups(scope: Scope) -> dict[str, list[ResolvedMachine]]:
 
 def _next(scope: Scope, connection: Connection, group: str, fleet: Fleet) -> int:
     """A number that no domain and no volume of the group's spares has, nor one that a machine was made of."""
+    storage.refresh(connection)
     prefix = f"{scope.name}.{group}.spare-"
     names = [
         *storage.volumes(connection),
@@ -257,18 +254,3 @@ def _next(scope: Scope, connection: Connection, group: str, fleet: Fleet) -> int
         re.match(r"[0-9]{1,9}", name.removeprefix(prefix)) for name in names if name.startswith(prefix)
     ]
     return max((int(number[0]) for number in numbers if number), default=0) + 1
-
-
-def _sweep(scope: Scope, connection: Connection, group: str) -> None:
-    """Delete volumes of spares that no domain lists: a killed apply's.
-
-    Domains are listed after volumes, and made before theirs: what another change makes meanwhile stays.
-    """
-    names = storage.volumes(connection)
-    listed = {name for domain in seen_domains(connection, scope.name) for name in domain.volumes}
-    for name in names:
-        match = _VOLUME.match(name)
-        if match is None or match[1] != f"{scope.name}.{group}.spare" or name in listed:
-            continue
-        if not name.endswith(removing.KEPT) and name + removing.KEPT not in names:
-            storage.delete(connection, name)

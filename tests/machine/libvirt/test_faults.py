@@ -339,7 +339,26 @@ def test_one_whose_domain_somebody_undefined_comes_again_and_leaves_nothing(worl
     world.virsh("undefine", world.domain(1))
     assert world.standing()["volumes"] == world.one(1)["volumes"]
     world.apply()
-    assert world.standing() == world.one(2)
+    assert world.standing() == world.one(1)
+
+
+def test_what_another_host_has_in_a_shared_pool_stays(world: World) -> None:
+    """One folder, two libvirts, the same names: only what this lbkit made goes."""
+    world.apply()
+    pool = Path(world.hypervisor.path)
+    theirs = [f"{world.domain(7)}.disk.qcow2", f"{world.topology}.vm.spare-9.disk.qcow2"]
+    for name in theirs:  # libvirt here does not know of it
+        (pool / name).write_bytes(b"data")
+    images = {each.name for each in pool.glob("_image.*")}
+    world.declare(cpus=2)
+    world.apply()
+    stands = world.one(8)
+    assert world.standing() == {**stands, "volumes": sorted([*stands["volumes"], *theirs])}
+    world.destroy()
+    assert all((pool / name).read_bytes() == b"data" for name in theirs)
+    assert {each.name for each in pool.glob("_image.*")} == images, "theirs may stand on these"
+    for name in theirs:
+        (pool / name).unlink()
 
 
 def test_an_old_one_that_is_back_is_drained_and_removed_and_the_newer_stays(

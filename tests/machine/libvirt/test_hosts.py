@@ -28,6 +28,7 @@ from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.image.store import Store
 from lbkit.machine.guest.port import unix_port
 from lbkit.machine.libvirt import design, reach
+from lbkit.machine.libvirt.names import channel_folder
 from lbkit.machine.resolve_vm import spread
 from tests.libvirtd import CACHE, daemon, section
 from tests.machine.libvirt.emulators import kill
@@ -180,6 +181,7 @@ def test_where_a_host_is_down_the_others_are_kept_and_nothing_is_made_twice(two:
 
     two.daemons[down].start()
     assert two.domains(down) == ["vm-1.1"], "it ran on"
+    assert channel_folder(two.host, two.hosts[down].uri, f"{two.topology}.vm-1.1").is_dir(), "its sockets too"
     [machine] = [change for change in two.plan.changes if change.key.kind == "machine"]
     assert machine.reason.startswith(f"host is {down}, declared is {up}")
     two.apply()

@@ -73,6 +73,7 @@ class ResolvedVm:
     user_data: bytes | Secret | None
     keep_disk: bool
     warm_pool: int
+    boot_timeout: float = 300.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,9 @@ class Vm(Model):
         (), description="Public keys that may log in as root, where an SSH server runs; lbkit needs none"
     )
     user_data: Content | None = Field(None, description="More cloud-config, for images with cloud-init")
+    boot_timeout: Annotated[Seconds, Field(ge=10, le=3600)] = Field(
+        300.0, description="How long its guest may take from its start to its first answer"
+    )
     keep_disk: bool = Field(False, description="Keep the disk of a machine that was replaced because it died")
     warm_pool: Annotated[int, Field(ge=0, le=64)] = Field(
         0, description="So many started machines are kept ready, for a replacement in seconds"

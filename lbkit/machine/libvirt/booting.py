@@ -10,7 +10,9 @@ from contextlib import suppress
 from datetime import datetime
 
 WITHIN = 300.0
-"""Seconds from its start to the first answer of a guest: 15 for one of lbkit's images under emulation, 230 for a cloud image."""
+"""Seconds from its start to the first answer of a guest that is declared no longer. Measured under emulation: 15 for one of
+lbkit's images, 230 for a cloud image.
+"""
 
 GREETED_WITHIN = 3.0  # seconds for one try: a port that is not open yet swallows what is said
 
@@ -19,10 +21,10 @@ def noted(now: datetime) -> str:
     return now.isoformat(timespec="seconds")
 
 
-def left(started: str, now: datetime) -> float:
+def left(started: str, now: datetime, within: float = WITHIN) -> float:
     """Seconds that the guest of a domain with this note may still take; 0: none, or it answered once."""
     with suppress(ValueError, TypeError):  # of a time without its zone nothing follows
-        since = (now - datetime.fromisoformat(started)).total_seconds() if started else WITHIN
+        since = (now - datetime.fromisoformat(started)).total_seconds() if started else within
         # as noted, whole seconds; from what is more than that ahead nothing follows: clocks differ
-        return WITHIN - since if -1.0 <= since < WITHIN else 0.0
+        return within - since if -1.0 <= since < within else 0.0
     return 0.0

@@ -40,6 +40,7 @@ class Generation:
     inside: Mapping[str, Any] = field(default_factory=dict)  # what is set in the guest (guest/setting.py)
     silence: str = ""
     boots: bool = False  # it may answer yet (booting.py)
+    boot_timeout: float = booting.WITHIN  # seconds
 
     @property
     def number(self) -> int:
@@ -60,7 +61,7 @@ class Generation:
 
     def left(self, host: Host) -> float:
         """Seconds that it may still take to boot."""
-        return booting.left(self.domain.started, host.clock.now())
+        return booting.left(self.domain.started, host.clock.now(), self.boot_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,16 @@ def look(scope: Scope, host: Host) -> Fleet:
     generations: dict[str, list[Generation]] = {}
     foreign: dict[str, SeenDomain] = {}
     spares: dict[str, list[Spare]] = {}
+    vms = {name: vm_of(machine) for name, machine in declared(scope).items()}
     found, unseen = _seen(scope, host)
     for domain, at in found:
         name = parted(domain.name)
         if domain.topology == scope.name and domain.spare:
             spares.setdefault(domain.member, []).append(Spare(domain, at, _is_saved(at, domain)))
         elif domain.topology == scope.name:
-            generations.setdefault(domain.member, []).append(Generation(domain, at))
+            vm = vms.get(domain.member)
+            within = vm.boot_timeout if vm else booting.WITHIN
+            generations.setdefault(domain.member, []).append(Generation(domain, at, boot_timeout=within))
         elif name is not None and name[0] == scope.name:
             foreign.setdefault(name[1], domain)
     ordered = {

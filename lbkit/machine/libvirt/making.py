@@ -131,7 +131,7 @@ def make(order: Order, tell: Teller) -> Generation:
             remove(order.scope, order.host, Generation(replace(domain, volumes=own), order.at), retiring=True)
         raise
     tell("wait until its guest answers")
-    made = answered(order.host, Generation(domain, order.at), booting.WITHIN)
+    made = answered(order.host, Generation(domain, order.at), order.vm.boot_timeout)
     with connection.doing(f"it was to be noted that {order.name} answers") as raw:
         note(raw.lookupByUUIDString(identifier), metadata)
     return made

@@ -115,6 +115,16 @@ def test_one_that_boots_is_waited_for_and_not_replaced(world: World) -> None:
     assert world.plan() == []
 
 
+def test_how_long_it_may_boot_is_declared(world: World) -> None:
+    world.declare(boot_timeout="20s")
+    killed_while_it_boots(world)
+    for seconds, word in ((10, "it boots"), (30, "its guest does not answer")):
+        plan = operate.plan(world.scope, replace(world.host, clock=Later(seconds)))
+        assert [change for change in plan.changes if word in change.reason], seconds
+    world.destroy()
+    assert "after 20 s" in refused(lambda: operate.apply(world.scope, replace(world.host, clock=Hasty())))
+
+
 def test_one_that_boots_for_too_long_is_dead(world: World) -> None:
     killed_while_it_boots(world)
     for seconds, word in ((200, "it boots"), (400, "its guest does not answer"), (-200, "does not answer")):

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import pytest
 
 from lbkit.base.errors import Failure
-from lbkit.machine.libvirt.agent import ANSWER, PIECE, GuestAgent
+from lbkit.machine.libvirt.agent import PIECE, GuestAgent
 
-LARGE = bytes(range(256)) * (13 << 10)  # 3.25 MiB: libvirt does not let its base64 through
+CONTENT = bytes(range(256)) * 4100  # of several commands and two answers
+LARGE = 13 << 18  # bytes, 3.25 MiB: libvirt does not let their base64 through
 
 
 @contextmanager
@@ -60,11 +61,11 @@ def each_end_is_told(agent: GuestAgent) -> None:
 
 
 def any_size_goes_in_and_comes_out(agent: GuestAgent) -> None:
-    for size in (0, PIECE - 1, PIECE, PIECE + 1, ANSWER, len(LARGE)):
-        done = agent.execute(["sh", "-c", "cat; echo done >&2"], stdin=LARGE[:size])
-        assert (done.returncode, done.stdout == LARGE[:size], done.stderr) == (0, True, b"done\n")
-    done = agent.execute(["sh", "-c", f"head -c {len(LARGE)} /dev/zero >&2"])
-    assert (done.stdout, done.stderr == bytes(len(LARGE))) == (b"", True)
+    for size in (0, PIECE - 1, PIECE, PIECE + 1, len(CONTENT)):
+        done = agent.execute(["sh", "-c", "cat; echo done >&2"], stdin=CONTENT[:size])
+        assert (done.returncode, done.stdout == CONTENT[:size], done.stderr) == (0, True, b"done\n")
+    done = agent.execute(["sh", "-c", f"head -c {LARGE} /dev/zero >&2"])
+    assert (done.stdout, done.stderr == bytes(LARGE)) == (b"", True)
 
 
 def what_runs_on_in_the_background_is_not_waited_for(agent: GuestAgent) -> None:
@@ -76,7 +77,7 @@ def files_are_whole_and_have_their_mode(agent: GuestAgent) -> None:
     with folder_in(agent) as folder:
         path = f"{folder}/a 'file'"
         assert agent.read(path) is None
-        for content, mode in ((b"", 0o600), (b"a\0\n", 0o755), (LARGE, 0o640)):
+        for content, mode in ((b"", 0o600), (b"a\0\n", 0o755), (CONTENT, 0o640)):
             agent.write(path, content, mode=mode)
             assert agent.read(path) == content
             assert agent.execute(["stat", "-c", "%a", path]).stdout.decode() == f"{mode:o}\n"

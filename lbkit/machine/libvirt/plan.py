@@ -18,18 +18,16 @@ Links that are up or down are the business of what hands over from one generatio
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any
 
 from lbkit.base.secrets import Secret
 from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Action, Impact, Verdict
+from lbkit.machine.libvirt.hiding import hidden, hidden_as
 from lbkit.machine.libvirt.states import RUNNING
 from lbkit.machine.resolved import Interface, ResolvedMachine, ResolvedVm
 
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 
 MIB = 1 << 20
-
-_PLAIN_DIGEST = re.compile(r"[0-9a-f]{16}", re.ASCII)  # base/secrets.py
 
 # What a domain that runs cannot change. Processors could be plugged in, up to a maximum: a guest that was once given
 # them does not let them go, and a replacement costs nobody a request.
@@ -265,24 +261,8 @@ def as_made(field: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> boo
             # what "auto" once chose stays: a probe that comes out otherwise one night replaces no machine
             return bool(wished == "auto")
         case "user_data":  # earlier lbkits noted the plain digest
-            return isinstance(found, str) and isinstance(wished, str) and _hidden_by(wished, found) == wished
+            return isinstance(found, str) and isinstance(wished, str) and hidden_as(wished, found) == wished
     return False
-
-
-@lru_cache(maxsize=256)
-def hidden(digest: str, group: str) -> str:
-    """Of a secret's digest what may stand where anybody reads it: each guess costs some 0.1 s and 16 MiB (scrypt, RFC 7914).
-
-    Salted by the group, whose members have the same: a plan works it out once for all of them.
-    """
-    key = hashlib.scrypt(
-        digest.encode(), salt=f"lbkit user_data {group}".encode(), n=1 << 14, r=8, p=1, dklen=16
-    )
-    return f"scrypt:{group}:{key.hex()}"
-
-
-def _hidden_by(like: str, digest: str) -> str:
-    return hidden(digest, like.split(":")[1]) if _PLAIN_DIGEST.fullmatch(digest) else digest
 
 
 def _replaced(want: Mapping[str, Any], reasons: Sequence[str], impact: Impact) -> Verdict:

@@ -11,6 +11,8 @@ import pytest
 
 from lbkit.base.errors import Failure
 from lbkit.machine.libvirt.agent import PIECE, GuestAgent
+from lbkit.machine.libvirt.agent_call import AgentSilent
+from tests.machine.world import until
 
 CONTENT = bytes(range(256)) * 4100  # of several commands and two answers
 LARGE = 13 << 18  # bytes, 3.25 MiB: libvirt does not let their base64 through
@@ -23,6 +25,20 @@ def folder_in(agent: GuestAgent) -> Iterator[str]:
     folder = done.stdout.decode().strip()
     yield folder
     assert agent.execute(["rm", "-r", folder]).returncode == 0
+
+
+def awaited(agent: GuestAgent) -> GuestAgent:
+    """Once it answers: in a guest it starts among the last."""
+
+    def answers() -> bool:
+        try:
+            agent.ping()
+        except AgentSilent:
+            return False
+        return True
+
+    until(answers, "the agent answers")
+    return agent
 
 
 def it_answers(agent: GuestAgent) -> None:

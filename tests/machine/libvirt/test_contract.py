@@ -171,7 +171,7 @@ def test_streams_and_calls_go_side_by_side(machine: Machine) -> None:
 @pytest.mark.parametrize("promise", agent_promises.PROMISES, ids=lambda promise: promise.__name__)
 def test_its_guest_agent_is_as_promised(guest: Guest, promise: Callable[[GuestAgent], None]) -> None:
     with standing(guest.uri, guest.topology, "m") as domain:
-        promise(GuestAgent(domain))
+        promise(agent_promises.awaited(GuestAgent(domain)))
 
 
 def give(stream: socket.socket, content: bytes) -> None:

@@ -27,10 +27,13 @@ from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.image.store import Store
 from lbkit.machine.contract import Machine
 from lbkit.machine.handle import machine as handle
+from lbkit.machine.libvirt.agent import GuestAgent
+from lbkit.machine.libvirt.standing import standing
 from tests import images
 from tests.ansible.conftest import Play, play
 from tests.cloudlike import cloud_image
 from tests.libvirtd import CACHE, section
+from tests.machine.libvirt.agent_promises import awaited
 from tests.machine.world import until
 
 __all__ = ["play"]
@@ -191,6 +194,8 @@ def test_a_play_configures_it_by_its_guest_agent(world: World, play: Play, tmp_p
     ]
     book = [{"hosts": "lbkit_driver_libvirt", "gather_facts": False, "tasks": tasks}]
     (tmp_path / "play.yml").write_text(json.dumps(book))
+    with standing(world.hypervisor.uri, world.scope.name, "lb") as domain:
+        awaited(GuestAgent(domain))
     played = play(tmp_path / "play.yml", "-i", str(inventory), ansible_pipelining=True)
     assert played.code == 0, played.text
     assert played.task("template")["changed"]

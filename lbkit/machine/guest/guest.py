@@ -50,6 +50,7 @@ class Guest:
             "look": self._look,
             "processes": self._processes,
             "renew": self._renew,
+            "booted": self._booted,
         }
 
     def hello(self, session: str) -> Hello:
@@ -138,6 +139,21 @@ class Guest:
 
     def _look(self, given: Data, payload: bytes) -> Answer:
         return look(self._identity), b""
+
+    def _booted(self, given: Data, payload: bytes) -> Answer:
+        """Wait until the boot has come to its end, well or not: this program answers long before. False: nobody could say."""
+        argv = [
+            "systemctl",
+            "is-system-running",
+            "--wait",
+        ]  # systemctl(1): returns once the manager has no start-up jobs
+        try:
+            said = subprocess.run(
+                argv, capture_output=True, timeout=float(given["within"]), check=False
+            ).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            return False, b""
+        return said.strip() in {b"running", b"degraded"}, b""
 
     def _processes(self, given: Data, payload: bytes) -> Answer:
         who = self._identity

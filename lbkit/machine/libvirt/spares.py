@@ -41,6 +41,7 @@ from lbkit.machine.spare import SPARE
 
 _MADE_WITH = ("host", "image", "disk", "user_data", "memory", "max_memory", "cpus", "accelerator")
 _TOLD_WITHIN = 60.0  # seconds to become who it is to be: its interfaces were plugged in just now
+_BOOTED_WITHIN = 120.0  # seconds for what a guest still starts when its program answers; under TCG it is 3
 
 
 def desired(scope: Scope, image: Callable[[ResolvedMachine], str]) -> Iterable[Desired]:
@@ -135,8 +136,13 @@ def keep(
     said = [removing.remove(scope, host, Generation(spare.domain, spare.host)) for spare in bad]
     connection = connect(at)
     made = make(order(_next(scope, connection, group, fleet)), tell)
+    line = made.line(host)
+    tell(
+        "wait until its boot is over"
+    )  # what is still to do then would be done when it is resumed, and somebody waits
+    line.call("booted", {"within": _BOOTED_WITHIN}, timeout=_BOOTED_WITHIN + _TOLD_WITHIN)
     tell(f"save {made.domain.name} with its memory")
-    made.line(host).drop()
+    line.drop()
     with connection.doing(f"{made.domain.name} was to be saved") as raw:
         raw.lookupByUUIDString(made.domain.uuid).managedSave(0)
     return "; ".join([*said, f"{made.domain.name} made and saved"])

@@ -35,6 +35,7 @@ def vm_of(name: str, group: Group, sources: Sources, draft: Draft) -> ResolvedVm
         user_data=user_data,
         keep_disk=vm.keep_disk,
         warm_pool=vm.warm_pool,
+        warm_in=vm.warm_in,
         boot_timeout=vm.boot_timeout,
     )
 

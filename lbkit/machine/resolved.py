@@ -74,6 +74,7 @@ class ResolvedVm:
     keep_disk: bool
     warm_pool: int
     boot_timeout: float = 300.0  # seconds
+    warm_in: Literal["disk", "memory"] = "disk"
 
 
 @dataclass(frozen=True, slots=True)

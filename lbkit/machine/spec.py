@@ -160,6 +160,10 @@ class Vm(Model):
     warm_pool: Annotated[int, Field(ge=0, le=64)] = Field(
         0, description="So many started machines are kept ready, for a replacement in seconds"
     )
+    warm_in: Literal["disk", "memory"] = Field(
+        "disk",
+        description="Where those are kept: on disk they take no memory of the host, in memory they serve in half the time",
+    )
 
     @model_validator(mode="after")
     def _room_to_grow(self) -> Vm:

@@ -122,7 +122,8 @@ class LibvirtDriver:
         if want.key.kind == PRESENCE:
             return ", ".join(want.state["links"])
         if want.key.kind == SPARE:
-            return f"{want.state['image']}, {want.state['memory']} MiB, saved after its first boot"
+            how = "saved" if want.state["kept"] == "disk" else "paused"
+            return f"{want.state['image']}, {want.state['memory']} MiB, {how} after its first boot"
         interfaces = want.state["interfaces"].values()
         addresses = ", ".join(address for each in interfaces for address in each["addresses"])
         return f"{want.state['image']}, {want.state['memory']} MiB, {addresses}"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lbkit.base.errors import Bug, LbkitError
 from lbkit.base.host import Host
@@ -24,7 +24,7 @@ from lbkit.machine.libvirt.concern import hosts_of
 from lbkit.machine.libvirt.names import parted
 from lbkit.machine.libvirt.observe import SeenDomain, seen_domains
 from lbkit.machine.libvirt.reach import greet, line_to
-from lbkit.machine.libvirt.states import RUNNING
+from lbkit.machine.libvirt.states import BY_SOMEBODY, PAUSED, RUNNING
 from lbkit.machine.resolved import Machines, ResolvedMachine, ResolvedVm
 
 WORKERS = 16  # guests that are asked at a time: each answers in its own time
@@ -66,11 +66,11 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Spare:
-    """A machine that booted once, is nobody yet, and was saved with its memory (`saved`)."""
+    """A machine that booted once, is nobody yet, and waits with its memory: `kept` on "disk" or in "memory"; "": it does not."""
 
     domain: SeenDomain
     host: ResolvedHost
-    saved: bool
+    kept: Literal["", "disk", "memory"]
 
     @property
     def number(self) -> int:
@@ -110,7 +110,7 @@ def look(scope: Scope, host: Host) -> Fleet:
     for domain, at in found:
         name = parted(domain.name)
         if domain.topology == scope.name and domain.spare:
-            spares.setdefault(domain.member, []).append(Spare(domain, at, _is_saved(at, domain)))
+            spares.setdefault(domain.member, []).append(Spare(domain, at, _kept(at, domain)))
         elif domain.topology == scope.name:
             vm = vms.get(domain.member)
             within = vm.boot_timeout if vm else booting.WITHIN
@@ -272,11 +272,14 @@ def host_of(scope: Scope, name: str) -> ResolvedHost:
     return scope.of("hypervisor", Hypervisors).by_name[name]
 
 
-def _is_saved(at: ResolvedHost, domain: SeenDomain) -> bool:
-    return connect(at).read(
+def _kept(at: ResolvedHost, domain: SeenDomain) -> Literal["", "disk", "memory"]:
+    if domain.state == PAUSED:
+        return "memory" if domain.reason == BY_SOMEBODY else ""
+    saved = connect(at).read(
         f"the domain {domain.name} was to be looked at",
         lambda raw: bool(raw.lookupByUUIDString(domain.uuid).hasManagedSaveImage()),
     )
+    return "disk" if saved else ""
 
 
 def _ask(generation: Generation, host: Host) -> Generation:

@@ -1,9 +1,10 @@
-"""Spares of a group (`warm_pool`): machines that booted once, are nobody yet, and were saved with their memory.
+"""Spares of a group (`warm_pool`): machines that booted once, are nobody yet, and wait with their memory (`warm_in`).
 
-One is resumed in a second, gets its interfaces and its identity, and is a machine: a replacement need not boot. Saved they
-take no memory of the host. A spare that was used is made anew after all else that an apply does.
+One is resumed in a second, gets its interfaces and its identity, and is a machine: a replacement need not boot. Saved to disk
+they take no memory of the host. Paused in memory they are there at once, and an emulated one knows the code that it ran: QEMU
+need not translate all of it anew. A spare that was used is made anew after all else that an apply does.
 
-The state: `driver`, `host`, what it was made with (as of a machine, lbkit.machine.libvirt.plan), and `saved`.
+The state: `driver`, `host`, what it was made with (as of a machine, lbkit.machine.libvirt.plan), and where it is `kept`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from lbkit.machine.resolved import Machines, ResolvedMachine
 from lbkit.machine.spare import SPARE
 
 _MADE_WITH = ("host", "image", "disk", "user_data", "memory", "max_memory", "cpus", "accelerator")
+_WHERE = {"disk": "on disk", "memory": "in memory"}
 _TOLD_WITHIN = 60.0  # seconds to become who it is to be: its interfaces were plugged in just now
 _BOOTED_WITHIN = 120.0  # seconds for what a guest still starts when its program answers; under TCG it is 3
 
@@ -57,7 +59,7 @@ def desired(scope: Scope, image: Callable[[ResolvedMachine], str]) -> Iterable[D
             whole = plan.wanted(first, first.vm, host, image(first), first.vm.accelerator)
             yield Desired(
                 Key(SPARE, f"{group}/{index + 1}"),
-                {"driver": "libvirt", **_made_with(whole), "saved": True},
+                {"driver": "libvirt", **_made_with(whole), "kept": first.vm.warm_in},
                 spare_for=keys,
                 turn=f"spares.{group}",  # the next one's number is chosen when the one before stands
             )
@@ -89,7 +91,7 @@ def _state(spare: Spare) -> dict[str, Any]:
     return {
         "driver": "libvirt",
         **_made_with(state),
-        "saved": spare.saved,
+        "kept": spare.kept,
         "domain": spare.domain.name,
     }
 
@@ -105,9 +107,12 @@ def _fits(want: Mapping[str, Any], have: Mapping[str, Any]) -> list[str]:
 
 def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:
     differ = _fits(want, have)
-    if not differ and have["saved"]:
+    if not differ and have["kept"] == want["kept"]:
         return None
-    why = f"{', '.join(differ)} changed" if differ else "it was not saved"
+    if differ:
+        why = f"{', '.join(differ)} changed"
+    else:
+        why = f"it is kept {_WHERE[have['kept']]}" if have["kept"] else "it was not saved"
     return Verdict(Action.UPDATE, Impact.NONE, f"{why}: another one is made")
 
 
@@ -124,7 +129,12 @@ def keep(
     at = order(0).at
     group = key.name.partition("/")[0]
     spares = fleet.spares.get(group, ())
-    good = [spare for spare in spares if spare.host == at and spare.saved and not _fits(want, _state(spare))]
+    kept = order(0).vm.warm_in
+    good = [
+        spare
+        for spare in spares
+        if spare.host == at and spare.kept == kept and not _fits(want, _state(spare))
+    ]
     declared_ones = list(desired(scope, lambda _machine: ""))
     there = {have.key: str(have.state["domain"]) for have in actual(scope, fleet, declared_ones)}.get(key)
     bad = [spare for spare in spares if spare.domain.name == there and spare not in good]
@@ -141,11 +151,15 @@ def keep(
         "wait until its boot is over"
     )  # what is still to do then would be done when it is resumed, and somebody waits
     line.call("booted", {"within": _BOOTED_WITHIN}, timeout=_BOOTED_WITHIN + _TOLD_WITHIN)
-    tell(f"save {made.domain.name} with its memory")
+    tell(f"{'save' if kept == 'disk' else 'pause'} {made.domain.name} with its memory")
     line.drop()
-    with connection.doing(f"{made.domain.name} was to be saved") as raw:
-        raw.lookupByUUIDString(made.domain.uuid).managedSave(0)
-    return "; ".join([*said, f"{made.domain.name} made and saved"])
+    with connection.doing(f"{made.domain.name} was to be kept {_WHERE[kept]}") as raw:
+        found = raw.lookupByUUIDString(made.domain.uuid)
+        if kept == "disk":
+            found.managedSave(0)
+        else:
+            found.suspend()
+    return "; ".join([*said, f"{made.domain.name} made and kept {_WHERE[kept]}"])
 
 
 def remove(scope: Scope, host: Host, fleet: Fleet, key: Key, name: str) -> str:
@@ -167,7 +181,7 @@ def find(fleet: Fleet, order: Order) -> Spare | None:
         (
             spare
             for spare in spares
-            if spare.saved and spare.host == order.at and not _fits(_made_with(want), _state(spare))
+            if spare.kept and spare.host == order.at and not _fits(_made_with(want), _state(spare))
         ),
         None,
     )
@@ -185,14 +199,17 @@ def use(spare: Spare, order: Order, tell: Teller) -> Generation:
         spare.domain.volumes,
         name=name,
     )
-    tell(f"resume {name}, which was saved")
+    tell(f"resume {name}, which was kept {_WHERE[spare.kept]}")
     if spare.host.local:
         make_folder(
             channel_folder(host, spare.host.uri, name)
         )  # it outlives a boot of its host, the run folder does not
     with connection.doing(f"{name} was to be resumed") as raw:
         found = raw.lookupByUUIDString(uuid)
-        found.create()
+        if spare.kept == "disk":
+            found.create()
+        else:
+            found.resume()
         # from here on it is this machine's: killed now, the next apply sees a newest generation that does not answer
         note(found, metadata)
         tell("attach its interfaces" + ("" if order.links_up else ", their links down"))

@@ -7,6 +7,8 @@ PAUSED = "paused"
 SHUT_OFF = "shut off"
 CRASHED = "crashed"
 
+BY_SOMEBODY = "by somebody"
+
 _STATES = {
     0: "in no state",
     1: RUNNING,
@@ -21,7 +23,7 @@ _STATES = {
 _REASONS = {
     1: {9: "it crashed once"},
     3: {
-        1: "by somebody",
+        1: BY_SOMEBODY,
         2: "for a migration",
         3: "to be saved",
         4: "for a dump",
@@ -35,7 +37,7 @@ _REASONS = {
         12: "for a migration",
         13: "since a migration failed",
     },
-    4: {1: "by somebody"},
+    4: {1: BY_SOMEBODY},
     5: {
         1: "it shut itself down",
         2: "somebody ended it",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import subprocess
 import threading
 from io import BytesIO
@@ -67,8 +68,12 @@ class Shadows:
         self._guests: dict[int, subprocess.Popen[bytes]] = {}  # by the process of QEMU
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="shadows")
+        self._holds = RUN_DIR / f".{secrets.token_hex(4)}"
 
     def __enter__(self) -> Self:
+        # Each guest has a file system of its own on this folder, in its own mount namespace. Who removes the folder, which all
+        # workers share, takes those away (rename(2) and rmdir(2) detach what is mounted elsewhere): so it is kept from being empty.
+        self._holds.mkdir(parents=True)
         self._thread.start()
         return self
 
@@ -79,6 +84,7 @@ class Shadows:
         self._thread.join()
         for guest in self._guests.values():
             _end(guest)
+        self._holds.rmdir()
         with contextlib.suppress(OSError):  # somebody else has files there, or has removed it
             RUN_DIR.rmdir()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lbkit import operate
 from lbkit.base.host import Host
 from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.machine.guest.port import Line
@@ -17,6 +18,7 @@ from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.reach import line_to
 from lbkit.machine.resolved import Machines
 from tests.machine.libvirt import shadows
+from tests.machine.libvirt.emulators import kill
 from tests.machine.libvirt.small import World, daemon, hypervisor, lone, world
 from tests.machine.world import until
 
@@ -25,8 +27,9 @@ __all__ = ["daemon", "hypervisor", "lone", "world"]
 pytestmark = pytest.mark.sandbox
 
 
-def saved(world: World) -> list[str]:
-    return sorted(name for name, state in world.domains.items() if state == "shut off")
+def waiting(world: World, where: str = "disk") -> list[str]:
+    state = {"disk": "shut off", "memory": "paused"}[where]
+    return sorted(name for name, found in world.domains.items() if found == state)
 
 
 def volumes_of(world: World, domain: str) -> list[str]:
@@ -38,7 +41,7 @@ def test_several_are_made_at_once_and_each_keeps_its_volumes(world: World) -> No
     world.declare(warm_pool=3)
     world.apply()
     assert world.plan() == []
-    names = saved(world)
+    names = waiting(world)
     assert names == [f"{world.topology}.vm.spare-{number}" for number in (1, 2, 3)]
     for name in names:
         assert volumes_of(world, name) == [".disk.qcow2", ".seed.iso"]
@@ -49,8 +52,13 @@ def listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
+@pytest.fixture(params=["disk", "memory"])
+def where(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def used(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+def used(world: World, where: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The one spare, which a machine was made of: its name."""
     machines = world.scope.of("machine", Machines).by_name
     [interface] = machines["vm"].interfaces
@@ -70,8 +78,9 @@ def used(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
 
     monkeypatch.setattr(Line, "call", call)
     monkeypatch.setattr(spares, "line_to", patient)
-    world.declare(warm_pool=1)
+    world.declare(warm_pool=1, warm_in=where)
     world.apply()
+    assert len(waiting(world, where)) == 1
     world.virsh("destroy", world.domain())
     world.apply()
     name = f"{world.topology}.vm.spare-1"
@@ -79,19 +88,22 @@ def used(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def test_one_is_used_and_made_anew(world: World, used: str) -> None:
+def test_one_is_used_and_made_anew(world: World, where: str, used: str) -> None:
     assert world.plan() == []
-    assert saved(world) == [used.replace("spare-1", "spare-2")]
+    assert waiting(world, where) == [used.replace("spare-1", "spare-2")]
 
 
-def test_a_machine_made_of_one_stays_known_when_it_is_changed(world: World, used: str) -> None:
-    world.declare(warm_pool=1, ssh_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1j0qK6 someone"])
+def test_a_machine_made_of_one_stays_known_when_it_is_changed(world: World, where: str, used: str) -> None:
+    world.declare(
+        warm_pool=1, warm_in=where, ssh_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1j0qK6 someone"]
+    )
     world.apply()
     assert world.plan() == []
     assert world.plugged == [used]
 
 
-def test_one_is_of_use_after_a_boot_of_its_host(world: World, used: str) -> None:
+@pytest.mark.parametrize("where", ["disk"], indirect=True)
+def test_one_is_of_use_after_a_boot_of_its_host(world: World, where: str, used: str) -> None:
     """The folder of its sockets was in memory."""
     world.virsh("destroy", used)
     for folder in (world.host.folder(world.topology) / "vm").iterdir():
@@ -99,3 +111,24 @@ def test_one_is_of_use_after_a_boot_of_its_host(world: World, used: str) -> None
     world.apply()
     assert world.plan() == []
     assert world.plugged == [used.replace("spare-1", "spare-2")]
+
+
+@pytest.mark.parametrize("where", ["memory"], indirect=True)
+def test_one_whose_process_was_killed_is_made_anew(world: World, where: str, used: str) -> None:
+    kill(world.daemon, used.replace("spare-1", "spare-2"))
+    until(lambda: used.replace("spare-1", "spare-2") not in waiting(world, where), "libvirt knows")
+    world.apply()
+    assert world.plan() == []
+    assert waiting(world, where) == [used.replace("spare-1", "spare-3")]
+    assert world.plugged == [used]
+
+
+def test_where_they_are_kept_may_change(world: World) -> None:
+    world.declare(warm_pool=1)
+    world.apply()
+    world.declare(warm_pool=1, warm_in="memory")
+    [change] = operate.plan(world.scope, world.host).changes
+    assert change.reason == "it is kept on disk: another one is made"
+    world.apply()
+    assert world.plan() == []
+    assert (len(waiting(world, "disk")), len(waiting(world, "memory"))) == (0, 1)

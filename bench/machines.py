@@ -8,7 +8,8 @@ On a busy machine the processor time of the machine's QEMU until then says more:
 
 - Cold: the network stands, and the web server runs. lbkit reads the image once within the time, for its digest; has HAProxy check its
   configuration; and asks the web server as the health check does.
-- Warm: QEMU was killed (-9), and libvirt knows. lbkit makes the next generation, of a spare (`warm_pool: 1`) or by booting one. The other
+- Warm: QEMU was killed (-9), and libvirt knows. lbkit makes the next generation, by booting one, or of a spare (`warm_pool: 1`) that
+  was saved to disk or paused in memory (`warm_in`): of a paused one the processor time counts from when the killing began. The other
   one is told `virsh start`, and boots the disk that it has.
 
 The other one's disk is an overlay on a copy of the same image, where cloud-init is not disabled, systemd-networkd asks for its
@@ -35,6 +36,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,7 @@ from tests.cloudlike import CLOUD_INIT_ON, edit
 
 IMAGE = "debian-12-lb"
 MEMORY = 256  # MiB
+WHERE = {"disk": "on disk", "memory": "in memory"}
 PATIENCE = 900.0  # seconds for one machine
 OURS, OTHERS = "10.80.0.10", "10.81.0.10"
 LBKIT = Path(sys.executable).with_name("lbkit")
@@ -103,8 +106,8 @@ HAPROXY_ON = (
 )
 
 
-def topology(spares: int | None) -> str:
-    """`spares` None: without the machine, and what runs on it."""
+def topology(spares: int | None, where: str) -> str:
+    """`spares` None: without the machine, and what runs on it. `where` they are kept."""
     server = [sys.executable, "-I", "-m", "http.server", "8080"]
     data: dict[str, Any] = {
         "lbkit": 1,
@@ -114,7 +117,7 @@ def topology(spares: int | None) -> str:
             "lb": {
                 "driver": "libvirt",
                 "networks": {"front": {"addresses": OURS}},
-                "vm": {"image": IMAGE, "memory": f"{MEMORY}MiB", "warm_pool": spares},
+                "vm": {"image": IMAGE, "memory": f"{MEMORY}MiB", "warm_pool": spares, "warm_in": where},
             },
             "web": {
                 "networks": ["front"],
@@ -157,6 +160,7 @@ def until_served(address: str, command: list[str | os.PathLike[str]], domain: st
     """Seconds from the start of the command until a request is answered by the domain, which is named so or begins so.
     Then the command is waited for."""
     with tempfile.TemporaryFile() as told:
+        before = {name: processor(name) for name in domains()}  # of those that wait in memory
         began = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
         while not answers(address):
@@ -169,7 +173,9 @@ def until_served(address: str, command: list[str | os.PathLike[str]], domain: st
             time.sleep(0.05)
         seconds = time.monotonic() - began
         took = Took(
-            seconds, max(processor(name) for name in domains() if name.startswith(domain)), os.getloadavg()[0]
+            seconds,
+            max(processor(name) - before.get(name, 0.0) for name in domains() if name.startswith(domain)),
+            os.getloadavg()[0],
         )
         if process.wait() != 0:
             told.seek(0)
@@ -208,20 +214,20 @@ class Ours:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def _apply(self, spares: int | None) -> list[str | os.PathLike[str]]:
+    def _apply(self, spares: int | None, where: str = "disk") -> list[str | os.PathLike[str]]:
         file = self._folder / "bench.json"
-        file.write_text(topology(spares), encoding="utf-8")
+        file.write_text(topology(spares, where), encoding="utf-8")
         return [LBKIT, "apply", "--yes", file]
 
     def prepare(self) -> None:
         run(*self._apply(None))
 
-    def cold(self, spares: int = 0) -> Took:
-        return until_served(OURS, self._apply(spares), "bench.")
+    def cold(self, spares: int = 0, where: str = "disk") -> Took:
+        return until_served(OURS, self._apply(spares, where), "bench.")
 
-    def again(self, spares: int) -> Took:
-        command = self._apply(spares)
-        [domain] = (name for name in domains() if name.startswith("bench."))
+    def again(self, spares: int, where: str = "disk") -> Took:
+        command = self._apply(spares, where)
+        [domain] = (name for name in domains() if name.startswith("bench.") and "spare" not in name)
         kill(domain)
         return until_served(OURS, command, "bench.")
 
@@ -312,9 +318,10 @@ def measured(rounds: int, ours: Ours, others: Others) -> dict[str, list[Took]]:
         note("lbkit: cold", ours.cold)
         note("lbkit: warm, no spare", lambda: ours.again(0))
         ours.remove()
-        ours.cold(spares=1)
-        note("lbkit: warm, of a spare", lambda: ours.again(1))
-        ours.remove()
+        for where in ("disk", "memory"):
+            ours.cold(1, where)
+            note(f"lbkit: warm, of a spare {WHERE[where]}", partial(ours.again, 1, where))
+            ours.remove()
         with others.network():
             note("virt-install and cloud-init: cold", others.cold)
             note("virt-install and cloud-init: warm, `virsh start`", others.again)
@@ -353,7 +360,7 @@ def main() -> None:
     )
     print("|---|--:|--:|--:|--:|--:|--:|")
     for what, rows in found.items():
-        ours = found["lbkit: cold" if "cold" in what else "lbkit: warm, of a spare"]
+        ours = found["lbkit: cold" if "cold" in what else f"lbkit: warm, of a spare {WHERE['disk']}"]
         seconds, used = _median(rows, "seconds"), _median(rows, "processor")
         print(
             f"| {what} | {min(each.seconds for each in rows):.1f} | {seconds:.1f} | {seconds / _median(ours, 'seconds'):.1f} "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from lbkit.engine.journal import read_journal
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health
+from tests.machine.world import kill
 
 from .example import copied
 
@@ -140,7 +140,7 @@ def test_a_second_apply_changes_nothing_and_starts_no_process(standing: Scope, h
     assert (result.done, result.not_done) == ((), ())
     assert pids(host) == before
     assert processes == [], "not even one that ends at once"
-    os.kill(before["web-2/app"], signal.SIGKILL)
+    kill(before["web-2/app"])
     with started() as processes:
         lbkit.apply(standing, host)
     assert processes, "where there is something to do it would have been seen"
@@ -150,7 +150,7 @@ def test_a_killed_web_server_is_drift_traffic_goes_on_and_only_it_is_started_aga
     standing: Scope, host: Host
 ) -> None:
     before = pids(host)
-    os.kill(before["web-2/app"], signal.SIGKILL)
+    kill(before["web-2/app"])
     assert sum(fetch(30).values()) == 30, "no request fails: HAProxy tries another server"
     (change,) = lbkit.plan(standing, host).changes
     assert (change.key, str(change.action)) == (Key("service", "web-2/app"), "restart")
@@ -201,7 +201,7 @@ def test_of_two_applies_at_once_one_waits(scope: Scope, host: Host) -> None:
 
 def test_a_plan_that_is_no_longer_true_is_not_carried_out(standing: Scope, host: Host) -> None:
     promised = lbkit.plan(standing, host)
-    os.kill(pids(host)["web-1/app"], signal.SIGKILL)
+    kill(pids(host)["web-1/app"])
     with pytest.raises(PlanChanged, match="restart service web-1/app"):
         lbkit.apply(standing, host, promised=promised)
     assert "web-1/app" not in pids(host)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health
 from lbkit.machine.handle import machine
 from lbkit.network.namespace import entered
+from tests.machine.world import kill
 
 from .test_server import dig
 from .world import key_file
@@ -90,7 +89,7 @@ def test_a_dead_server_comes_back_and_its_records_with_it(
 ) -> None:
     scope = scope_of(folder, topology_name)
     operate.apply(scope, host)
-    os.kill(machine(scope, host, "ns").running()["named"].pid, signal.SIGKILL)
+    kill(machine(scope, host, "ns").running()["named"].pid)
     rows = {row.key: row for row in operate.status(scope, host)}
     assert rows[Key("zone", "example.test")].health is Health.DOWN
     plan = operate.plan(scope, host)
@@ -125,7 +124,7 @@ def test_a_destroy_finishes_where_the_server_is_gone_already(
     scope = scope_of(folder, topology_name)
     operate.apply(scope, host)
     running = machine(scope, host, "ns").running()["named"]
-    os.kill(running.pid, signal.SIGKILL)
+    kill(running.pid)
     if gone == "namespace":
         host.runner.run(["ip", "netns", "delete", f"{topology_name}.ns"])
     operate.destroy(scope, host)

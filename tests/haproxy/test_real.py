@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import socket
 from contextlib import closing
 from dataclasses import replace
@@ -23,6 +21,7 @@ from lbkit.haproxy.text.digest import digest_in
 from lbkit.network.namespace import entered
 from tests.haproxy.versions import program
 from tests.haproxy.world import VIP, World, get, steady_clients, until
+from tests.machine.world import kill
 
 pytestmark = pytest.mark.sandbox
 
@@ -221,7 +220,7 @@ def test_a_killed_haproxy_is_started_again(world: World, whom: str) -> None:
         world.kill_haproxy("lb-1")
     else:
         with world.haproxy("lb-1").runtime() as runtime:
-            os.kill(runtime.info().pid, signal.SIGKILL)
+            kill(runtime.info().pid)
     until(lambda: "haproxy-shop" not in world.machine("lb-1").running(), "its end")
     (change,) = world.plan().changes
     assert (str(change.key), change.action, change.impact) == (

@@ -19,6 +19,7 @@ from lbkit.haproxy.execution import in_use
 from lbkit.haproxy.vip import serving
 from lbkit.haproxy.vip.config import vrrp_of
 from tests.haproxy.world import World, get, until
+from tests.machine.world import kill
 
 pytestmark = pytest.mark.sandbox
 
@@ -108,7 +109,7 @@ def test_an_address_that_a_killed_keepalived_left_is_cleared(world: World) -> No
     folder = world.machine(holder).folder("vip-shop")
     pids = [int(Path(folder / name).read_text()) for name in ("keepalived.pid", "vrrp.pid")]
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     until(lambda: len(world.holders()) == 1 and world.holders() != [holder], "the other one alone")
     assert not world.plan()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import signal
 import threading
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from lbkit.haproxy.resolved import LoadBalancers, vip_program_name
 from lbkit.haproxy.vip.observe import holds
 from lbkit.machine.contract import Machine
 from lbkit.machine.handle import machine
+from tests.machine.world import kill as end
 
 VIP = "10.80.0.10"
 APP = Path(__file__).with_name("app.py").read_text()
@@ -121,7 +121,7 @@ class World:
 
     def kill(self, member: str, program: str) -> None:
         """SIGKILL to a program's own process alone, as a crash would."""
-        os.kill(self.pid(member, program), signal.SIGKILL)
+        end(self.pid(member, program))
 
     def kill_haproxy(self, member: str) -> None:
         self.kill(member, "haproxy-shop")

@@ -21,7 +21,7 @@ from lbkit.machine.local.proc import read_stat
 from lbkit.machine.netns.driver import DRIVER
 from lbkit.machine.netns.machine import NetnsMachine
 from tests.machine import world
-from tests.machine.world import PYTHON, SLEEP, alive, pids, until
+from tests.machine.world import PYTHON, SLEEP, alive, kill, pids, until
 
 pytestmark = pytest.mark.sandbox
 
@@ -51,7 +51,7 @@ def forge(machine: NetnsMachine, **changes: object) -> None:
 
 def test_a_recycled_pid_is_never_killed(machine: NetnsMachine, stranger: subprocess.Popen[bytes]) -> None:
     first = machine.start(Program("app", SLEEP, digest="d"))
-    os.kill(first.pid, signal.SIGKILL)
+    kill(first.pid)
     until(lambda: not machine.running(), "it died")
     forge(machine, pid=stranger.pid)
     assert machine.running() == {}
@@ -140,7 +140,7 @@ def test_all_that_a_service_forked_is_stopped(machine: NetnsMachine, child: str,
     network = os.stat(f"/proc/{running.pid}/ns/net").st_ino
     until(lambda: machine.log("app") and len(members_of(network)) == 2, "the child runs")
     if leader == "dies first":
-        os.kill(running.pid, signal.SIGKILL)
+        kill(running.pid)
         until(lambda: not machine.running(), "it died")
     machine.stop("app")
     assert members_of(network) == []
@@ -157,7 +157,7 @@ def test_what_cannot_be_told_to_be_ours_is_left_and_named_when_the_machine_goes(
     running = machine.start(with_child(UNMARKED))
     network = os.stat(f"/proc/{running.pid}/ns/net").st_ino
     until(lambda: machine.log("app") and len(members_of(network)) == 2, "the child runs")
-    os.kill(running.pid, signal.SIGKILL)
+    kill(running.pid)
     until(lambda: len(members_of(network)) == 1, "it died")
     (child,) = members_of(network)
     world.apply(world.scope_of(topology), host, absent=True)
@@ -166,7 +166,7 @@ def test_what_cannot_be_told_to_be_ours_is_left_and_named_when_the_machine_goes(
     ][-1]
     assert last["executed"].endswith(f"left running, as lbkit did not start them: pid {child} (sleep)")
     assert members_of(network) == [child]
-    os.kill(child, signal.SIGKILL)
+    kill(child)
 
 
 def members_of(network: int) -> list[int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from tests.machine.world import (
     PYTHON,
     alive,
     apply,
+    kill,
     log_of,
     machine,
     pids,
@@ -90,7 +89,7 @@ def test_a_killed_service_is_drift_with_its_last_words_and_others_stand(topology
     apply(scope, host)
     until(lambda: "has" in log_of(host, topology, "m/app"), "it reads")
     before = pids(topology)
-    os.kill(before["m/app"][0], signal.SIGKILL)
+    kill(before["m/app"][0])
     until(lambda: "m/app" not in pids(topology), "it died")
     change = only(plan(scope, host).changes)
     assert (str(change), change.action, change.impact) == (

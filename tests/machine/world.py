@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -85,9 +87,19 @@ def left_behind(topology: str, host: Host) -> dict[str, object]:
 NOTHING = {"namespaces": [], "files": [], "processes": {}}
 
 
-def until(condition: Callable[[], object], what: str) -> None:
+def kill(pid: int) -> None:
+    """SIGKILL to a process that is nobody's child here. Returns when it is gone: on a busy host that is later."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        select.select([descriptor], [], [])
+    finally:
+        os.close(descriptor)
+
+
+def until(condition: Callable[[], object], what: str, *, within: float = 60.0) -> None:
     """Wait for what another process does; far longer than it takes, but not for ever."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)

@@ -24,6 +24,7 @@ from lbkit.engine.journal import read_journal
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Health
 from tests.example import copied
+from tests.machine.world import kill as end
 
 pytestmark = pytest.mark.sandbox
 VIP = "http://10.80.0.10/"
@@ -121,7 +122,7 @@ def pids(scope: Scope, host: Host) -> dict[str, int]:
 def kill(scope: Scope, host: Host, *services: str) -> None:
     known = pids(scope, host)
     for service in services:
-        os.kill(known[service], signal.SIGKILL)
+        end(known[service])
 
 
 def forget_namespace(scope: Scope, *machines: str) -> None:

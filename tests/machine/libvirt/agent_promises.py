@@ -37,7 +37,7 @@ def awaited(agent: GuestAgent) -> GuestAgent:
             return False
         return True
 
-    until(answers, "the agent answers")
+    until(answers, "the agent answers", within=600)  # of a cloud image it starts when cloud-init has ended
     return agent
 
 

@@ -61,6 +61,11 @@ def die_with_parent(signal_number: int) -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
 
 
+def syncfs(descriptor: int) -> None:
+    """Write all of the file system that `descriptor` is on to its disk (syncfs(2)); OSError where that failed."""
+    _checked(_libc.syncfs(descriptor), "syncfs")
+
+
 def _checked(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()

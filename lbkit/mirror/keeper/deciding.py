@@ -1,0 +1,207 @@
+"""What the keeper has the nodes do next, out of what it knows of them. Pure: no clock, no socket.
+
+Prepare, then commit. A generation is committed when a quorum of the nodes has it and nobody would serve what is too old then: a node
+that has it not is told to drain first, and one that is not heard drains itself once it has heard nobody for `contact` seconds, which
+is waited for. Committed, it is written down before anybody flips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lbkit.mirror.tree import serial as serials
+
+Verdict = Literal["ready", "drain"]
+
+MASTER = ""
+"""The master's name among the sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`quorum` nodes are needed to commit; `max_lag` generations a node may be behind; `floor` nodes serve whatever they have.
+
+    `contact` is after how many seconds a node that hears nobody drains itself. `fan_out` nodes get from one source at a time.
+    """
+
+    quorum: int
+    max_lag: int = 1
+    floor: int = 1
+    contact: float = 5.0
+    fan_out: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What is known of one. `serving` is a serial, `has` are serials with their digests. `silent` seconds ago it was last heard; None:
+    not since the keeper runs. `told` is the verdict that it has, None: nobody knows, as a word to it was not answered. `busy`: it gets something now, from there.
+    """
+
+    serving: int = serials.NONE
+    has: Mapping[int, str] = field(default_factory=dict)
+    silent: float | None = None
+    told: Verdict | None = None
+    busy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`committed` and `newest` are serial and digest, of what nodes are to serve and of the newest that the master has; None: none."""
+
+    nodes: Mapping[str, Node]
+    committed: tuple[int, str] | None
+    newest: tuple[int, str] | None
+    heard_within: float = 2.0  # seconds, for a node to count as heard
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    node: str
+    serial: int
+    sources: tuple[str, ...]  # names of nodes, or MASTER; the best first
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    node: str
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    node: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`commit`: write down that the newest is committed, and decide anew. `alarms` are sentences for a person."""
+
+    commit: bool = False
+    prepare: tuple[Prepare, ...] = ()
+    flip: tuple[Flip, ...] = ()
+    tell: tuple[Tell, ...] = ()
+    alarms: tuple[str, ...] = ()
+
+
+def decide(known: Known, policy: Policy) -> Decided:
+    verdicts, alarms = _verdicts(known, policy)
+    commit = False
+    if known.newest is not None and known.newest != known.committed:
+        commit, more, waiting = _may_commit(known, policy)
+        verdicts |= more
+        alarms += waiting
+    return Decided(
+        commit,
+        tuple(_prepare(known, policy)),
+        tuple(_flip(known)),
+        tuple(
+            Tell(name, verdict)
+            for name, verdict in sorted(verdicts.items())
+            if _heard(known, name) and known.nodes[name].told != verdict
+        ),
+        tuple(alarms),
+    )
+
+
+def _verdicts(known: Known, policy: Policy) -> tuple[dict[str, Verdict], list[str]]:
+    """Of all nodes, by what is committed. Of one that is not heard: what it would be told."""
+    if known.committed is None:
+        return dict.fromkeys(known.nodes, "drain"), []
+    committed = known.committed[0]
+    lag = {name: serials.behind(node.serving, committed) for name, node in known.nodes.items()}
+    fresh = {name for name, behind in lag.items() if behind <= policy.max_lag}
+    verdicts: dict[str, Verdict] = {name: "ready" if name in fresh else "drain" for name in known.nodes}
+    serving = {name for name in fresh if _heard(known, name)}
+    if len(serving) >= min(policy.floor, len(known.nodes)):
+        return verdicts, []
+    # the freshest of those that serve anything; all of one serial alike, or they would take turns
+    others = sorted(
+        (
+            name
+            for name in known.nodes
+            if name not in serving and _heard(known, name) and known.nodes[name].serving
+        ),
+        key=lambda name: (lag[name], name),
+    )
+    lacking = policy.floor - len(serving)
+    last = max((lag[name] for name in others[:lacking]), default=None)
+    chosen = [name for name in others if last is not None and lag[name] <= last]
+    verdicts |= dict.fromkeys(chosen, "ready")
+    stale = [name for name in chosen if name not in fresh]
+    words = f"{len(serving)} nodes are fresh, and {policy.floor} must serve"
+    return verdicts, [
+        f"{words}: {', '.join(stale)} serve what is older" if stale else f"{words}: there are no others"
+    ]
+
+
+def _may_commit(known: Known, policy: Policy) -> tuple[bool, dict[str, Verdict], list[str]]:
+    """Whether the newest may be committed now; what nodes are to be told before; and why it waits."""
+    assert known.newest is not None  # noqa: S101 - asked only then
+    serial, _ = known.newest
+    have = {name for name, node in known.nodes.items() if _has(node, known.newest)}
+    if len(have) < policy.quorum:
+        unheard = sorted(name for name in known.nodes if not _heard(known, name))
+        reachable = len(known.nodes) - len(unheard)
+        if reachable < policy.quorum:
+            said = f"{serial} cannot be committed: {policy.quorum} nodes are needed, {', '.join(unheard)} are not heard"
+            return False, {}, [said]
+        return False, {}, []
+    drain: dict[str, Verdict] = {}
+    waits = False
+    for name, node in known.nodes.items():
+        if name in have or serials.behind(node.serving, serial) <= policy.max_lag:
+            continue
+        if _heard(known, name):
+            drain[name] = "drain"
+            waits = waits or node.told != "drain"
+        elif node.told != "drain":
+            # None silent: it may serve by a word of the keeper's before this one
+            waits = waits or node.silent is None or node.silent < 2 * policy.contact
+    return not waits, drain, []
+
+
+def _prepare(known: Known, policy: Policy) -> Iterable[Prepare]:
+    """Who gets the newest next, from whom. Of those that must wait for a place nothing is said."""
+    target = known.newest
+    if target is None:
+        return
+    holders = [
+        MASTER,
+        *sorted(name for name, node in known.nodes.items() if _has(node, target) and _heard(known, name)),
+    ]
+    load = {holder: sum(node.busy == holder for node in known.nodes.values()) for holder in holders}
+    for name, node in sorted(known.nodes.items()):
+        if _has(node, target) or node.busy is not None or not _heard(known, name):
+            continue
+        best = _by_load(holders, load, name)
+        if load[best[0]] >= policy.fan_out:
+            return
+        load[best[0]] += 1
+        yield Prepare(name, target[0], tuple(best))
+
+
+def _by_load(holders: Sequence[str], load: Mapping[str, int], name: str) -> list[str]:
+    """The least busy first; the master as the last of those that are alike, for it has other work."""
+    return sorted(
+        (holder for holder in holders if holder != name), key=lambda each: (load[each], each == MASTER, each)
+    )
+
+
+def _flip(known: Known) -> Iterable[Flip]:
+    if known.committed is None:
+        return
+    for name, node in sorted(known.nodes.items()):
+        if _has(node, known.committed) and node.serving != known.committed[0] and _heard(known, name):
+            yield Flip(name, known.committed[0])
+
+
+def _has(node: Node, generation: tuple[int, str]) -> bool:
+    return node.has.get(generation[0]) == generation[1]
+
+
+def _heard(known: Known, name: str) -> bool:
+    silent = known.nodes[name].silent
+    return silent is not None and silent <= known.heard_within

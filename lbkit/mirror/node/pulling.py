@@ -1,0 +1,208 @@
+"""Get a generation from a machine that has it: nothing of it is believed that its digest does not cover."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lbkit.base.errors import Failure
+from lbkit.base.files import make_folder
+from lbkit.mirror.sync.project import TRACE
+from lbkit.mirror.sync.rsync import Rsync, RsyncFailed
+from lbkit.mirror.sync.syncing import leave_trace
+from lbkit.mirror.sync.upstream import Rsynced
+from lbkit.mirror.tree.build import build
+from lbkit.mirror.tree.generation import Generation
+from lbkit.mirror.tree.manifest import checked, entry_of, lines_of
+from lbkit.mirror.tree.scan import hashed
+from lbkit.mirror.tree.store import Store
+from lbkit.mirror.tree.verify import Damage, damages
+
+_TRIES = 2  # from each source, for a file that comes damaged
+
+
+@dataclass(slots=True)
+class Pulling:
+    """Into one store. `keep` generations are found by readers."""
+
+    project: str
+    store: Store
+    keep: int
+    bandwidth: int | None = None
+    progress: Callable[[int, int], None] = lambda _files, _size: None
+
+    def prepare(self, wanted: Generation, sources: Sequence[Rsynced]) -> None:
+        """The generation stands here when this returns; it does not serve yet. Stands it already: nothing.
+
+        `sources` are roots of stores, the best first. Raises Failure where none of them gives what the digest says.
+        """
+        found = self.store.find(wanted.serial)
+        if found is not None and found.digest == wanted.digest:
+            return
+        if found is not None:
+            raise Failure(
+                f"generation {wanted.serial} was to be got",
+                found=f"another one of that serial stands, {found.digest[:12]} and not {wanted.digest[:12]}",
+                where=str(self.store.root),
+                remedy="two masters made it; `lbkit mirror promote` says which is the one, or remove it here",
+            )
+        self.store.tidy()
+        have = self.store.begin()
+        with suppress(FileNotFoundError):
+            (have.root / TRACE).unlink()
+        self._manifest(wanted, sources)
+        missing: list[bytes] = []
+        standing = [self.store.source(each.serial) for each in reversed(self.store.generations())]
+        build(have.root, have.lines, self._lines, standing[: self.keep], missing.append)
+        self._fetch(have.root, missing, [_below(source, f"gen-{wanted.serial}") for source in sources])
+        leave_trace(have.root, self.project, wanted)
+        self.store.seal(wanted, self.keep)
+
+    def verify(self, serial: int) -> Iterator[Damage]:
+        """Everything of a generation that is not as its manifest says: each byte is read."""
+        return damages(
+            self.store.tree(serial), self.store.lines(serial), without=frozenset({os.fsencode(TRACE)})
+        )
+
+    def mend(self, serial: int, found: Sequence[Damage], sources: Sequence[Rsynced]) -> int:
+        """Get anew just what is damaged, in this generation and wherever the same file lies in another. How many files."""
+        tree = self.store.tree(serial)
+        work = self.store.root / "work" / "mended"
+        lines = sorted({each.line for each in found if each.line is not None})
+        files = [line for line in lines if entry_of(line).kind == "f"]
+        make_folder(work)
+        top = os.fsencode(work)
+        for line in files:
+            os.makedirs(os.path.dirname(os.path.join(top, entry_of(line).path)), exist_ok=True)
+        self._fetch(work, files, [_below(source, f"gen-{serial}") for source in sources])
+        for each in found:
+            if each.fault == "foreign":
+                _discard(os.path.join(os.fsencode(tree), each.path))
+        for line in lines:
+            entry = entry_of(line)
+            if entry.kind == "d":
+                os.makedirs(os.path.join(os.fsencode(tree), entry.path), exist_ok=True)
+            elif entry.kind == "l":
+                _discard(os.path.join(os.fsencode(tree), entry.path))
+                os.symlink(entry.target, os.path.join(os.fsencode(tree), entry.path))
+        for line in files:
+            self._put(os.path.join(top, entry_of(line).path), line)
+        self.store.tidy()
+        return len(files)
+
+    def _put(self, good: bytes, line: bytes) -> None:
+        """In every generation that has this very line the damaged file is one: it goes from all of them."""
+        path = entry_of(line).path
+        for each in self.store.generations():
+            if any(other == line for other in self.store.lines(each.serial)):
+                here = os.path.join(os.fsencode(self.store.tree(each.serial)), path)
+                new = os.fsencode(self.store.root / "work" / "put")
+                _discard(new)
+                os.makedirs(os.path.dirname(here), exist_ok=True)
+                os.link(good, new)
+                os.rename(new, here)
+
+    def _lines(self) -> Iterator[bytes]:
+        with self.store.work_manifest.open("rb") as stream:
+            yield from lines_of(stream)
+
+    def _manifest(self, wanted: Generation, sources: Sequence[Rsynced]) -> None:
+        """Into the work folder; of what differs from the newest one here only that is sent."""
+        name = f"gen-{wanted.serial}.manifest"
+        failed: list[str] = []
+        for source in sources:
+            folder = self.store.work_manifest.parent / "got"
+            folder.mkdir(exist_ok=True)
+            got = folder / name
+            got.unlink(missing_ok=True)
+            basis = self.store.work_manifest.parent / "basis"
+            basis.mkdir(exist_ok=True)
+            newest = next(reversed(self.store.generations()), None)
+            (basis / name).unlink(missing_ok=True)
+            if newest is not None:
+                os.link(self.store.manifest(newest.serial), basis / name)
+            try:
+                Rsync(source, bandwidth=self.bandwidth).get(
+                    [name.encode()], folder, basis=basis, told=lambda _: None
+                )
+            except RsyncFailed as error:
+                failed.append(error.found)
+                continue
+            if hashed(os.fsencode(got))[1] != wanted.digest:
+                failed.append(f"{source.source} gave another one than {wanted.digest[:12]}")
+                continue
+            os.rename(got, self.store.work_manifest)
+            for _ in checked(
+                self._lines()
+            ):  # the master's own, by its digest; that it leads nowhere else is asked all the same
+                pass
+            return
+        raise Failure(
+            f"the manifest of generation {wanted.serial} was to be got",
+            found="; ".join(failed) or "there is nobody to get it from",
+            remedy="the next try asks again; look at the master's rsync service",
+        )
+
+    def _fetch(self, tree: Path, lines: Sequence[bytes], sources: Sequence[Rsynced]) -> None:
+        """Files that come otherwise than their line says are got again, at last from the next source."""
+        left = list(lines)
+        newest = next(reversed(self.store.generations()), None)
+        failed = ""
+        count = size = 0
+        for source in (source for source in sources for _ in range(_TRIES)):
+            if not left:
+                return
+            rsync = Rsync(source, bandwidth=self.bandwidth)
+            try:
+                rsync.get(
+                    (entry_of(line).path for line in left),
+                    tree,
+                    basis=self.store.tree(newest.serial) if newest and not failed else None,
+                    told=lambda _: None,
+                )
+            except RsyncFailed as error:
+                failed = error.found
+            again = []
+            for line in left:
+                if _came(tree, line):
+                    count, size = count + 1, size + entry_of(line).size
+                    self.progress(count, size)
+                else:
+                    again.append(line)
+            left = again
+            failed = failed or f"{source.source} has {len(left)} files otherwise than the manifest says"
+        if left:
+            raise Failure(
+                f"{len(lines)} files were to be got",
+                found=f"{len(left)} did not come as they should: {os.fsdecode(entry_of(left[0]).path)}; {failed}",
+                remedy="the next try asks again; `lbkit mirror verify` looks for damage on the machine that gave them",
+            )
+
+
+def _came(tree: Path, line: bytes) -> bool:
+    """Whether it lies there as it should; what does not is removed. Mode and time are made as they should be."""
+    wanted = entry_of(line)
+    here = os.path.join(os.fsencode(tree), wanted.path)
+    try:
+        if hashed(here) == (wanted.size, wanted.sha256):
+            os.chmod(here, wanted.mode)
+            os.utime(here, (wanted.mtime, wanted.mtime))
+            return True
+    except OSError:
+        pass
+    _discard(here)
+    return False
+
+
+def _discard(path: bytes) -> None:
+    try:
+        os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def _below(source: Rsynced, name: str) -> Rsynced:
+    return replace(source, path=f"{source.path}/{name}" if source.path else name)

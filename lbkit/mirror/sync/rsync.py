@@ -1,0 +1,142 @@
+"""rsync, as the keeper calls it: what it would do, and the files that it is to get. It writes into trees that nobody reads yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from lbkit.base.errors import Failure
+from lbkit.base.run import MissingProgram
+from lbkit.mirror.sync.ended import outcome_of, words_of
+from lbkit.mirror.sync.itemized import FORMAT, Item, item_of
+from lbkit.mirror.sync.upstream import Rsynced
+
+_LAST = 4000  # bytes of its words that an error tells
+
+_TREE = (
+    "--links",
+    "--times",
+    "--omit-dir-times",
+    "--omit-link-times",
+    "--safe-links",
+    "--no-devices",
+    "--no-specials",
+    "--perms",
+    "--chmod=D0755,Fu=rwX,Fgo=rX,Fug-s,F-t",
+)
+"""What a mirror has: files, and links that stay in the tree. Nobody's id, no special bit, nothing that others may write."""
+
+
+class RsyncFailed(Failure):
+    """`code` is rsync's exit code, `words` the last of what it said."""
+
+    def __init__(self, code: int, words: str, where: str) -> None:
+        self.code = code
+        self.words = words
+        super().__init__(
+            "rsync was to succeed",
+            found=f"exit code {code}, {words_of(code)}: {words}" if words else words_of(code),
+            where=where,
+            remedy=_REMEDIES[outcome_of(code)],
+        )
+
+
+_REMEDIES = {
+    "whole": "",
+    "partial": "upstream was in the middle of its own update, or has files that cannot be read; nothing was published",
+    "refused": "mend what rsync names; trying again does not help",
+    "cut": "nothing was published; the next try goes on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rsync:
+    """`bandwidth` in bytes a second, `silence` in seconds without a byte before it gives up; `exclude` as rsync's patterns."""
+
+    upstream: Rsynced
+    exclude: Sequence[str] = ()
+    bandwidth: int | None = None
+    silence: float = 300.0
+    program: str = "rsync"
+
+    def compare(self, tree: Path, *, below: str = "", contents: bool = False) -> Iterator[Item]:
+        """What upstream has otherwise than the tree, of which nothing is changed. `below`: only in that folder.
+
+        By size and time; with `contents` by content, which reads every file at both ends. RsyncFailed where it does not end well.
+        """
+        prefix = f"{below.strip('/')}/" if below else ""
+        options = [
+            "--recursive",
+            "--delete",
+            *_TREE,
+            FORMAT,
+            "--dry-run",
+            *(["--checksum"] if contents else []),
+        ]
+        options += [f"--exclude={pattern}" for pattern in self.exclude]
+        with self._running([*options, f"{self.upstream.source}{prefix}", f"{tree}/{prefix}"]) as output:
+            for line in output:
+                if (item := item_of(line)) is not None:
+                    yield Item(item.doing, item.kind, prefix.encode() + item.path, item.size)
+
+    def get(
+        self, paths: Iterable[bytes], tree: Path, *, basis: Path | None = None, told: Callable[[Item], None]
+    ) -> None:
+        """These files and links, whose folders stand, into the tree, where none of them is. Each is told as it comes.
+
+        `basis` is a tree that may have an older one of each: only what differs is sent. RsyncFailed as above; what came, came.
+        """
+        options = [
+            "--files-from=-",
+            "--from0",
+            "--no-recursive",
+            "--no-dirs",
+            "--ignore-times",
+            *_TREE,
+            FORMAT,
+        ]
+        if self.bandwidth is not None:
+            options.append(f"--bwlimit={max(1, self.bandwidth // 1024)}")  # KiB a second
+        if basis is not None:
+            options.append(f"--copy-dest={basis}")
+        with tempfile.TemporaryFile() as listed:
+            listed.writelines(path + b"\0" for path in paths)
+            listed.seek(0)
+            with self._running([*options, self.upstream.source, f"{tree}/"], listed) as output:
+                for line in output:
+                    if (item := item_of(line)) is not None:
+                        told(item)
+
+    @contextmanager
+    def _running(self, words: Sequence[str], stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:
+        argv = [self.program, *self.upstream.options, f"--timeout={max(1, round(self.silence))}", *words]
+        with tempfile.TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(
+                    argv,
+                    stdin=stdin or subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+                    start_new_session=True,
+                )
+            except FileNotFoundError as error:
+                raise MissingProgram(self.program) from error
+            with process:
+                assert process.stdout is not None  # noqa: S101 - PIPE
+                try:
+                    yield process.stdout
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode != 0:
+                size = errors.seek(0, os.SEEK_END)
+                errors.seek(max(0, size - _LAST))
+                words = errors.read().decode(errors="replace").strip()
+                raise RsyncFailed(process.returncode, words, self.upstream.source)

@@ -1,0 +1,259 @@
+"""One sync: compare, judge, fetch, look again until upstream has stood still, and seal a generation. Readers see nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from lbkit.base.clock import Clock
+from lbkit.base.errors import Failure
+from lbkit.base.files import write_atomic
+from lbkit.mirror.sync.changes import Changes, changes_of
+from lbkit.mirror.sync.ended import outcome_of
+from lbkit.mirror.sync.itemized import Item
+from lbkit.mirror.sync.project import TRACE, Project
+from lbkit.mirror.sync.rsync import RsyncFailed
+from lbkit.mirror.sync.runs import Came, Run, Runs, Try
+from lbkit.mirror.tree import serial as serials
+from lbkit.mirror.tree.build import build, none
+from lbkit.mirror.tree.generation import Generation
+from lbkit.mirror.tree.manifest import Entry, escaped, patched, path_of, stays_inside, write
+from lbkit.mirror.tree.scan import hashed
+from lbkit.mirror.tree.store import Store
+
+PASSES = 4  # looks at an upstream that changes meanwhile, before a run is given up as partial
+
+Progress = Callable[[int, int], None]
+"""Told after each file: how many have come, and their bytes."""
+
+
+class Partial(Failure):
+    """Upstream could not be had whole: it updates itself, or part of it cannot be read."""
+
+
+class Held(Failure):
+    """The guards want a person's word first."""
+
+
+@dataclass(slots=True)
+class Syncing:
+    project: Project
+    store: Store
+    runs: Runs
+    clock: Clock
+    progress: Progress = lambda _files, _size: None
+    _log: list[bytes] = field(default_factory=list, init=False)
+
+    def plan(self) -> Changes:
+        """What a sync would do now. Changes nothing. Raises RsyncFailed, Partial."""
+        newest = self._newest()
+        with self._compared(newest) as tree:
+            items = self._items(tree)
+        return changes_of(items, (lambda: self.store.lines(newest.serial)) if newest else none)
+
+    def sync(self, cause: str, *, anyway: bool = False) -> Run:
+        """Carry one out: a generation stands after it, or what stood before does alone. What came of it is in the run.
+
+        `anyway`: the guards are not asked; a person did that. The new generation is not published: that is the committing's.
+        """
+        newest = self._newest()
+        run = self.runs.begin(cause, newest.serial if newest else serials.NONE)
+        self._log = []
+        try:
+            self.store.tidy()
+            made = self._make(run, newest, anyway=anyway)
+        except Held as error:
+            return self.runs.end(run, "held", error.found)
+        except RsyncFailed as error:
+            tries = (*run.tries, Try(error.code, error.words))
+            came: Came = "partial" if outcome_of(error.code) == "partial" else "failed"
+            return self.runs.end(run, came, error.found, tries=tries, log=error.words.encode())
+        except Partial as error:
+            return self.runs.end(run, "partial", error.found, log=b"".join(self._log))
+        except Failure as error:
+            return self.runs.end(run, "failed", str(error), log=b"".join(self._log))
+        if made is None:
+            return self.runs.end(run, "nothing", tries=(Try(0, ""),))
+        generation, changes, fetched = made
+        return self.runs.end(
+            run,
+            "made",
+            log=b"".join(self._log),
+            tries=(Try(0, ""),),
+            added=changes.added.files,
+            changed=changes.changed.files,
+            deleted=changes.deleted.files,
+            fetched=fetched,
+            digest=generation.digest,
+            after=generation.serial,
+        )
+
+    def _make(
+        self, run: Run, newest: Generation | None, *, anyway: bool
+    ) -> tuple[Generation, Changes, int] | None:
+        changes = first = self.plan()
+        if not changes and newest is not None:
+            return None
+        self._judge(changes, anyway=anyway)
+        base = (lambda: self.store.lines(newest.serial)) if newest else none
+        orders: dict[
+            bytes, bytes | None
+        ] = {}  # by escaped path its new line; None: it goes, or is not there yet
+        count = size = 0
+        have = self.store.begin()
+        (have.root / TRACE).unlink(missing_ok=True)
+        _take(orders, changes)
+        build(
+            have.root,
+            have.lines,
+            lambda: patched(base(), _told(orders)),
+            [self.store.source(newest.serial)] if newest else [],
+            lambda line: orders.__setitem__(
+                path_of(line), None
+            ),  # somebody removed it by hand: it is fetched again
+        )
+        for _ in range(PASSES):
+            for entry in self._fetched(have.root, changes, newest):
+                orders[escaped(entry.path)] = entry.line
+                count, size = count + 1, size + entry.size
+                self.progress(count, size)
+            changes = changes_of(self._items(have.root), lambda: patched(base(), _told(orders)))
+            if not changes:
+                break
+            self._judge(changes, anyway=anyway)
+            _clear(have.root, changes)
+            _take(orders, changes)
+        else:
+            raise Partial(
+                "upstream was to stand still", found=f"it changed while it was read, {PASSES} times in turn"
+            )
+        with self.store.work_manifest.open("wb") as to:
+            summary = write(patched(base(), _told(orders)), to)
+        if newest is not None and summary.digest == newest.digest:
+            return None
+        serial = serials.after(newest.serial if newest else serials.NONE)
+        generation = Generation(
+            serial,
+            summary.digest,
+            summary.files,
+            summary.size,
+            self.clock.now().timestamp(),
+            newest.serial if newest else serials.NONE,
+            run.id,
+        )
+        leave_trace(have.root, self.project.name, generation)
+        self.store.seal(generation, self.project.keep)
+        return generation, first, size
+
+    def _items(self, tree: Path) -> list[Item]:
+        rsync = self.project.rsync
+        items = [item for item in rsync.compare(tree) if item.path != TRACE.encode()]
+        if marker := next((item for item in items if self.project.is_marker(item.path)), None):
+            raise Partial(
+                "upstream was to be whole",
+                found=f"it updates itself: {os.fsdecode(marker.path)} is there",
+                remedy="the next run looks again",
+            )
+        seen = {item.path for item in items}
+        for stage in self.project.stages:
+            if stage.contents and (not stage.folder or (tree / stage.folder).is_dir()):
+                more = rsync.compare(tree, below=stage.folder, contents=True)
+                items += [item for item in more if item.path not in seen and item.path != TRACE.encode()]
+        return items
+
+    def _fetched(self, tree: Path, changes: Changes, newest: Generation | None) -> Iterator[Entry]:
+        """What is to be fetched, stage by stage, as it came. Raises Partial where something did not."""
+        basis = self.store.tree(newest.serial) if newest else None
+        for number in range(len(self.project.stages)):
+            paths = [path for path in changes.fetched if self.project.stage_of(path) == number]
+            if paths:
+                self.project.rsync.get(paths, tree, basis=basis, told=self._tell)
+                yield from (_came(tree, path) for path in paths)
+
+    def _tell(self, item: Item) -> None:
+        self._log.append(b"%s %s\n" % (item.doing.encode(), escaped(item.path)))
+
+    def _judge(self, changes: Changes, *, anyway: bool) -> None:
+        objections = [] if anyway else self.project.guard.objections(changes)
+        if objections:
+            raise Held("a sync was to be small enough to go alone", found="; ".join(objections))
+
+    def _newest(self) -> Generation | None:
+        return next(reversed(self.store.generations()), None)
+
+    @contextmanager
+    def _compared(self, newest: Generation | None) -> Iterator[Path]:
+        if newest is not None:
+            yield self.store.tree(newest.serial)
+            return
+        with tempfile.TemporaryDirectory() as empty:
+            yield Path(empty)
+
+
+def leave_trace(tree: Path, project: str, generation: Generation) -> None:
+    """The last file of a generation: whoever has it has all the others."""
+    data = {
+        "mirror": project,
+        "serial": generation.serial,
+        "digest": generation.digest,
+        "files": generation.files,
+        "size": generation.size,
+        "made": generation.made,
+    }
+    write_atomic(tree / TRACE, json.dumps(data, sort_keys=True).encode() + b"\n")
+
+
+def _take(orders: dict[bytes, bytes | None], changes: Changes) -> None:
+    for path in chain(changes.gone, changes.fetched):
+        orders[escaped(path)] = None
+    for path in changes.folders:
+        orders[escaped(path)] = Entry(path, "d").line
+
+
+def _told(orders: dict[bytes, bytes | None]) -> Iterable[bytes]:
+    """As `patched` takes them."""
+    for path in sorted(orders):
+        line = orders[path]
+        yield b"-" + path + b"\n" if line is None else b"+" + line
+
+
+def _clear(tree: Path, changes: Changes) -> None:
+    """Of a tree in the making: what goes or comes anew is not there any more, new folders are."""
+    top = os.fsencode(tree)
+    for path in sorted({*changes.gone, *changes.fetched}, reverse=True):  # what is in a folder before it
+        here = os.path.join(top, path)
+        try:
+            os.rmdir(here) if os.path.isdir(here) and not os.path.islink(here) else os.unlink(here)
+        except FileNotFoundError:
+            continue
+    for path in changes.folders:
+        os.mkdir(os.path.join(top, path), 0o755)
+
+
+def _came(tree: Path, path: bytes) -> Entry:
+    """What was fetched, by what lies there now: rsync's word is not asked."""
+    here = os.path.join(os.fsencode(tree), path)
+    try:
+        status = os.lstat(here)
+        if os.path.islink(here):
+            target = os.readlink(here)
+            if stays_inside(path, target):
+                return Entry(path, "l", target=target)
+            os.unlink(here)
+            raise Partial(
+                "links were to stay in the tree", found=f"{os.fsdecode(path)} leads to {os.fsdecode(target)}"
+            )
+        size, digest = hashed(here)
+    except OSError as error:
+        raise Partial(
+            "all files were to come",
+            found=f"{os.fsdecode(path)} did not: {error.strerror}",
+            remedy="the next run tries again",
+        ) from error
+    return Entry(path, "f", status.st_mode & 0o777, int(status.st_mtime_ns // 10**9), size, digest)

@@ -1,0 +1,278 @@
+"""The generations of one mirror on one machine's disk. One program writes here at a time.
+
+    gen-N/               the tree of a generation; never changed once it stands
+    gen-N.json           its record: a generation stands when this does
+    gen-N.manifest
+    view-N/0, /1, ...    links to the generations that a reader of N finds: N itself, and those kept before it
+    serial/N             link to view-N; of a generation that has gone, to `current`
+    current              link to the view of the one that serves
+    old-N/tree           what was a generation: nobody finds it any more, but who reads it may end
+    old-N/manifest
+    work/                what is being made
+
+A generation comes to stand, and to serve, by one rename(2) each. Killed at any moment, `tidy` removes what is half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lbkit.base.errors import Bug, Failure
+from lbkit.base.files import FileFailure, make_folder, read, write_atomic
+from lbkit.mirror.tree import serial as serials
+from lbkit.mirror.tree.build import Source
+from lbkit.mirror.tree.generation import Generation
+from lbkit.mirror.tree.manifest import lines_of
+from lbkit.mirror.tree.readers import is_read
+
+CURRENT = "current"
+REMEMBERED = 1000  # serials that lead somewhere: of those whose generation has gone, to the one that serves
+
+_RECORD = re.compile(r"gen-([1-9][0-9]{0,9})\.json", re.ASCII)
+_OLD = re.compile(r"old-([1-9][0-9]{0,9})", re.ASCII)
+_GENERATION = re.compile(r"(?:gen|view)-([1-9][0-9]{0,9})(?:\.json|\.manifest)?", re.ASCII)
+
+
+class Store:
+    """Cheap to make. All methods raise Failure where the disk will not."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def tree(self, serial: int) -> Path:
+        return self.root / f"gen-{serial}"
+
+    def manifest(self, serial: int) -> Path:
+        return self.root / f"gen-{serial}.manifest"
+
+    @property
+    def work(self) -> Path:
+        """A tree in the making; on the same disk."""
+        return self.root / "work" / "tree"
+
+    @property
+    def work_manifest(self) -> Path:
+        return self.root / "work" / "manifest"
+
+    def generations(self) -> list[Generation]:
+        """All that stand, the oldest first (RFC 1982)."""
+        found = []
+        for name in self._names():
+            if (match := _RECORD.fullmatch(name)) is None:
+                continue
+            content = read(self.root / name)
+            if content is not None and (
+                made := Generation.from_json(content, str(self.root / name))
+            ).serial == int(match[1]):
+                found.append(made)
+        return sorted(found, key=lambda each: -serials.behind(each.serial, found[0].serial))
+
+    def find(self, serial: int) -> Generation | None:
+        content = read(self._record(serial))
+        return None if content is None else Generation.from_json(content, str(self._record(serial)))
+
+    def serving(self) -> int:
+        """The serial that readers get; 0 where nothing was published."""
+        try:
+            name = os.readlink(self.root / CURRENT)
+        except FileNotFoundError:
+            return serials.NONE
+        except OSError as error:
+            raise FileFailure("read", self.root / CURRENT, error) from error
+        match = _GENERATION.fullmatch(name)
+        return int(match[1]) if match else serials.NONE
+
+    def lines(self, serial: int) -> Iterator[bytes]:
+        """Of its manifest. Raises BadManifest while they are read, where it is none."""
+        return _lines(self.manifest(serial))
+
+    def source(self, serial: int) -> Source:
+        return Source(self.tree(serial), lambda: self.lines(serial))
+
+    def spare(self) -> int:
+        """The newest of what were generations that nobody reads any more: it may be made into the next one. 0: none."""
+        return next((serial for serial in self._olds() if not is_read([self._old(serial)])), serials.NONE)
+
+    def begin(self) -> Source:
+        """The tree in the making, as it is now: what the spare was, which is none from here on, or an empty one."""
+        self._clear_work()
+        held = self.root / "work" / "was"
+        try:
+            if spare := self.spare():
+                os.rename(self._old(spare) / "manifest", held)
+                os.rename(self._old(spare) / "tree", self.work)
+                _remove(self._old(spare))
+                return Source(self.work, lambda: _lines(held))
+            self.work.mkdir(mode=0o755)
+        except OSError as error:
+            raise FileFailure("made", self.work, error) from error
+        return Source(self.work, lambda: ())
+
+    def seal(self, generation: Generation, keep: int) -> None:
+        """The tree in the making becomes that generation, with the manifest that lies beside it. Readers may ask for it by its
+        serial; it does not serve yet. All of it is on the disk when this returns.
+        """
+        serial = generation.serial
+        if self.find(serial) is not None:
+            raise Bug("a generation was to be made once", found=f"{serial} stands", where=str(self.root))
+        before = [each.serial for each in self.generations()]
+        try:
+            _flush(self.work)
+            os.rename(self.work_manifest, self.manifest(serial))
+            os.rename(self.work, self.tree(serial))
+            self._make_view(serial, [serial, *reversed(before)][:keep])
+            write_atomic(self._record(serial), generation.as_json())
+            _flush(self.root)
+        except OSError as error:
+            raise FileFailure("made", self.tree(serial), error) from error
+
+    def publish(self, serial: int) -> None:
+        """From here on readers get this one, which stands."""
+        if self.find(serial) is None:
+            raise Bug(
+                "a generation was to be published", found=f"{serial} does not stand", where=str(self.root)
+            )
+        self._link(self.root / CURRENT, f"view-{serial}")
+
+    def prune(self, keep: int) -> list[int]:
+        """No reader finds generations any more that are older than the `keep` newest: their serials. What serves stays.
+
+        Their trees go when nobody reads them; one of those is kept, as the spare.
+        """
+        gone = [each.serial for each in self.generations()[:-keep] if each.serial != self.serving()]
+        for serial in gone:
+            self._retire(serial)
+        spare = self.spare()
+        for serial in self._olds():
+            if serial != spare and not is_read([self._old(serial)]):
+                _remove(self._old(serial))
+        return gone
+
+    def tidy(self) -> None:
+        """Remove what a killed one left. To be called before anything is made."""
+        self._clear_work()
+        standing = {each.serial for each in self.generations()}
+        for name in self._names():
+            match = _GENERATION.fullmatch(name)
+            if match and int(match[1]) not in standing:
+                self._lead_on(int(match[1]))
+                _remove(self.root / name)
+            elif name.startswith("."):  # of a record that was just being written
+                _remove(self.root / name)
+        for serial in {int(match[1]) for name in self._names() if (match := _OLD.fullmatch(name))} - {
+            *self._olds()
+        }:
+            _remove(self._old(serial))
+
+    def _retire(self, serial: int) -> None:
+        old = self._old(serial)
+        try:
+            self._lead_on(serial)
+            os.unlink(self._record(serial))  # from here on it stands no more
+            _remove(self.root / f"view-{serial}")
+            _remove(old)
+            old.mkdir()
+            os.rename(self.tree(serial), old / "tree")
+            os.rename(self.manifest(serial), old / "manifest")
+        except OSError as error:
+            raise FileFailure("removed", self.tree(serial), error) from error
+
+    def _old(self, serial: int) -> Path:
+        return self.root / f"old-{serial}"
+
+    def _olds(self) -> list[int]:
+        """The newest first; of those that a killed one left half none."""
+        found = [int(match[1]) for name in self._names() if (match := _OLD.fullmatch(name))]
+        whole = [serial for serial in found if (self._old(serial) / "manifest").exists()]
+        return sorted(whole, key=lambda serial: serials.behind(serial, whole[0]))
+
+    def _lead_on(self, serial: int) -> None:
+        """Whoever asks for a serial that has gone gets the one that serves."""
+        link = self.root / "serial" / str(serial)
+        if link.is_symlink():
+            self._link(link, f"../{CURRENT}")
+        with contextlib.suppress(FileNotFoundError):
+            links = sorted(
+                os.listdir(self.root / "serial"), key=lambda name: serials.behind(int(name), serial)
+            )
+            for name in links[REMEMBERED:]:
+                _remove(self.root / "serial" / name)
+
+    def _make_view(self, serial: int, found: Iterable[int]) -> None:
+        view = self.root / "work" / "view"
+        _remove(view)
+        view.mkdir(mode=0o755)
+        for index, each in enumerate(found):
+            os.symlink(f"../gen-{each}", view / str(index))
+        os.rename(view, self.root / f"view-{serial}")
+        make_folder(self.root / "serial")
+        self._link(self.root / "serial" / str(serial), f"../view-{serial}")
+
+    def _link(self, path: Path, target: str) -> None:
+        """At once, whatever it was before: a reader finds the one or the other."""
+        new = self.root / "work" / "link"
+        make_folder(new.parent)
+        try:
+            new.unlink(missing_ok=True)
+            os.symlink(target, new)
+            os.rename(new, path)
+        except OSError as error:
+            raise FileFailure("written", path, error) from error
+
+    def _clear_work(self) -> None:
+        _remove(self.root / "work")
+        make_folder(self.root / "work")
+
+    def _record(self, serial: int) -> Path:
+        return self.root / f"gen-{serial}.json"
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self.root)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise FileFailure("read", self.root, error) from error
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            yield from lines_of(stream)
+    except OSError as error:
+        raise FileFailure("read", path, error) from error
+
+
+def _remove(path: Path) -> None:
+    """A file, a link or a whole folder; not there: nothing."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FileFailure("removed", path, error) from error
+
+
+def _flush(path: Path) -> None:
+    """All that was written to the file system of `path` is on its disk."""
+    from lbkit.base.syscalls import syncfs  # noqa: PLC0415 - ctypes: for who writes
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        syncfs(descriptor)
+    except OSError as error:
+        raise Failure(
+            f"what was written below {path} was to reach its disk",
+            found=error.strerror or str(error),
+            remedy="look at the disk; the generation before serves on",
+        ) from error
+    finally:
+        os.close(descriptor)

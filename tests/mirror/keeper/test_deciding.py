@@ -1,0 +1,235 @@
+"""What the keeper decides keeps its promises, in a fleet whose nodes come, go, and are cut off at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from lbkit.mirror.keeper.deciding import (
+    MASTER,
+    Decided,
+    Flip,
+    Known,
+    Node,
+    Policy,
+    Prepare,
+    Tell,
+    Verdict,
+    decide,
+)
+from lbkit.mirror.tree import serial as serials
+
+POLICY = Policy(quorum=2, max_lag=1, floor=1, contact=5.0, fan_out=1)
+
+
+def digest(serial: int) -> str:
+    return f"{serial:064d}"
+
+
+def node(
+    serving: int,
+    *has: int,
+    silent: float | None = 0.0,
+    told: Verdict | None = "ready",
+    busy: str | None = None,
+) -> Node:
+    return Node(serving, {each: digest(each) for each in has or (serving,)}, silent, told, busy)
+
+
+def known(committed: int, newest: int, **nodes: Node) -> Known:
+    return Known(nodes, (committed, digest(committed)), (newest, digest(newest)))
+
+
+def test_nothing_to_do_is_nothing() -> None:
+    assert decide(known(4, 4, a=node(4), b=node(4), c=node(4)), POLICY) == Decided()
+
+
+def test_nodes_get_the_newest_one_at_a_time_from_each_who_has_it() -> None:
+    found = decide(known(4, 5, a=node(4), b=node(4), c=node(4)), POLICY)
+    assert found == Decided(prepare=(Prepare("a", 5, (MASTER,)),))
+    found = decide(known(4, 5, a=node(4, 4, 5), b=node(4), c=node(4), d=node(4)), POLICY)
+    assert found.prepare == (Prepare("b", 5, ("a", MASTER)), Prepare("c", 5, (MASTER, "a")))
+    found = decide(
+        known(4, 5, a=node(4, 4, 5), b=node(4, busy="a"), c=node(4, busy=MASTER), d=node(4)), POLICY
+    )
+    assert found.prepare == ()
+
+
+def test_it_is_committed_when_a_quorum_has_it_and_all_of_those_flip() -> None:
+    nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(4, busy=MASTER)}
+    assert decide(known(4, 5, **nodes), POLICY).commit
+    after = decide(known(5, 5, **nodes), POLICY)
+    assert after.flip == (Flip("a", 5), Flip("b", 5))
+    assert after.tell == (), "c is one behind, and may be"
+
+
+def test_who_would_be_too_old_is_drained_before() -> None:
+    nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(3)}
+    before = decide(known(4, 5, **nodes), POLICY)
+    assert (before.commit, before.tell) == (False, (Tell("c", "drain"),))
+    nodes["c"] = replace(nodes["c"], told="drain")
+    again = decide(known(4, 5, **nodes), POLICY)
+    assert (again.commit, again.tell) == (True, ())
+
+
+def test_who_is_not_heard_gets_the_time_to_drain_itself() -> None:
+    nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(3, silent=3.0)}
+    assert not decide(known(4, 5, **nodes), POLICY).commit
+    nodes["c"] = replace(nodes["c"], silent=10.0)
+    assert decide(known(4, 5, **nodes), POLICY).commit
+    nodes["c"] = replace(nodes["c"], silent=None)
+    assert not decide(known(4, 5, **nodes), POLICY).commit, "nobody knows when it was last told"
+
+
+def test_without_a_quorum_an_alarm_is_raised() -> None:
+    found = decide(known(4, 5, a=node(4, 4, 5), b=node(4, silent=60.0), c=node(4, silent=60.0)), POLICY)
+    assert not found.commit
+    assert found.alarms == ("5 cannot be committed: 2 nodes are needed, b, c are not heard",)
+
+
+def test_where_all_are_stale_the_freshest_serve_and_an_alarm_is_raised() -> None:
+    found = decide(
+        known(9, 9, a=node(3, told="drain"), b=node(5, told="drain"), c=node(5, told="drain")), POLICY
+    )
+    assert found.tell == (Tell("b", "ready"), Tell("c", "ready"))
+    assert found.alarms == ("0 nodes are fresh, and 1 must serve: b, c serve what is older",)
+
+
+def test_who_has_nothing_never_serves() -> None:
+    found = decide(known(9, 9, a=Node(silent=0.0), b=Node(silent=0.0)), POLICY)
+    assert found.tell == (Tell("a", "drain"), Tell("b", "drain"))
+
+
+def test_one_that_caught_up_is_ready_again() -> None:
+    assert decide(known(9, 9, a=node(9, told="drain"), b=node(9)), POLICY).tell == (Tell("a", "ready"),)
+
+
+@dataclass
+class Real:
+    """A node as it is: what the keeper last heard of it may be older."""
+
+    serving: int = 0
+    has: set[int] = field(default_factory=set)
+    verdict: Verdict = "drain"
+    cut: bool = False
+    mute: bool = False  # it hears, and is not heard: what it is told counts, and nobody knows
+    heard_at: float = 0.0  # when it last heard the keeper
+    seen: Node = field(default_factory=Node)
+    seen_at: float | None = None
+    busy: str | None = None
+
+
+class Fleet(RuleBasedStateMachine):
+    """A keeper and four nodes. One that is cut off, or that the keeper does not hear, drains itself after POLICY.contact seconds."""
+
+    policy = Policy(quorum=2, max_lag=1, floor=0, contact=5.0, fan_out=2)
+
+    @initialize()
+    def begin(self) -> None:
+        self.now = 100.0
+        self.nodes = {name: Real() for name in "abcd"}
+        self.committed: int | None = None
+        self.newest: int | None = None
+
+    @rule()
+    def sync(self) -> None:
+        self.newest = serials.after(self.newest or 0)
+
+    @rule(name=st.sampled_from("abcd"))
+    def cut(self, name: str) -> None:
+        self.nodes[name].cut = True
+
+    @rule(name=st.sampled_from("abcd"))
+    def silence(self, name: str) -> None:
+        self.nodes[name].mute = True
+
+    @rule(name=st.sampled_from("abcd"))
+    def join(self, name: str) -> None:
+        self.nodes[name].cut = self.nodes[name].mute = False
+
+    @rule(name=st.sampled_from("abcd"))
+    def got(self, name: str) -> None:
+        real = self.nodes[name]
+        if real.busy is not None and self.newest is not None:
+            real.busy = None
+            real.has = {*sorted(real.has)[-2:], self.newest}
+
+    @rule(name=st.sampled_from("abcd"))
+    def gave_up(self, name: str) -> None:
+        self.nodes[name].busy = None
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 6.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self._drain_the_lonely()
+
+    @rule()
+    def keeper_dies(self) -> None:
+        """What was committed is on its disk; what it heard is not."""
+        for real in self.nodes.values():
+            real.seen_at = None
+            real.seen = Node()
+
+    @rule()
+    def turn(self) -> None:
+        for real in self.nodes.values():
+            if not real.cut and not real.mute:
+                real.heard_at = real.seen_at = self.now
+                has = {each: digest(each) for each in real.has}
+                real.seen = Node(real.serving, has, 0.0, real.verdict, real.busy)
+        decided = decide(self._known(), self.policy)
+        self._carry_out(decided)
+        if decided.commit:
+            assert self.newest is not None
+            assert sum(self.newest in real.has for real in self.nodes.values()) >= self.policy.quorum
+            self.committed = self.newest
+
+    def _known(self) -> Known:
+        nodes = {
+            name: replace(real.seen, silent=None if real.seen_at is None else self.now - real.seen_at)
+            for name, real in self.nodes.items()
+        }
+        both = [None if each is None else (each, digest(each)) for each in (self.committed, self.newest)]
+        return Known(nodes, both[0], both[1])
+
+    def _carry_out(self, decided: Decided) -> None:
+        for order in decided.prepare:
+            if not self.nodes[order.node].cut:
+                self.nodes[order.node].busy = order.sources[0]
+        for flip in decided.flip:
+            assert flip.serial == self.committed
+            if not self.nodes[flip.node].cut:
+                assert flip.serial in self.nodes[flip.node].has
+                self.nodes[flip.node].serving = flip.serial
+        for tell in decided.tell:
+            real = self.nodes[tell.node]
+            if not real.cut:
+                real.verdict = tell.verdict
+            answered = not (real.cut or real.mute)
+            real.seen = replace(real.seen, told=tell.verdict if answered else None)
+
+    def _drain_the_lonely(self) -> None:
+        for real in self.nodes.values():
+            if (real.cut or real.mute) and self.now - real.heard_at > self.policy.contact:
+                real.verdict = "drain"
+
+    @invariant()
+    def nobody_that_serves_is_too_old(self) -> None:
+        if getattr(self, "committed", None) is None:
+            return
+        for real in self.nodes.values():
+            if real.verdict == "ready":
+                assert self.committed is not None
+                assert serials.behind(real.serving, self.committed) <= self.policy.max_lag
+
+    @invariant()
+    def nobody_serves_what_was_not_committed(self) -> None:
+        for real in getattr(self, "nodes", {}).values():
+            assert real.serving == 0 or serials.behind(real.serving, self.committed or 0) >= 0
+
+
+Fleet.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestFleet = Fleet.TestCase

@@ -1,0 +1,61 @@
+"""A node knows when it was heard, and drains itself just where somebody else may serve what is newer."""
+
+from __future__ import annotations
+
+import pytest
+
+from lbkit.mirror.keeper.deciding import Verdict
+from lbkit.mirror.node.contact import Contact, verdict_of
+from tests.clocks import HandClock
+
+
+def test_it_was_heard_when_its_answer_is_named() -> None:
+    clock = HandClock()
+    contact = Contact(clock, 5.0)
+    assert not contact.kept
+    first = contact.answer()
+    clock.sleep(3)
+    contact.heard(first)
+    assert contact.kept, "3 s ago"
+    clock.sleep(2.5)
+    assert not contact.kept, "it counts from when the answer was sent, not from when the keeper named it"
+    contact.heard(contact.answer())
+    contact.heard(first)
+    assert contact.kept, "an older one takes nothing back"
+
+
+def test_answers_of_another_process_say_nothing() -> None:
+    clock = HandClock()
+    before, after = Contact(clock, 5.0), Contact(clock, 5.0)
+    number = before.answer()
+    after.answer()
+    for said in (number, 0, "x", None, True):
+        after.heard(said)
+    assert not after.kept
+
+
+def test_it_remembers_no_more_than_it_needs() -> None:
+    contact = Contact(HandClock(), 5.0)
+    numbers = [contact.answer() for _ in range(1000)]
+    contact.heard(numbers[0])
+    assert not contact.kept
+    contact.heard(numbers[-1])
+    assert contact.kept
+    assert len(contact._sent) < 100
+
+
+@pytest.mark.parametrize(
+    ("told", "kept", "neighbours", "verdict"),
+    [
+        ("ready", True, [], "ready"),
+        ("drain", True, [], "drain"),
+        ("ready", False, [True, None], "drain"),
+        ("ready", False, [False, None], "ready"),
+        ("ready", False, [False, True], "drain"),
+        ("ready", False, [None, None], "drain"),
+        ("ready", False, [], "ready"),
+        ("drain", False, [False, False], "drain"),
+    ],
+)
+def test_its_verdict(told: Verdict, kept: bool, neighbours: list[bool | None], verdict: Verdict) -> None:  # noqa: FBT001
+    assert verdict_of(told, kept=kept, neighbours=neighbours) == verdict

@@ -1,0 +1,163 @@
+"""A manifest says all of a tree and nothing outside of it; what changed between two comes out line by line."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbkit.mirror.tree import manifest
+from lbkit.mirror.tree.manifest import BadManifest, Entry
+
+names = st.binary(min_size=1, max_size=6).filter(
+    lambda name: not {0, ord("/")} & set(name) and name not in {b".", b".."}
+)
+paths = st.lists(names, min_size=1, max_size=4).map(b"/".join)
+files = st.builds(
+    lambda path, mode, mtime, content: Entry(
+        path, "f", mode, mtime, len(content), hashlib.sha256(content).hexdigest()
+    ),
+    paths,
+    st.sampled_from([0o644, 0o755]),
+    st.integers(-(2**40), 2**40),
+    st.binary(max_size=3),
+)
+trees = st.dictionaries(paths, files).map(
+    lambda found: [replace(each, path=path) for path, each in found.items()]
+)
+
+
+def lines(entries: Iterable[Entry]) -> list[bytes]:
+    return sorted(entry.line for entry in entries)
+
+
+def whole(entries: list[Entry]) -> list[Entry]:
+    """With the folders that they are in."""
+    folders = {
+        entry.path[:index] for entry in entries for index, byte in enumerate(entry.path) if byte == ord("/")
+    }
+    taken = {entry.path for entry in entries}
+    return [Entry(path, "d") for path in folders] + [
+        entry for entry in entries if entry.path in taken - folders
+    ]
+
+
+@given(files)
+def test_a_line_is_its_entry_again(entry: Entry) -> None:
+    assert manifest.entry_of(entry.line) == entry
+    assert entry.line.count(b"\t") == 5
+    assert entry.line.count(b"\n") == 1
+
+
+@given(trees)
+def test_the_order_of_lines_is_that_of_paths(entries: list[Entry]) -> None:
+    found = [manifest.path_of(line) for line in lines(entries)]
+    assert found == sorted(manifest.escaped(entry.path) for entry in entries)
+    assert list(manifest.lines_of(io.BytesIO(b"".join(lines(entries))))) == lines(entries)
+
+
+@given(trees)
+def test_a_whole_tree_is_accepted_and_one_without_a_folder_is_not(entries: list[Entry]) -> None:
+    tree = whole(entries)
+    assert sorted(entry.path for entry in manifest.checked(lines(tree))) == sorted(
+        entry.path for entry in tree
+    )
+    inside = [entry for entry in tree if entry.kind == "f" and b"/" in entry.path]
+    if inside:
+        parent = inside[0].path.rpartition(b"/")[0]
+        with pytest.raises(BadManifest, match="is not listed"):
+            list(manifest.checked(lines(entry for entry in tree if entry.path != parent)))
+
+
+@given(trees, trees)
+def test_a_delta_makes_the_one_of_the_other(old: list[Entry], new: list[Entry]) -> None:
+    before, after = lines(old), lines(new)
+    orders = list(manifest.delta(before, after))
+    assert list(manifest.patched(before, orders)) == after
+    assert len(orders) == len({manifest.path_of(line) for line in {*before} ^ {*after}})
+    assert list(manifest.delta(after, after)) == []
+
+
+@given(trees)
+def test_the_digest_is_of_all_lines_and_files_are_counted(entries: list[Entry]) -> None:
+    stream = io.BytesIO()
+    found = manifest.write(lines(entries), stream)
+    assert found.digest == hashlib.sha256(stream.getvalue()).hexdigest()
+    assert (found.files, found.size) == (len(entries), sum(entry.size for entry in entries))
+    assert manifest.write([], io.BytesIO()) == manifest.EMPTY
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"",
+        b"/etc",
+        b"..",
+        b"a/../b",
+        b"a//b",
+        b"./a",
+        b"a/",
+        b"\\2e\\2e/a",
+        b"a\\00b",
+        b"a b",
+        b"a\\",
+        b"a\\2F",
+    ],
+)
+def test_no_path_leads_out(path: bytes) -> None:
+    with pytest.raises(BadManifest):
+        manifest.entry_of(path + b"\td\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "inside"),
+    [
+        (b"stable", b"bookworm", True),
+        (b"dists/stable", b"../pool/a", True),
+        (b"dists/stable", b"./bookworm/", True),
+        (b"a", b"../b", False),
+        (b"dists/a", b"../../b", False),
+        (b"dists/a", b"b/../../../c", False),
+        (b"dists/a", b"b/../c", False),
+        (b"a", b"/etc/passwd", False),
+        (b"a", b"", False),
+        (b"a/b/c", b"../..", True),
+        (b"a/b", b"..x", True),
+    ],
+)
+def test_a_link_stays_in_the_tree(path: bytes, target: bytes, *, inside: bool) -> None:
+    assert manifest.stays_inside(path, target) is inside
+    line = Entry(path, "l", target=target).line
+    if inside:
+        assert manifest.entry_of(line) == Entry(path, "l", target=target)
+    else:
+        with pytest.raises(BadManifest):
+            manifest.entry_of(line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"b\td\na\td\n",
+        b"a\td\na\td\n",
+        b"a\td",
+        b"\td\n",
+        b"a\tf\t644\t1\t1\t" + b"a" * 63 + b"\n",
+        b"a\tx\n",
+        b"x" * 30_000,
+    ],
+)
+def test_what_is_no_manifest_is_refused(text: bytes) -> None:
+    with pytest.raises(BadManifest):
+        list(manifest.checked(manifest.lines_of(io.BytesIO(text))))
+
+
+@pytest.mark.parametrize("order", [b"a\td\n", b"+a\td", b"*a\n", b""])
+def test_what_is_no_change_of_one_is_refused(order: bytes) -> None:
+    with pytest.raises(BadManifest):
+        list(manifest.patched([b"a\td\n"], [order]))

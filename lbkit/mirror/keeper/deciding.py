@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
+from lbkit.mirror.talk.words import Verdict
 from lbkit.mirror.tree import serial as serials
-
-Verdict = Literal["ready", "drain"]
 
 MASTER = ""
 """The master's name among the sources."""
@@ -48,11 +46,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`committed` and `newest` are serial and digest, of what nodes are to serve and of the newest that the master has; None: none."""
+    """`committed` and `newest` are serial and digest, of what nodes are to serve and of the newest that the master has; None: none.
+
+    `running` is for how many seconds the keeper runs: what one before it told a node nobody knows.
+    """
 
     nodes: Mapping[str, Node]
     committed: tuple[int, str] | None
     newest: tuple[int, str] | None
+    running: float = 0.0
     heard_within: float = 2.0  # seconds, for a node to count as heard
 
 
@@ -77,7 +79,9 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """`commit`: write down that the newest is committed, and decide anew. `alarms` are sentences for a person."""
+    """In this order. `commit`: write down that the newest is committed, and decide anew. `flip`: have them flip, and decide anew: who
+    did is fresh, who did not is not. Then the rest. `alarms` are sentences for a person.
+    """
 
     commit: bool = False
     prepare: tuple[Prepare, ...] = ()
@@ -158,8 +162,8 @@ def _may_commit(known: Known, policy: Policy) -> tuple[bool, dict[str, Verdict],
             drain[name] = "drain"
             waits = waits or node.told != "drain"
         elif node.told != "drain":
-            # None silent: it may serve by a word of the keeper's before this one
-            waits = waits or node.silent is None or node.silent < 2 * policy.contact
+            silent = known.running if node.silent is None else node.silent
+            waits = waits or silent < 2 * policy.contact
     return not waits, drain, []
 
 

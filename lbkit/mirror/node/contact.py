@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lbkit.base.clock import Clock
-from lbkit.mirror.keeper.deciding import Verdict
+from lbkit.mirror.talk.words import Verdict
 
 _REMEMBERED = 64  # answers that may yet be named
 

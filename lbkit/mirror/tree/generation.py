@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from lbkit.base.errors import Failure
 
@@ -23,14 +24,25 @@ class Generation:
     parent: int = 0
     run: str = ""
 
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
+
     def as_json(self) -> bytes:
-        return json.dumps(asdict(self), sort_keys=True).encode() + b"\n"
+        return json.dumps(self.as_data(), sort_keys=True).encode() + b"\n"
 
     @classmethod
     def from_json(cls, content: bytes, where: str) -> Generation:
         """Raises Failure where it is none: a disk with faults, or another program's file."""
         try:
             data = json.loads(content)
+        except ValueError as error:
+            raise _unread(repr(error), where) from error
+        return cls.from_data(data, where)
+
+    @classmethod
+    def from_data(cls, data: Any, where: str) -> Generation:
+        """Raises Failure, as `from_json`."""
+        try:
             found = cls(
                 int(data["serial"]),
                 str(data["digest"]),
@@ -41,14 +53,16 @@ class Generation:
                 str(data["run"]),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise Failure(
-                "the record of a generation was to be read",
-                found=repr(error),
-                where=where,
-                remedy="remove the file: the generation is then made anew",
-            ) from error
+            raise _unread(repr(error), where) from error
         if not 0 < found.serial < 1 << 32 or len(found.digest) != 64:
-            raise Failure(
-                "the record of a generation was to be read", found="no serial, or no digest", where=where
-            )
+            raise _unread("no serial, or no digest", where)
         return found
+
+
+def _unread(found: str, where: str) -> Failure:
+    return Failure(
+        "the record of a generation was to be read",
+        found=found,
+        where=where,
+        remedy="remove the file: the generation is then made anew",
+    )

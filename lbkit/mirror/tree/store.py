@@ -19,6 +19,7 @@ import contextlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -39,10 +40,14 @@ _GENERATION = re.compile(r"(?:gen|view)-([1-9][0-9]{0,9})(?:\.json|\.manifest)?"
 
 
 class Store:
-    """Cheap to make. All methods raise Failure where the disk will not."""
+    """Cheap to make. All methods raise Failure where the disk will not.
+
+    What `publish` does may be done by another thread, while a generation is made.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._links = threading.Lock()
 
     def tree(self, serial: int) -> Path:
         return self.root / f"gen-{serial}"
@@ -162,7 +167,7 @@ class Store:
             if match and int(match[1]) not in standing:
                 self._lead_on(int(match[1]))
                 _remove(self.root / name)
-            elif name.startswith("."):  # of a record that was just being written
+            elif name.startswith(".gen-"):  # a record that was just being written
                 _remove(self.root / name)
         for serial in {int(match[1]) for name in self._names() if (match := _OLD.fullmatch(name))} - {
             *self._olds()
@@ -215,14 +220,14 @@ class Store:
 
     def _link(self, path: Path, target: str) -> None:
         """At once, whatever it was before: a reader finds the one or the other."""
-        new = self.root / "work" / "link"
-        make_folder(new.parent)
-        try:
-            new.unlink(missing_ok=True)
-            os.symlink(target, new)
-            os.rename(new, path)
-        except OSError as error:
-            raise FileFailure("written", path, error) from error
+        new = self.root / ".link"
+        with self._links:
+            try:
+                new.unlink(missing_ok=True)
+                os.symlink(target, new)
+                os.rename(new, path)
+            except OSError as error:
+                raise FileFailure("written", path, error) from error
 
     def _clear_work(self) -> None:
         _remove(self.root / "work")

@@ -17,9 +17,9 @@ from lbkit.mirror.keeper.deciding import (
     Policy,
     Prepare,
     Tell,
-    Verdict,
     decide,
 )
+from lbkit.mirror.talk.words import Verdict
 from lbkit.mirror.tree import serial as serials
 
 POLICY = Policy(quorum=2, max_lag=1, floor=1, contact=5.0, fan_out=1)
@@ -81,7 +81,10 @@ def test_who_is_not_heard_gets_the_time_to_drain_itself() -> None:
     nodes["c"] = replace(nodes["c"], silent=10.0)
     assert decide(known(4, 5, **nodes), POLICY).commit
     nodes["c"] = replace(nodes["c"], silent=None)
-    assert not decide(known(4, 5, **nodes), POLICY).commit, "nobody knows when it was last told"
+    assert not decide(known(4, 5, **nodes), POLICY).commit, (
+        "a keeper before this one may have told it to serve"
+    )
+    assert decide(replace(known(4, 5, **nodes), running=10.0), POLICY).commit
 
 
 def test_without_a_quorum_an_alarm_is_raised() -> None:
@@ -129,7 +132,7 @@ class Fleet(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.now = 100.0
+        self.now = self.began = 100.0
         self.nodes = {name: Real() for name in "abcd"}
         self.committed: int | None = None
         self.newest: int | None = None
@@ -169,6 +172,7 @@ class Fleet(RuleBasedStateMachine):
     @rule()
     def keeper_dies(self) -> None:
         """What was committed is on its disk; what it heard is not."""
+        self.began = self.now
         for real in self.nodes.values():
             real.seen_at = None
             real.seen = Node()
@@ -181,11 +185,22 @@ class Fleet(RuleBasedStateMachine):
                 has = {each: digest(each) for each in real.has}
                 real.seen = Node(real.serving, has, 0.0, real.verdict, real.busy)
         decided = decide(self._known(), self.policy)
-        self._carry_out(decided)
         if decided.commit:
             assert self.newest is not None
             assert sum(self.newest in real.has for real in self.nodes.values()) >= self.policy.quorum
             self.committed = self.newest
+            decided = decide(self._known(), self.policy)
+        for flip in decided.flip:
+            assert flip.serial == self.committed
+            real = self.nodes[flip.node]
+            if not real.cut:
+                assert flip.serial in real.has
+                real.serving = flip.serial
+                if not real.mute:
+                    real.seen = replace(real.seen, serving=flip.serial)
+        if decided.flip:
+            decided = decide(self._known(), self.policy)
+        self._carry_out(decided)
 
     def _known(self) -> Known:
         nodes = {
@@ -193,17 +208,12 @@ class Fleet(RuleBasedStateMachine):
             for name, real in self.nodes.items()
         }
         both = [None if each is None else (each, digest(each)) for each in (self.committed, self.newest)]
-        return Known(nodes, both[0], both[1])
+        return Known(nodes, both[0], both[1], self.now - self.began)
 
     def _carry_out(self, decided: Decided) -> None:
         for order in decided.prepare:
             if not self.nodes[order.node].cut:
                 self.nodes[order.node].busy = order.sources[0]
-        for flip in decided.flip:
-            assert flip.serial == self.committed
-            if not self.nodes[flip.node].cut:
-                assert flip.serial in self.nodes[flip.node].has
-                self.nodes[flip.node].serving = flip.serial
         for tell in decided.tell:
             real = self.nodes[tell.node]
             if not real.cut:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lbkit.mirror.keeper.deciding import Verdict
 from lbkit.mirror.node.contact import Contact, verdict_of
+from lbkit.mirror.talk.words import Verdict
 from tests.clocks import HandClock
 
 

@@ -1,0 +1,174 @@
+"""The nodes as the keeper has them: asks all of them at once, has decided what comes next, and tells them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lbkit.base.clock import Clock
+from lbkit.base.errors import Failure, LbkitError
+from lbkit.base.files import read, write_atomic
+from lbkit.mirror.keeper.deciding import Decided, Flip, Known, Node, Policy, Prepare, Tell, decide
+from lbkit.mirror.talk.sealed import Message
+from lbkit.mirror.tree.store import Store
+
+_ASKED_WITHIN = 2.0  # seconds for an answer: a node says what it knows, and works in the background
+_AT_ONCE = 32  # nodes that are asked at the same time
+
+
+class Voice(Protocol):
+    """The way to one node (talk.ends.Caller)."""
+
+    def ask(self, message: Message, *, timeout: float) -> Message: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What one node said last, when, and the number of that answer."""
+
+    node: Node = field(default_factory=Node)
+    at: float | None = None
+    number: int | None = None
+    trouble: str = ""
+
+
+class Fleet:
+    """`turn` is to be called every second, by one thread. What is committed is on the disk before any node flips to it."""
+
+    def __init__(
+        self, store: Store, voices: Mapping[str, Voice], policy: Policy, clock: Clock, committed_file: Path
+    ) -> None:
+        self.store = store
+        self._voices = voices
+        self._policy = policy
+        self._clock = clock
+        self._file = committed_file
+        self._heard = {name: _Heard() for name in voices}
+        self._began = clock.monotonic()
+        self.committed = _committed(committed_file)
+        self.alarms: tuple[str, ...] = ()
+
+    def turn(self) -> Decided:
+        """Ask, decide, tell; and at once again where something was committed."""
+        self._each({name: {"do": "status"} for name in self._voices})
+        decided = decide(self.known(), self._policy)
+        if decided.commit:
+            self._commit()
+            decided = decide(self.known(), self._policy)
+        if decided.flip:
+            self._carry_out(decided.flip)
+            decided = decide(self.known(), self._policy)
+        self.alarms = decided.alarms
+        self._carry_out((*decided.tell, *decided.prepare))
+        return decided
+
+    def close(self) -> None:
+        for voice in self._voices.values():
+            voice.close()
+
+    def known(self) -> Known:
+        now = self._clock.monotonic()
+        newest = next(reversed(self.store.generations()), None)
+        return Known(
+            {
+                name: Node(
+                    heard.node.serving,
+                    heard.node.has,
+                    None if heard.at is None else now - heard.at,
+                    heard.node.told,
+                    heard.node.busy,
+                )
+                for name, heard in self._heard.items()
+            },
+            self.committed,
+            None if newest is None else (newest.serial, newest.digest),
+            now - self._began,
+        )
+
+    def troubles(self) -> dict[str, str]:
+        """By node, why it did not do what it was told, in its own words."""
+        return {name: heard.trouble for name, heard in self._heard.items() if heard.trouble}
+
+    def _commit(self) -> None:
+        newest = self.store.generations()[-1]
+        committed = newest.serial, newest.digest
+        write_atomic(
+            self._file, json.dumps({"serial": committed[0], "digest": committed[1]}).encode() + b"\n"
+        )
+        self.committed = committed
+        self.store.publish(newest.serial)
+
+    def _carry_out(self, told: Sequence[Tell | Flip | Prepare]) -> None:
+        orders: dict[str, list[Message]] = {}
+        for each in told:
+            orders.setdefault(each.node, []).append(self._message(each))
+        while orders:
+            self._each({name: messages.pop(0) for name, messages in orders.items()})
+            orders = {name: messages for name, messages in orders.items() if messages}
+
+    def _message(self, order: Tell | Flip | Prepare) -> Message:
+        match order:
+            case Tell(_, verdict):
+                return {"do": "tell", "verdict": verdict}
+            case Flip(_, serial):
+                return {"do": "flip", "serial": serial}
+            case Prepare(_, serial, sources):
+                generation = self.store.find(serial)
+                if generation is None:
+                    raise Failure(f"generation {serial} was to be told", found="it does not stand any more")
+                return {"do": "prepare", "generation": generation.as_data(), "sources": list(sources)}
+
+    def _each(self, messages: Mapping[str, Message]) -> None:
+        if not messages:
+            return
+        with ThreadPoolExecutor(min(_AT_ONCE, len(messages)), thread_name_prefix="lbkit-keeper") as pool:
+            list(pool.map(lambda name: self._ask(name, messages[name]), messages))
+
+    def _ask(self, name: str, message: Message) -> None:
+        heard = self._heard[name]
+        if message["do"] != "status":
+            # until it answers nobody knows which of its words it has
+            heard.node = _without_word(heard.node)
+        try:
+            said = self._voices[name].ask({**message, "heard": heard.number}, timeout=_ASKED_WITHIN)
+            heard.node, heard.number, heard.trouble = _node(said), int(said["n"]), str(said["trouble"])
+            heard.at = self._clock.monotonic()
+        except LbkitError as error:
+            heard.trouble = error.found or str(error)
+        except (KeyError, TypeError, ValueError) as error:
+            heard.trouble = f"it said what makes no sense: {error!r}"
+
+
+def _without_word(node: Node) -> Node:
+    return Node(node.serving, node.has, node.silent, None, node.busy)
+
+
+def _node(said: Message) -> Node:
+    told = said["told"]
+    busy = said["busy"]
+    if told not in {"ready", "drain"} or not (busy is None or isinstance(busy, str)):
+        raise ValueError(said)
+    has = {int(serial): str(digest) for serial, digest in said["has"].items()}
+    return Node(int(said["serving"]), has, 0.0, told, busy)
+
+
+def _committed(file: Path) -> tuple[int, str] | None:
+    content = read(file)
+    if content is None:
+        return None
+    try:
+        data = json.loads(content)
+        return int(data["serial"]), str(data["digest"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failure(
+            "what is committed was to be read",
+            found=repr(error),
+            where=str(file),
+            remedy="`lbkit mirror promote` takes what the nodes have",
+        ) from error

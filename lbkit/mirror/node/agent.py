@@ -1,0 +1,149 @@
+"""The node's agent: answers the keeper, gets what it is told to in the background, and says to HAProxy whether it may serve."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lbkit.base.clock import Clock
+from lbkit.base.errors import Failure, LbkitError
+from lbkit.base.files import read, write_atomic
+from lbkit.mirror.node.contact import Contact, verdict_of
+from lbkit.mirror.node.pulling import Pulling
+from lbkit.mirror.sync.upstream import Rsynced
+from lbkit.mirror.talk.sealed import Message
+from lbkit.mirror.talk.words import Verdict
+from lbkit.mirror.tree import serial as serials
+from lbkit.mirror.tree.generation import Generation
+
+KEEPER, NEIGHBOUR = "keeper", "neighbour"
+"""The names of the two keys that a node knows: the keeper's with it alone, and the one that all nodes have."""
+
+_LINES: Mapping[Verdict, bytes] = {
+    "ready": b"ready up\n",
+    "drain": b"drain\n",
+}  # configuration manual, "agent-check"
+
+
+@dataclass(slots=True)
+class Agent:
+    """`sources` are the roots of the master's store ("") and of the neighbours', by name. `ask` asks a neighbour whether the keeper
+    hears it; None where it does not answer.
+    """
+
+    pulling: Pulling
+    contact: Contact
+    sources: Mapping[str, Rsynced]
+    told_file: Path
+    clock: Clock
+    neighbours: Sequence[str] = ()
+    ask: Callable[[str], bool | None] = lambda _name: None
+    _heard: Mapping[str, bool | None] = field(default_factory=dict, init=False)
+    _busy: str | None = field(default=None, init=False)
+    _trouble: str = field(default="", init=False)
+    _work: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _told: Verdict = field(default="drain", init=False)
+    _has: dict[int, str] = field(default_factory=dict, init=False)
+
+    def begin(self) -> None:
+        """To be called once, before anybody asks. What a killed one left is removed; the last word of the keeper holds."""
+        self.pulling.store.tidy()
+        self._told = "ready" if read(self.told_file) == b"ready\n" else "drain"
+        self._look()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What HAProxy is told now."""
+        if self.pulling.store.serving() == serials.NONE:
+            return "drain"
+        return verdict_of(self._told, kept=self.contact.kept, neighbours=[*self._heard.values()])
+
+    def answer(self, name: str, message: Message) -> Message:
+        """To the keeper, and of the one question that neighbours have. Failure where it is another."""
+        if message == {"do": "kept"}:
+            return {"kept": self.contact.kept}
+        if name != KEEPER:
+            raise Failure(
+                "a neighbour was to ask whether the keeper hears this node", found=str(message)[:200]
+            )
+        self.contact.heard(message.get("heard"))
+        match message:
+            case {"do": "status"}:
+                pass
+            case {"do": "prepare", "generation": given, "sources": [*names]}:
+                self._prepare(Generation.from_data(given, "the keeper's word"), [str(each) for each in names])
+            case {"do": "flip", "serial": int(serial)}:
+                self.pulling.store.publish(serial)
+                self._in_background(None, self._prune)
+            case {"do": "tell", "verdict": "ready" | "drain" as verdict}:
+                write_atomic(self.told_file, verdict.encode() + b"\n")
+                self._told = verdict
+            case _:
+                raise Failure("the keeper was to ask what a node knows", found=str(message)[:200])
+        return self._status()
+
+    def listen_to_neighbours(self) -> None:
+        """Ask each, where the keeper does not hear this node. To be called every second."""
+        if self.contact.kept:
+            self._heard = {}
+            return
+        self._heard = {name: self.ask(name) for name in self.neighbours}
+
+    def serve_checks(self, listening: socket.socket) -> None:
+        """HAProxy's agent-check: a line to whoever connects, whatever it says. Until the socket is closed."""
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    connection.settimeout(1.0)
+                    connection.sendall(_LINES[self.verdict])
+                    connection.shutdown(socket.SHUT_WR)
+                except (OSError, LbkitError):
+                    continue
+
+    def _status(self) -> Message:
+        return {
+            "n": self.contact.answer(),
+            "serving": self.pulling.store.serving(),
+            "has": {str(serial): digest for serial, digest in self._has.items()},
+            "busy": self._busy,
+            "told": self._told,
+            "verdict": self.verdict,
+            "trouble": self._trouble,
+        }
+
+    def _prepare(self, wanted: Generation, names: Sequence[str]) -> None:
+        sources = [self.sources[name] for name in names if name in self.sources]
+        if sources:
+            self._in_background(names[0], lambda: self.pulling.prepare(wanted, sources))
+
+    def _prune(self) -> None:
+        self.pulling.store.prune(self.pulling.keep)
+
+    def _in_background(self, source: str | None, work: Callable[[], None]) -> None:
+        """One thing at a time; what comes meanwhile is not begun: the keeper sees that, and asks again."""
+        if not self._work.acquire(blocking=False):
+            return
+        self._busy = source
+
+        def done() -> None:
+            try:
+                work()
+                self._trouble = ""
+            except LbkitError as error:
+                self._trouble = str(error)
+            finally:
+                self._look()
+                self._busy = None
+                self._work.release()
+
+        threading.Thread(target=done, name="lbkit-mirror", daemon=True).start()
+
+    def _look(self) -> None:
+        self._has = {each.serial: each.digest for each in self.pulling.store.generations()}

@@ -1,0 +1,1 @@
+"""What clients of a mirror talk to: nginx and rsync, before the generations of one disk."""

@@ -1,0 +1,73 @@
+"""rsync's daemon before a store: what serves for everybody, and all generations for the nodes, who show a password (rsyncd.conf(5))."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lbkit.base.errors import Mistake
+
+CONFIG, SECRETS = "rsyncd.conf", "rsyncd.secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """`public` is the name of the module that everybody may read, "" where there is none; `nodes` may read `inner`, which is not listed.
+
+    A connection to the public one reads the generation that served when it began, to its end.
+    """
+
+    public: str
+    inner: str
+    root: str
+    nodes: Sequence[str]
+    connections: int = 0  # at most, of each; 0: no limit
+
+
+def config(modules: Sequence[Module], *, address: str, port: int, secrets: str, chroot: bool) -> str:
+    """The whole of rsyncd.conf. `chroot` where it runs as root: else it reads with the rights of its user alone."""
+    lines = [
+        f"port = {port}",
+        f"address = {_line(address)}",
+        "pid file = rsyncd.pid",
+        "reverse lookup = no",
+        "read only = yes",
+        f"use chroot = {'yes' if chroot else 'no'}",
+        "munge symlinks = no",
+        "numeric ids = yes",
+        "timeout = 600",
+        "refuse options = delete remove-source-files log-file* temp-dir",
+    ]
+    for each in modules:
+        limit = [f"max connections = {each.connections}"] if each.connections else []
+        if each.public:
+            lines += [f"[{_name(each.public)}]", f"path = {_line(each.root)}/current/0", "list = yes", *limit]
+        lines += [
+            f"[{_name(each.inner)}]",
+            f"path = {_line(each.root)}",
+            "list = no",
+            "exclude = /work /old-* /runs /wanted /committed",
+            f"auth users = {' '.join(_name(node) for node in each.nodes)}",
+            f"secrets file = {_line(secrets)}",
+            "strict modes = yes",
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def secrets(passwords: Mapping[str, str]) -> str:
+    """The secrets file, for its owner alone: a line for each node."""
+    return "".join(f"{_name(name)}:{_line(word)}\n" for name, word in sorted(passwords.items()))
+
+
+def _name(name: str) -> str:
+    if not name or not all(
+        character.isascii() and (character.isalnum() or character in "._-") for character in name
+    ):
+        raise Mistake("a module or a node was to have a plain name", found=repr(name)[:300])
+    return name
+
+
+def _line(text: str) -> str:
+    if not text or any(character in text for character in "\r\n\0\\%"):
+        raise Mistake("a word of rsyncd.conf was to be plain", found=repr(text)[:300])
+    return text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ middle of its own update, or part of it cannot be read. failed: it could not be 
 KEPT = 500  # runs whose evidence is kept
 LOG = 64 << 10  # bytes of rsync's words that are kept of one run
 
+_WANTING = threading.Lock()  # several may push at once
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{6}", re.ASCII)
 
 
@@ -112,23 +114,35 @@ class Runs:
         return [self.end(run, "killed", "the program that ran it ended before it did") for run in killed]
 
     def wanted(self) -> int:
-        content = read(self.folder / "wanted")
-        try:
-            return int(content or b"0")
-        except ValueError as error:
-            raise Failure(
-                "the number of runs that were asked for was to be read",
-                found=repr(content)[:100],
-                where=str(self.folder / "wanted"),
-                remedy="remove the file, and sync once",
-            ) from error
+        return self._number("wanted")
+
+    def taken(self) -> int:
+        return self._number("taken")
+
+    def take(self, number: int) -> None:
+        """A run ended that began when so many had been asked for."""
+        make_folder(self.folder)
+        write_atomic(self.folder / "taken", b"%d\n" % number)
 
     def want(self) -> int:
         """Somebody asks for a run. It is on the disk when this returns: whoever asked may be told so."""
         make_folder(self.folder)
-        number = self.wanted() + 1
-        write_atomic(self.folder / "wanted", b"%d\n" % number)
+        with _WANTING:
+            number = self.wanted() + 1
+            write_atomic(self.folder / "wanted", b"%d\n" % number)
         return number
+
+    def _number(self, name: str) -> int:
+        content = read(self.folder / name)
+        try:
+            return int(content or b"0")
+        except ValueError as error:
+            raise Failure(
+                "a number of runs was to be read",
+                found=repr(content)[:100],
+                where=str(self.folder / name),
+                remedy="remove the file, and sync once",
+            ) from error
 
     def _next(self, now: datetime) -> str:
         name = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ-%f")

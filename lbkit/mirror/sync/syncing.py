@@ -67,6 +67,7 @@ class Syncing:
         self._log = []
         try:
             self.store.tidy()
+            self.store.prune(self.project.keep)  # and what leaves is made into the next one
             made = self._make(run, newest, anyway=anyway)
         except Held as error:
             return self.runs.end(run, "held", error.found)

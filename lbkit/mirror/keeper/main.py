@@ -1,0 +1,117 @@
+"""The program of the keeper: `serve CONFIG`. It runs in the foreground until SIGTERM; started anew it goes on where it was.
+
+CONFIG is JSON, and so are all paths in it relative to its folder:
+
+    project, keep, store, runs  the mirror's name, how many generations readers find, the store's folder, and that of its evidence
+    upstream                    as in sync/upstream.py
+    exclude, markers            patterns: of what is left out, and of files that upstream has while it updates itself
+    stages                      a list of {"folder", "contents"} (sync/project.py)
+    guard                       {"delete", "shrink", "min_files"}, each a number or null
+    bandwidth, silence          bytes a second or null; seconds without a byte until a transfer is given up
+    schedule                    {"every": SECONDS, "window": ["HH:MM", "HH:MM"] or null, "jitter": SECONDS, "zone": NAME} or null
+    policy                      {"quorum", "max_lag", "floor", "contact", "fan_out"}
+    nodes                       by name: [ADDRESS, PORT, KEYFILE]
+    listen, keys                where pushes are heard, and by whose keys: lists of [ADDRESS, PORT], {NAME: FILE}
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lbkit.base.clock import SystemClock
+from lbkit.base.errors import Failure, LbkitError, Mistake
+from lbkit.base.files import make_folder
+from lbkit.mirror.keeper.deciding import Policy
+from lbkit.mirror.keeper.fleet import Fleet
+from lbkit.mirror.keeper.schedule import Schedule, Window
+from lbkit.mirror.keeper.turns import Turns
+from lbkit.mirror.node.agent import KEEPER
+from lbkit.mirror.node.main import data_of, ended, keys_of, listening
+from lbkit.mirror.sync.guard import Guard
+from lbkit.mirror.sync.project import TRACE, Project, Stage
+from lbkit.mirror.sync.rsync import Rsync
+from lbkit.mirror.sync.runs import Runs
+from lbkit.mirror.sync.syncing import Syncing
+from lbkit.mirror.sync.upstream import upstream_of
+from lbkit.mirror.talk.ends import Caller, Listener
+from lbkit.mirror.talk.sealed import Message
+from lbkit.mirror.tree.store import Store
+
+_EVERY = 1.0  # seconds from one turn of the fleet to the next
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        match arguments:
+            case ["serve", config]:
+                return serve(Path(config))
+        raise Mistake("`serve CONFIG` was to be said", found=" ".join(arguments))
+    except LbkitError as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
+
+
+def serve(config: Path) -> int:
+    """Returns when it is told to end; a run that is under way is cut off then, and told as killed by the next one."""
+    data, folder = data_of(config), config.parent
+    clock = SystemClock()
+    store, runs = Store(folder / data["store"]), Runs(folder / data["runs"], clock)
+    make_folder(store.root)
+    store.tidy()
+    runs.settle()
+    syncing = Syncing(_project(data), store, runs, clock)
+    turns = Turns(data["project"], runs, syncing.sync, _schedule(data["schedule"]), clock, _say)
+    voices = {
+        name: Caller(address, port, KEEPER, keys_of({"keys": {name: file}}, folder)[name])
+        for name, (address, port, file) in data["nodes"].items()
+    }
+    fleet = Fleet(store, voices, Policy(**data["policy"]), clock, runs.folder / "committed")
+
+    def pushed(_name: str, message: Message) -> Message:
+        if message != {"do": "push"}:
+            raise Failure("a push was to come", found=str(message)[:200])
+        return {"run": turns.push()}
+
+    keys = keys_of(data, folder)
+    for address, port in data["listen"]:
+        threading.Thread(target=Listener(listening(address, port), keys, pushed).run, daemon=True).start()
+    threading.Thread(target=turns.run, daemon=True).start()
+    done = ended()
+    alarms: tuple[str, ...] = ()
+    while not done.wait(_EVERY):
+        fleet.turn()
+        if fleet.alarms != alarms:
+            alarms = fleet.alarms
+            _say(f"alarm: {'; '.join(alarms)}" if alarms else "the alarm is over")
+    turns.stop()
+    fleet.close()
+    return 0
+
+
+def _project(data: Mapping[str, Any]) -> Project:
+    rsync = Rsync(
+        upstream_of(data["upstream"]), (f"/{TRACE}", *data["exclude"]), data["bandwidth"], data["silence"]
+    )
+    stages = tuple(Stage(each["folder"], each["contents"]) for each in data["stages"])
+    return Project(
+        data["project"], rsync, stages or (Stage(),), Guard(**data["guard"]), data["markers"], data["keep"]
+    )
+
+
+def _schedule(data: Mapping[str, Any] | None) -> Schedule | None:
+    if data is None:
+        return None
+    window = None if data["window"] is None else Window(*map(time.fromisoformat, data["window"]))
+    return Schedule(
+        timedelta(seconds=data["every"]), window, timedelta(seconds=data["jitter"]), ZoneInfo(data["zone"])
+    )
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)

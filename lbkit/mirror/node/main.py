@@ -1,0 +1,136 @@
+"""The program of a node: `serve CONFIG`. It runs in the foreground until SIGTERM; started anew it goes on where it was.
+
+CONFIG is JSON, and so are all paths in it relative to its folder:
+
+    project, keep, store        the mirror's name, how many generations readers find, and the store's folder
+    bandwidth                   bytes a second, or null
+    contact                     seconds without the keeper after which it asks its neighbours
+    listen, check               lists of [ADDRESS, PORT]: for keeper and neighbours, and for HAProxy's agent-check
+    keys                        {"keeper": FILE, "neighbour": FILE}, each of 32 bytes or more, for their owner alone
+    sources                     by name ("" is the master): an upstream (sync/upstream.py) that is the root of that one's store
+    neighbours                  by name: [ADDRESS, PORT]
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lbkit.base.clock import SystemClock
+from lbkit.base.errors import Failure, LbkitError, Mistake
+from lbkit.base.files import make_folder, read
+from lbkit.mirror.node.agent import NEIGHBOUR, Agent
+from lbkit.mirror.node.contact import Contact
+from lbkit.mirror.node.pulling import Pulling
+from lbkit.mirror.sync.upstream import upstream_of
+from lbkit.mirror.talk.ends import Caller, Listener
+from lbkit.mirror.tree.store import Store
+
+_EVERY = 1.0  # seconds between two looks at whether the keeper hears this node
+_NEIGHBOUR_WITHIN = 1.0  # seconds for a neighbour's answer
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        match arguments:
+            case ["serve", config]:
+                return serve(Path(config))
+        raise Mistake("`serve CONFIG` was to be said", found=" ".join(arguments))
+    except LbkitError as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
+
+
+def serve(config: Path) -> int:
+    """Returns when it is told to end."""
+    data, folder = data_of(config), config.parent
+    clock = SystemClock()
+    keys = keys_of(data, folder)
+    store = Store(folder / data["store"])
+    make_folder(store.root)
+
+    def ask(name: str) -> bool | None:
+        address, port = data["neighbours"][name]
+        try:
+            with Caller(address, port, NEIGHBOUR, keys[NEIGHBOUR]) as caller:
+                return bool(caller.ask({"do": "kept"}, timeout=_NEIGHBOUR_WITHIN).get("kept"))
+        except LbkitError:
+            return None
+
+    agent = Agent(
+        Pulling(data["project"], store, data["keep"], data["bandwidth"]),
+        Contact(clock, data["contact"]),
+        {name: upstream_of(each) for name, each in data["sources"].items()},
+        folder / "told",
+        clock,
+        [*data["neighbours"]],
+        ask,
+    )
+    agent.begin()
+    for address, port in data["listen"]:
+        _thread(Listener(listening(address, port), keys, agent.answer).run)
+    for address, port in data["check"]:
+        _thread(agent.serve_checks, listening(address, port))
+    done = ended()
+    while not done.wait(_EVERY):
+        agent.listen_to_neighbours()
+    return 0
+
+
+def data_of(config: Path) -> dict[str, Any]:
+    content = read(config)
+    try:
+        found = json.loads(content or b"")
+    except ValueError as error:
+        raise Mistake("the configuration was to be JSON", found=str(error), where=str(config)) from error
+    if not isinstance(found, dict):
+        raise Mistake("the configuration was to be an object", found=type(found).__name__, where=str(config))
+    return found
+
+
+def keys_of(data: Mapping[str, Any], folder: Path) -> dict[str, bytes]:
+    """By the names that callers say. Mistake where one is missing, short, or for others to read."""
+    keys = {}
+    for name, file in data["keys"].items():
+        path = folder / file
+        content = (read(path) or b"").strip()
+        if len(content) < 32:
+            raise Mistake("a key was to have 32 bytes or more", found=f"{len(content)}", where=str(path))
+        if path.stat().st_mode & 0o077:
+            raise Mistake(
+                "a key was to be for its owner alone",
+                found=f"mode {path.stat().st_mode & 0o777:03o}",
+                where=str(path),
+            )
+        keys[name] = content
+    return keys
+
+
+def listening(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=128)
+    except OSError as error:
+        raise Failure(
+            f"{address} port {port} was to be listened on",
+            found=error.strerror or str(error),
+            remedy="another program has it, or the machine has no such address",
+        ) from error
+
+
+def ended() -> threading.Event:
+    """Set when somebody says that this process is to end."""
+    done = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    return done
+
+
+def _thread(target: Any, *given: Any) -> None:
+    threading.Thread(target=target, args=given, daemon=True).start()

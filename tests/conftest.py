@@ -43,6 +43,18 @@ def pytest_configure(config: pytest.Config) -> None:
         sandbox_init.raise_loopback()
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Groups hold: with a pytest that xdist cannot tell of them all that is heavy would run at once, and fail by chance."""
+    if getattr(session.config.option, "loadgroup", False):
+        lost = [
+            item.nodeid
+            for item in session.items
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid.rpartition("]")[2]
+        ]
+        if lost:
+            raise pytest.UsageError(f"pytest-xdist put {lost[0]} in no group: take another version of either")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("sandbox") and not sandbox.inside():
         pytest.fail(WORDS.format(path=item.nodeid), pytrace=False)

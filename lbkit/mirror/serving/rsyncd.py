@@ -29,7 +29,6 @@ def config(modules: Sequence[Module], *, address: str, port: int, secrets: str, 
     lines = [
         f"port = {port}",
         f"address = {_line(address)}",
-        "pid file = rsyncd.pid",
         "reverse lookup = no",
         "read only = yes",
         f"use chroot = {'yes' if chroot else 'no'}",

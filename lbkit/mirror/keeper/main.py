@@ -16,7 +16,6 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
@@ -25,14 +24,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lbkit.base.clock import SystemClock
-from lbkit.base.errors import Failure, LbkitError, Mistake
+from lbkit.base.errors import Failure
 from lbkit.base.files import make_folder
 from lbkit.mirror.keeper.deciding import Policy
 from lbkit.mirror.keeper.fleet import Fleet
 from lbkit.mirror.keeper.schedule import Schedule, Window
 from lbkit.mirror.keeper.turns import Turns
 from lbkit.mirror.node.agent import KEEPER
-from lbkit.mirror.node.main import data_of, ended, keys_of, listening
+from lbkit.mirror.program import data_of, ended, keys_of, listening, run
 from lbkit.mirror.sync.guard import Guard
 from lbkit.mirror.sync.project import TRACE, Project, Stage
 from lbkit.mirror.sync.rsync import Rsync
@@ -47,14 +46,7 @@ _EVERY = 1.0  # seconds from one turn of the fleet to the next
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        match arguments:
-            case ["serve", config]:
-                return serve(Path(config))
-        raise Mistake("`serve CONFIG` was to be said", found=" ".join(arguments))
-    except LbkitError as error:
-        print(error, file=sys.stderr, flush=True)
-        return error.exit_code
+    return run(arguments, serve)
 
 
 def serve(config: Path) -> int:

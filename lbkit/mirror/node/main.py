@@ -13,21 +13,18 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
 
 from __future__ import annotations
 
-import json
-import signal
-import socket
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lbkit.base.clock import SystemClock
-from lbkit.base.errors import Failure, LbkitError, Mistake
-from lbkit.base.files import make_folder, read
+from lbkit.base.errors import LbkitError
+from lbkit.base.files import make_folder
 from lbkit.mirror.node.agent import NEIGHBOUR, Agent
 from lbkit.mirror.node.contact import Contact
 from lbkit.mirror.node.pulling import Pulling
+from lbkit.mirror.program import data_of, ended, keys_of, listening, run
 from lbkit.mirror.sync.upstream import upstream_of
 from lbkit.mirror.talk.ends import Caller, Listener
 from lbkit.mirror.tree.store import Store
@@ -37,14 +34,7 @@ _NEIGHBOUR_WITHIN = 1.0  # seconds for a neighbour's answer
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        match arguments:
-            case ["serve", config]:
-                return serve(Path(config))
-        raise Mistake("`serve CONFIG` was to be said", found=" ".join(arguments))
-    except LbkitError as error:
-        print(error, file=sys.stderr, flush=True)
-        return error.exit_code
+    return run(arguments, serve)
 
 
 def serve(config: Path) -> int:
@@ -81,55 +71,6 @@ def serve(config: Path) -> int:
     while not done.wait(_EVERY):
         agent.listen_to_neighbours()
     return 0
-
-
-def data_of(config: Path) -> dict[str, Any]:
-    content = read(config)
-    try:
-        found = json.loads(content or b"")
-    except ValueError as error:
-        raise Mistake("the configuration was to be JSON", found=str(error), where=str(config)) from error
-    if not isinstance(found, dict):
-        raise Mistake("the configuration was to be an object", found=type(found).__name__, where=str(config))
-    return found
-
-
-def keys_of(data: Mapping[str, Any], folder: Path) -> dict[str, bytes]:
-    """By the names that callers say. Mistake where one is missing, short, or for others to read."""
-    keys = {}
-    for name, file in data["keys"].items():
-        path = folder / file
-        content = (read(path) or b"").strip()
-        if len(content) < 32:
-            raise Mistake("a key was to have 32 bytes or more", found=f"{len(content)}", where=str(path))
-        if path.stat().st_mode & 0o077:
-            raise Mistake(
-                "a key was to be for its owner alone",
-                found=f"mode {path.stat().st_mode & 0o777:03o}",
-                where=str(path),
-            )
-        keys[name] = content
-    return keys
-
-
-def listening(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        return socket.create_server((address, port), family=family, backlog=128)
-    except OSError as error:
-        raise Failure(
-            f"{address} port {port} was to be listened on",
-            found=error.strerror or str(error),
-            remedy="another program has it, or the machine has no such address",
-        ) from error
-
-
-def ended() -> threading.Event:
-    """Set when somebody says that this process is to end."""
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
-    return done
 
 
 def _thread(target: Any, *given: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -199,6 +200,38 @@ def test_a_push_comes_to_all_nodes_whoever_is_killed_in_between(world: World) ->
     assert [run.came for run in runs if run.came not in {"killed", "nothing"}] == ["made"] * number
     for name in NODES:
         assert [each.serial for each in Store(world.root / name / "store").generations()] == [2, 3, 4]
+
+
+def test_a_transfer_ends_with_the_keeper_that_began_it(world: World) -> None:
+    """Else the next one would meet it in the tree that both write."""
+    world.processes["master"].terminate()
+    world.processes["master"].wait(30)
+    world.write("master", {**world.of_keeper(), "bandwidth": 2048})
+    world.start("master")
+    lay(world.root / "upstream", {b"index": os.urandom(1 << 20)})
+    source = os.fsencode(world.root / "upstream")
+
+    def transfers() -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = entry.read_bytes().split(b"\0")
+                if (
+                    words[0] == b"rsync"
+                    and b"--files-from=-" in words
+                    and any(source in word for word in words)
+                ):
+                    found.append(entry.parent.name)
+        return found
+
+    world.push()
+    until(transfers, "it is under way")
+    world.processes["master"].kill()
+    world.processes["master"].wait(30)
+    until(lambda: not transfers(), "it ended, too")
+    world.write("master", world.of_keeper())
+    world.start("master")
+    until(lambda: None not in world.served(), "the next keeper has it all")
 
 
 def test_a_push_without_the_key_is_none(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from lbkit.mirror.sync.ended import outcome_of, words_of
 from lbkit.mirror.sync.itemized import FORMAT, Item, item_of
 from lbkit.mirror.sync.upstream import Rsynced
 
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _LAST = 4000  # bytes of its words that an error tells
 
 _TREE = (
@@ -115,19 +117,19 @@ class Rsync:
 
     @contextmanager
     def _running(self, words: Sequence[str], stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:
-        argv = [self.program, *self.upstream.options, f"--timeout={max(1, round(self.silence))}", *words]
+        if shutil.which(self.program) is None:
+            raise MissingProgram(self.program)
+        # it dies with the thread that waits for it: another program that goes on must not meet one that still writes
+        argv = [*_DIES_WITH_US, self.program, *self.upstream.options]
+        argv += [f"--timeout={max(1, round(self.silence))}", *words]
         with tempfile.TemporaryFile() as errors:
-            try:
-                process = subprocess.Popen(
-                    argv,
-                    stdin=stdin or subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-                    start_new_session=True,
-                )
-            except FileNotFoundError as error:
-                raise MissingProgram(self.program) from error
+            process = subprocess.Popen(
+                argv,
+                stdin=stdin or subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, "LC_ALL": "C"},  # with the mark of the service that it is a part of
+            )
             with process:
                 assert process.stdout is not None  # noqa: S101 - PIPE
                 try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
@@ -52,9 +52,17 @@ def start(instance: Instance, clock: Clock) -> None:
     instance.machine.stop(instance.service)  # one that does not answer, and strays
     instance.machine.start(instance.program)
 
-    def served() -> Info | Failure | None:
-        if (info := _answer(instance)) is not None or instance.service in instance.machine.running():
-            return info
+    # the master executes itself anew once it has a worker, and may be later than that
+    _wait_for(instance, clock, "at its runtime socket", lambda: _answer(instance))
+    _wait_for(instance, clock, "at its master's socket", instance.master().workers)
+
+
+def _wait_for(instance: Instance, clock: Clock, where: str, ask: Callable[[], object | None]) -> None:
+    """Until it answers. Failure where it ends before, or does not in time."""
+
+    def answered() -> object | None:
+        if (answer := ask()) is not None or instance.service in instance.machine.running():
+            return answer
         return Failure(
             "HAProxy was to run",
             found=_last_words(instance) or "it ended and said nothing",
@@ -62,13 +70,12 @@ def start(instance: Instance, clock: Clock) -> None:
             remedy="mend what HAProxy names, then apply again",
         )
 
-    info = wait_for(clock, STARTS_WITHIN, served)
-    if isinstance(info, Failure):
-        raise info
-    # the master executes itself anew once it has a worker, and may be later than that
-    if info is None or wait_for(clock, STARTS_WITHIN, instance.master().workers) is None:
+    answer = wait_for(clock, STARTS_WITHIN, answered)
+    if isinstance(answer, Failure):
+        raise answer
+    if answer is None:
         raise Failure(
-            "HAProxy was to answer at its runtime socket",
+            f"HAProxy was to answer {where}",
             found=f"no answer in {STARTS_WITHIN:g} s",
             where=instance.where,
             remedy=f"read {instance.path('log')}",

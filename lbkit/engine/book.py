@@ -17,12 +17,14 @@ IPNetwork = IPv4Network | IPv6Network
 class Endpoint:
     """Something that has addresses: one machine of a group, or a load balancer's virtual address.
 
-    `keys` are the things that must stand for those addresses to answer: who publishes them requires these.
+    `keys` are the things that must stand for those addresses to answer: who publishes them requires these. `ports`: where
+    it answers, by what it is asked for there ("http"), as far as whoever entered it says so.
     """
 
     name: str
     addresses: Mapping[str, tuple[IPAddress, ...]]  # by network name
     keys: frozenset[Key] = frozenset()
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def on(self, networks: Iterable[str]) -> tuple[IPAddress, ...]:
         """Its addresses on the first of `networks` that it stands on."""

@@ -98,6 +98,7 @@ def test_it_is_not_much() -> None:
         "lbkit.base.model",
         "lbkit.base.names",
         "lbkit.machine.guest.session",
+        "lbkit.base.pack",
         "lbkit.machine.guest.pack",
     }
     assert not heavy & set(modules())

@@ -56,6 +56,12 @@ def keys_of(data: Mapping[str, Any], folder: Path) -> dict[str, bytes]:
     return keys
 
 
+def anchored(upstream: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """An upstream's data, with the files that it names where they are: rsync and curl may be called from anywhere."""
+    files = [name for name in upstream if name.endswith("_file") or name == "known_hosts"]
+    return {**upstream, **{name: str((folder / upstream[name]).absolute()) for name in files if upstream[name]}}
+
+
 def listening(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:

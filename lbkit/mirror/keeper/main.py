@@ -31,7 +31,7 @@ from lbkit.mirror.keeper.fleet import Fleet
 from lbkit.mirror.keeper.schedule import Schedule, Window
 from lbkit.mirror.keeper.turns import Turns
 from lbkit.mirror.node.agent import KEEPER
-from lbkit.mirror.program import data_of, ended, keys_of, listening, run
+from lbkit.mirror.program import anchored, data_of, ended, keys_of, listening, run
 from lbkit.mirror.sync.guard import Guard
 from lbkit.mirror.sync.project import TRACE, Project, Stage
 from lbkit.mirror.sync.rsync import Rsync
@@ -57,7 +57,7 @@ def serve(config: Path) -> int:
     make_folder(store.root)
     store.tidy()
     runs.settle()
-    syncing = Syncing(_project(data), store, runs, clock)
+    syncing = Syncing(_project({**data, "upstream": anchored(data["upstream"], folder)}), store, runs, clock)
     turns = Turns(data["project"], runs, syncing.sync, _schedule(data["schedule"]), clock, _say)
     voices = {
         name: Caller(address, port, KEEPER, keys_of({"keys": {name: file}}, folder)[name])

@@ -24,7 +24,7 @@ from lbkit.base.files import make_folder
 from lbkit.mirror.node.agent import NEIGHBOUR, Agent
 from lbkit.mirror.node.contact import Contact
 from lbkit.mirror.node.pulling import Pulling
-from lbkit.mirror.program import data_of, ended, keys_of, listening, run
+from lbkit.mirror.program import anchored, data_of, ended, keys_of, listening, run
 from lbkit.mirror.sync.upstream import upstream_of
 from lbkit.mirror.talk.ends import Caller, Listener
 from lbkit.mirror.tree.store import Store
@@ -56,7 +56,7 @@ def serve(config: Path) -> int:
     agent = Agent(
         Pulling(data["project"], store, data["keep"], data["bandwidth"]),
         Contact(clock, data["contact"]),
-        {name: upstream_of(each) for name, each in data["sources"].items()},
+        {name: upstream_of(anchored(each, folder)) for name, each in data["sources"].items()},
         folder / "told",
         clock,
         [*data["neighbours"]],

@@ -1,13 +1,33 @@
-"""What rsync's exit code means for a run (rsync(1), EXIT VALUES)."""
+"""How a transfer ended: what that means for a run, whatever moved the bytes; and rsync's exit codes (rsync(1), EXIT VALUES)."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from lbkit.base.errors import Failure
 
 Outcome = Literal["whole", "partial", "refused", "cut"]
 """whole: it did what it was told. partial: some files could not be read or went away meanwhile, so upstream is in the middle of its
 own update, or has faults. refused: trying again is of no use. cut: it may work later.
 """
+
+
+class TransferFailed(Failure):
+    """`code` is the exit code of rsync or curl, `words` the last of what it said; `outcome` is what that means for the run."""
+
+    outcome: Outcome
+    _remedies: ClassVar[Mapping[Outcome, str]] = {
+        "whole": "",
+        "partial": "upstream was in the middle of its own update, or has files that cannot be read; nothing was published",
+        "refused": "mend what it names; trying again does not help",
+        "cut": "nothing was published; the next try goes on",
+    }
+
+    def __init__(self, wanted: str, outcome: Outcome, code: int, words: str, found: str, where: str) -> None:
+        self.outcome, self.code, self.words = outcome, code, words
+        super().__init__(wanted, found=found, where=where, remedy=self._remedies[outcome])
+
 
 WORDS = {
     0: "success",

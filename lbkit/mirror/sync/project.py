@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from lbkit.mirror.sync.fetching import Fetcher
 from lbkit.mirror.sync.guard import Guard
-from lbkit.mirror.sync.rsync import Rsync
 
 TRACE = ".lbkit-trace"
 """The file at the top of each generation that says which one it is. It is in no manifest, as it names the manifest."""
@@ -15,7 +15,7 @@ TRACE = ".lbkit-trace"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the tree that is fetched in its turn: what is below `folder`; "" is all that no other stage has.
+    """A part of the tree that is fetched in its turn, after the one before it has come: what is below `folder`; "" is all that no other stage has.
 
     `contents`: it is compared by content, and not by size and time.
     """
@@ -33,7 +33,7 @@ class Project:
     """`markers` are patterns of files that upstream has while it updates itself."""
 
     name: str
-    rsync: Rsync
+    fetcher: Fetcher
     stages: Sequence[Stage] = (Stage(),)
     guard: Guard = field(default_factory=Guard)
     markers: Sequence[str] = ()

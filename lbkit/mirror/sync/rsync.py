@@ -6,17 +6,19 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from lbkit.base.errors import Failure
 from lbkit.base.run import MissingProgram
-from lbkit.mirror.sync.ended import outcome_of, words_of
+from lbkit.mirror.sync.ended import TransferFailed, outcome_of, words_of
+from lbkit.mirror.sync.fetching import Told, Tried, untold
 from lbkit.mirror.sync.itemized import FORMAT, Item, item_of
 from lbkit.mirror.sync.upstream import Rsynced
+from lbkit.mirror.tree.build import Lines, none
 
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _LAST = 4000  # bytes of its words that an error tells
@@ -35,26 +37,10 @@ _TREE = (
 """What a mirror has: files, and links that stay in the tree. Nobody's id, no special bit, nothing that others may write."""
 
 
-class RsyncFailed(Failure):
-    """`code` is rsync's exit code, `words` the last of what it said."""
-
+class RsyncFailed(TransferFailed):
     def __init__(self, code: int, words: str, where: str) -> None:
-        self.code = code
-        self.words = words
-        super().__init__(
-            "rsync was to succeed",
-            found=f"exit code {code}, {words_of(code)}: {words}" if words else words_of(code),
-            where=where,
-            remedy=_REMEDIES[outcome_of(code)],
-        )
-
-
-_REMEDIES = {
-    "whole": "",
-    "partial": "upstream was in the middle of its own update, or has files that cannot be read; nothing was published",
-    "refused": "mend what rsync names; trying again does not help",
-    "cut": "nothing was published; the next try goes on",
-}
+        found = f"exit code {code}, {words_of(code)}: {words}" if words else words_of(code)
+        super().__init__("rsync was to succeed", outcome_of(code), code, words, found, where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +53,9 @@ class Rsync:
     silence: float = 300.0
     program: str = "rsync"
 
-    def compare(self, tree: Path, *, below: str = "", contents: bool = False) -> Iterator[Item]:
+    def compare(
+        self, tree: Path, *, lines: Lines = none, below: str = "", contents: bool = False
+    ) -> Iterator[Item]:
         """What upstream has otherwise than the tree, of which nothing is changed. `below`: only in that folder.
 
         By size and time; with `contents` by content, which reads every file at both ends. RsyncFailed where it does not end well.
@@ -88,11 +76,20 @@ class Rsync:
                     yield Item(item.doing, item.kind, prefix.encode() + item.path, item.size)
 
     def get(
-        self, paths: Iterable[bytes], tree: Path, *, basis: Path | None = None, told: Callable[[Item], None]
+        self,
+        paths: Iterable[bytes],
+        tree: Path,
+        *,
+        basis: Path | None = None,
+        lines: Lines = none,
+        told: Told,
+        tried: Tried = untold,
+        until: datetime | None = None,
     ) -> None:
         """These files and links, whose folders stand, into the tree, where none of them is. Each is told as it comes.
 
-        `basis` is a tree that may have an older one of each: only what differs is sent. RsyncFailed as above; what came, came.
+        `basis` is a tree that may have an older one of each: only what differs is sent. RsyncFailed as above; what came, came. It is
+        one connection, that goes on to its end: what a cut leaves is neither kept nor tried again here.
         """
         options = [
             "--files-from=-",
@@ -114,6 +111,9 @@ class Rsync:
                 for line in output:
                     if (item := item_of(line)) is not None:
                         told(item)
+
+    def settle(self) -> None:
+        """Nothing is kept."""
 
     @contextmanager
     def _running(self, words: Sequence[str], stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:

@@ -20,9 +20,9 @@ from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
 from lbkit.base.files import FileFailure, make_folder, read, write_atomic
 
-Came = Literal["running", "made", "nothing", "held", "partial", "failed", "killed"]
-"""made: a generation. nothing: upstream is as the newest one. held: its guards want a person's word. partial: upstream was in the
-middle of its own update, or part of it cannot be read. failed: it could not be carried out. killed: it never ended.
+Came = Literal["running", "made", "nothing", "held", "paused", "partial", "failed", "killed"]
+"""made: a generation. nothing: upstream is as the newest one. held: its guards want a person's word. paused: the window
+in which it may run ended, and the next one goes on. partial: upstream was in the middle of its own update, or part of it cannot be read. failed: it could not be carried out. killed: it never ended.
 """
 
 KEPT = 500  # runs whose evidence is kept

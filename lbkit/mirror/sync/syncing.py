@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
@@ -15,13 +16,13 @@ from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
 from lbkit.base.files import write_atomic
 from lbkit.mirror.sync.changes import Changes, changes_of
-from lbkit.mirror.sync.ended import outcome_of
+from lbkit.mirror.sync.ended import TransferFailed
+from lbkit.mirror.sync.fetching import Paused
 from lbkit.mirror.sync.itemized import Item
 from lbkit.mirror.sync.project import TRACE, Project
-from lbkit.mirror.sync.rsync import RsyncFailed
 from lbkit.mirror.sync.runs import Came, Run, Runs, Try
 from lbkit.mirror.tree import serial as serials
-from lbkit.mirror.tree.build import build, none
+from lbkit.mirror.tree.build import Lines, build, none
 from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.manifest import Entry, escaped, patched, path_of, stays_inside, write
 from lbkit.mirror.tree.scan import hashed
@@ -31,6 +32,11 @@ PASSES = 4  # looks at an upstream that changes meanwhile, before a run is given
 
 Progress = Callable[[int, int], None]
 """Told after each file: how many have come, and their bytes."""
+
+Until = Callable[[str], datetime | None]
+"""For a run of that cause, which begins now: when it is to stop where it can go on later; None: never."""
+
+TRIES = 100  # of a run's failed ones so many are kept as evidence, the first
 
 
 class Partial(Failure):
@@ -48,14 +54,17 @@ class Syncing:
     runs: Runs
     clock: Clock
     progress: Progress = lambda _files, _size: None
+    until: Until = lambda _cause: None
     _log: list[bytes] = field(default_factory=list, init=False)
+    _tries: list[Try] = field(default_factory=list, init=False)
 
     def plan(self) -> Changes:
-        """What a sync would do now. Changes nothing. Raises RsyncFailed, Partial."""
+        """What a sync would do now. Changes nothing. Raises TransferFailed, Partial."""
         newest = self._newest()
+        lines = (lambda: self.store.lines(newest.serial)) if newest else none
         with self._compared(newest) as tree:
-            items = self._items(tree)
-        return changes_of(items, (lambda: self.store.lines(newest.serial)) if newest else none)
+            items = self._items(tree, lines)
+        return changes_of(items, lines)
 
     def sync(self, cause: str, *, anyway: bool = False) -> Run:
         """Carry one out: a generation stands after it, or what stood before does alone. What came of it is in the run.
@@ -64,29 +73,31 @@ class Syncing:
         """
         newest = self._newest()
         run = self.runs.begin(cause, newest.serial if newest else serials.NONE)
-        self._log = []
+        self._log, self._tries = [], []
         try:
             self.store.tidy()
             self.store.prune(self.project.keep)  # and what leaves is made into the next one
             made = self._make(run, newest, anyway=anyway)
         except Held as error:
             return self.runs.end(run, "held", error.found)
-        except RsyncFailed as error:
-            tries = (*run.tries, Try(error.code, error.words))
-            came: Came = "partial" if outcome_of(error.code) == "partial" else "failed"
+        except TransferFailed as error:
+            tries = (*self._tries, Try(error.code, error.words))
+            came: Came = "partial" if error.outcome == "partial" else "failed"
             return self.runs.end(run, came, error.found, tries=tries, log=error.words.encode())
-        except Partial as error:
-            return self.runs.end(run, "partial", error.found, log=b"".join(self._log))
+        except (Partial, Paused) as error:
+            came = "partial" if isinstance(error, Partial) else "paused"
+            return self.runs.end(run, came, error.found, tries=tuple(self._tries), log=b"".join(self._log))
         except Failure as error:
-            return self.runs.end(run, "failed", str(error), log=b"".join(self._log))
+            return self.runs.end(run, "failed", str(error), tries=tuple(self._tries), log=b"".join(self._log))
+        self.project.fetcher.settle()
         if made is None:
-            return self.runs.end(run, "nothing", tries=(Try(0, ""),))
+            return self.runs.end(run, "nothing", tries=(*self._tries, Try(0, "")))
         generation, changes, fetched = made
         return self.runs.end(
             run,
             "made",
             log=b"".join(self._log),
-            tries=(Try(0, ""),),
+            tries=(*self._tries, Try(0, "")),
             added=changes.added.files,
             changed=changes.changed.files,
             deleted=changes.deleted.files,
@@ -107,24 +118,30 @@ class Syncing:
             bytes, bytes | None
         ] = {}  # by escaped path its new line; None: it goes, or is not there yet
         count = size = 0
+        until = self.until(run.cause)
+
+        def now() -> Iterable[bytes]:
+            """What the tree in the making has."""
+            return patched(base(), _told(orders))
+
         have = self.store.begin()
         (have.root / TRACE).unlink(missing_ok=True)
         _take(orders, changes)
         build(
             have.root,
             have.lines,
-            lambda: patched(base(), _told(orders)),
+            now,
             [self.store.source(newest.serial)] if newest else [],
             lambda line: orders.__setitem__(
                 path_of(line), None
             ),  # somebody removed it by hand: it is fetched again
         )
         for _ in range(PASSES):
-            for entry in self._fetched(have.root, changes, newest):
+            for entry in self._fetched(have.root, changes, newest, until):
                 orders[escaped(entry.path)] = entry.line
                 count, size = count + 1, size + entry.size
                 self.progress(count, size)
-            changes = changes_of(self._items(have.root), lambda: patched(base(), _told(orders)))
+            changes = changes_of(self._items(have.root, now), now)
             if not changes:
                 break
             self._judge(changes, anyway=anyway)
@@ -135,7 +152,7 @@ class Syncing:
                 "upstream was to stand still", found=f"it changed while it was read, {PASSES} times in turn"
             )
         with self.store.work_manifest.open("wb") as to:
-            summary = write(patched(base(), _told(orders)), to)
+            summary = write(now(), to)
         if newest is not None and summary.digest == newest.digest:
             return None
         serial = serials.after(newest.serial if newest else serials.NONE)
@@ -152,9 +169,9 @@ class Syncing:
         self.store.seal(generation, self.project.keep)
         return generation, first, size
 
-    def _items(self, tree: Path) -> list[Item]:
-        rsync = self.project.rsync
-        items = [item for item in rsync.compare(tree) if item.path != TRACE.encode()]
+    def _items(self, tree: Path, lines: Lines) -> list[Item]:
+        fetcher = self.project.fetcher
+        items = [item for item in fetcher.compare(tree, lines=lines) if item.path != TRACE.encode()]
         if marker := next((item for item in items if self.project.is_marker(item.path)), None):
             raise Partial(
                 "upstream was to be whole",
@@ -164,21 +181,35 @@ class Syncing:
         seen = {item.path for item in items}
         for stage in self.project.stages:
             if stage.contents and (not stage.folder or (tree / stage.folder).is_dir()):
-                more = rsync.compare(tree, below=stage.folder, contents=True)
+                more = fetcher.compare(tree, lines=lines, below=stage.folder, contents=True)
                 items += [item for item in more if item.path not in seen and item.path != TRACE.encode()]
         return items
 
-    def _fetched(self, tree: Path, changes: Changes, newest: Generation | None) -> Iterator[Entry]:
+    def _fetched(
+        self, tree: Path, changes: Changes, newest: Generation | None, until: datetime | None
+    ) -> Iterator[Entry]:
         """What is to be fetched, stage by stage, as it came. Raises Partial where something did not."""
-        basis = self.store.tree(newest.serial) if newest else None
+        basis = self.store.source(newest.serial) if newest else None
         for number in range(len(self.project.stages)):
             paths = [path for path in changes.fetched if self.project.stage_of(path) == number]
             if paths:
-                self.project.rsync.get(paths, tree, basis=basis, told=self._tell)
+                self.project.fetcher.get(
+                    paths,
+                    tree,
+                    basis=basis.root if basis else None,
+                    lines=basis.lines if basis else none,
+                    told=self._tell,
+                    tried=self._tried,
+                    until=until,
+                )
                 yield from (_came(tree, path) for path in paths)
 
     def _tell(self, item: Item) -> None:
         self._log.append(b"%s %s\n" % (item.doing.encode(), escaped(item.path)))
+
+    def _tried(self, code: int, words: str) -> None:
+        if len(self._tries) < TRIES:
+            self._tries.append(Try(code, words))
 
     def _judge(self, changes: Changes, *, anyway: bool) -> None:
         objections = [] if anyway else self.project.guard.objections(changes)

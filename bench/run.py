@@ -32,6 +32,9 @@ SCRIPTS = (
     "reloads.py",
     "domains.py",
     "machines.py",
+    "mirrors.py",
+    "mirror_reads.py",
+    "mirror_memory.py",
 )
 LBKIT = Path(sys.executable).with_name("lbkit")
 

@@ -8,7 +8,7 @@ is waited for. Committed, it is written down before anybody flips.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lbkit.mirror.talk.words import Verdict
 from lbkit.mirror.tree import serial as serials
@@ -90,7 +90,33 @@ class Decided:
     alarms: tuple[str, ...] = ()
 
 
+def behind(node: Node, generation: tuple[int, str]) -> int:
+    """How many generations it serves behind this one; none where it is the same content under an older serial."""
+    if node.has.get(node.serving) == generation[1]:
+        return min(0, serials.behind(node.serving, generation[0]))
+    return serials.behind(node.serving, generation[0])
+
+
+def inherited(known: Known, policy: Policy, *, trusting: bool) -> tuple[int, str] | None:
+    """What a keeper before this one committed, and this one's disk knows nothing of. Nodes serve just what was committed: the newest that
+    a quorum of them serves, or has left behind. `trusting`: that one of them serves; of a keeper whose disk knows nothing.
+    """
+    served = [
+        (node.serving, node.has[node.serving]) for node in known.nodes.values() if node.serving in node.has
+    ]
+    for serial, digest in sorted(served, key=lambda each: serials.behind(each[0], served[0][0])):
+        support = sum(serials.behind(other, serial) <= 0 for other, _ in served)
+        if support >= (1 if trusting else policy.quorum):
+            old = known.committed
+            return (serial, digest) if old is None or serials.newer(serial, old[0]) else None
+    return None
+
+
 def decide(known: Known, policy: Policy) -> Decided:
+    if known.newest and known.committed and serials.newer(known.committed[0], known.newest[0]):
+        known = replace(
+            known, newest=None
+        )  # another master's is newer: nobody is to go back to what this one has
     verdicts, alarms = _verdicts(known, policy)
     commit = False
     if known.newest is not None and known.newest != known.committed:
@@ -114,8 +140,7 @@ def _verdicts(known: Known, policy: Policy) -> tuple[dict[str, Verdict], list[st
     """Of all nodes, by what is committed. Of one that is not heard: what it would be told."""
     if known.committed is None:
         return dict.fromkeys(known.nodes, "drain"), []
-    committed = known.committed[0]
-    lag = {name: serials.behind(node.serving, committed) for name, node in known.nodes.items()}
+    lag = {name: behind(node, known.committed) for name, node in known.nodes.items()}
     fresh = {name for name, behind in lag.items() if behind <= policy.max_lag}
     verdicts: dict[str, Verdict] = {name: "ready" if name in fresh else "drain" for name in known.nodes}
     serving = {name for name in fresh if _heard(known, name)}
@@ -156,7 +181,7 @@ def _may_commit(known: Known, policy: Policy) -> tuple[bool, dict[str, Verdict],
     drain: dict[str, Verdict] = {}
     waits = False
     for name, node in known.nodes.items():
-        if name in have or serials.behind(node.serving, serial) <= policy.max_lag:
+        if name in have or behind(node, known.newest) <= policy.max_lag:
             continue
         if _heard(known, name):
             drain[name] = "drain"

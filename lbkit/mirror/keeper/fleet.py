@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure, LbkitError
 from lbkit.base.files import read, write_atomic
-from lbkit.mirror.keeper.deciding import Decided, Flip, Known, Node, Policy, Prepare, Tell, decide
+from lbkit.mirror.keeper.deciding import Decided, Flip, Known, Node, Policy, Prepare, Tell, decide, inherited
 from lbkit.mirror.talk.sealed import Message
+from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.store import Store
 
 _ASKED_WITHIN = 2.0  # seconds for an answer: a node says what it knows, and works in the background
@@ -36,6 +37,7 @@ class _Heard:
     at: float | None = None
     number: int | None = None
     trouble: str = ""
+    verify: Mapping[str, Any] | None = None
 
 
 class Fleet:
@@ -51,15 +53,31 @@ class Fleet:
         self._file = committed_file
         self._heard = {name: _Heard() for name in voices}
         self._began = clock.monotonic()
-        self.committed = _committed(committed_file)
+        self.committed, self._trusting = _committed(committed_file)
         self.alarms: tuple[str, ...] = ()
+        self.taken_over = serials.NONE  # the serial that another keeper committed, and this one took for so
+
+    def forget(self) -> None:
+        """What this disk says was committed is another master's past: the nodes are asked instead. Before the first turn."""
+        self.committed, self._trusting = None, True
+
+    def hear(self) -> bool:
+        """Ask alone, and tell nobody anything: a keeper that does not know what is committed. Whether all have answered."""
+        self._each({name: {"do": "status"} for name in self._voices})
+        return all(heard.at is not None for heard in self._heard.values())
 
     def turn(self) -> Decided:
         """Ask, decide, tell; and at once again where something was committed."""
-        self._each({name: {"do": "status"} for name in self._voices})
-        decided = decide(self.known(), self._policy)
-        if decided.commit:
-            self._commit()
+        self.hear()
+        known = self.known()
+        if (found := inherited(known, self._policy, trusting=self._trusting)) is not None:
+            self.taken_over = found[0]
+            self._write(found, inherited=True)
+            known = self.known()
+        decided = decide(known, self._policy)
+        if decided.commit and known.newest is not None:
+            self._write(known.newest, inherited=False)
+            self.store.publish(known.newest[0])
             decided = decide(self.known(), self._policy)
         if decided.flip:
             self._carry_out(decided.flip)
@@ -95,14 +113,20 @@ class Fleet:
         """By node, why it did not do what it was told, in its own words."""
         return {name: heard.trouble for name, heard in self._heard.items() if heard.trouble}
 
-    def _commit(self) -> None:
-        newest = self.store.generations()[-1]
-        committed = newest.serial, newest.digest
-        write_atomic(
-            self._file, json.dumps({"serial": committed[0], "digest": committed[1]}).encode() + b"\n"
-        )
-        self.committed = committed
-        self.store.publish(newest.serial)
+    def highest(self) -> int:
+        """Of all serials that anybody was heard to have, and of what is committed. For any thread."""
+        nodes = [heard.node for heard in [*self._heard.values()]]
+        known = [serial for node in nodes for serial in (node.serving, *node.has)]
+        return serials.highest([*known, self.committed[0]] if self.committed else known)
+
+    def verifying(self) -> dict[str, Mapping[str, Any]]:
+        """By node, how far it is with holding what it has against its manifests."""
+        return {name: heard.verify for name, heard in self._heard.items() if heard.verify is not None}
+
+    def _write(self, committed: tuple[int, str], *, inherited: bool) -> None:
+        data = {"serial": committed[0], "digest": committed[1], "inherited": inherited}
+        write_atomic(self._file, json.dumps(data).encode() + b"\n")
+        self.committed, self._trusting = committed, inherited
 
     def _carry_out(self, told: Sequence[Tell | Flip | Prepare]) -> None:
         orders: dict[str, list[Message]] = {}
@@ -138,6 +162,8 @@ class Fleet:
         try:
             said = self._voices[name].ask({**message, "heard": heard.number}, timeout=_ASKED_WITHIN)
             heard.node, heard.number, heard.trouble = _node(said), int(said["n"]), str(said["trouble"])
+            verify = said.get("verify")
+            heard.verify = verify if isinstance(verify, dict) else None
             heard.at = self._clock.monotonic()
         except LbkitError as error:
             heard.trouble = error.found or str(error)
@@ -158,13 +184,14 @@ def _node(said: Message) -> Node:
     return Node(int(said["serving"]), has, 0.0, told, busy)
 
 
-def _committed(file: Path) -> tuple[int, str] | None:
+def _committed(file: Path) -> tuple[tuple[int, str] | None, bool]:
+    """And whether it is what nodes were found to serve, and not this keeper's own."""
     content = read(file)
     if content is None:
-        return None
+        return None, True
     try:
         data = json.loads(content)
-        return int(data["serial"]), str(data["digest"])
+        return (int(data["serial"]), str(data["digest"])), bool(data.get("inherited"))
     except (ValueError, KeyError, TypeError) as error:
         raise Failure(
             "what is committed was to be read",

@@ -42,7 +42,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`cause` is why it was: "schedule", "push", "person", "retry". Times are seconds since 1970, sizes bytes."""
+    """`cause` is why it was: "schedule", "push", "person", "retry", "rollback", "promotion". Times are seconds since 1970, sizes bytes."""
 
     id: str
     cause: str

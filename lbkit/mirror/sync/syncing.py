@@ -21,6 +21,7 @@ from lbkit.mirror.sync.fetching import Paused
 from lbkit.mirror.sync.itemized import Item
 from lbkit.mirror.sync.project import TRACE, Project
 from lbkit.mirror.sync.runs import Came, Run, Runs, Try
+from lbkit.mirror.sync.watched import Unwatched, Watch
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.build import Lines, build, none
 from lbkit.mirror.tree.generation import Generation
@@ -54,6 +55,8 @@ class Syncing:
     runs: Runs
     clock: Clock
     progress: Progress = lambda _files, _size: None
+    watch: Watch = field(default_factory=Unwatched)
+    known: Callable[[], int] = lambda: serials.NONE  # the highest serial that anybody is known to have
     until: Until = lambda _cause: None
     _log: list[bytes] = field(default_factory=list, init=False)
     _tries: list[Try] = field(default_factory=list, init=False)
@@ -93,9 +96,13 @@ class Syncing:
         if made is None:
             return self.runs.end(run, "nothing", tries=(*self._tries, Try(0, "")))
         generation, changes, fetched = made
+        usual = generation.serial == serials.after(run.before)
         return self.runs.end(
             run,
             "made",
+            ""
+            if usual
+            else f"its serial is {generation.serial}: others have later ones than this disk knew of",
             log=b"".join(self._log),
             tries=(*self._tries, Try(0, "")),
             added=changes.added.files,
@@ -110,7 +117,9 @@ class Syncing:
         self, run: Run, newest: Generation | None, *, anyway: bool
     ) -> tuple[Generation, Changes, int] | None:
         changes = first = self.plan()
-        if not changes and newest is not None:
+        before, known = newest.serial if newest else serials.NONE, self.known()
+        same = newest is not None and not serials.outrun(before, known)
+        if not changes and same:
             return None
         self._judge(changes, anyway=anyway)
         base = (lambda: self.store.lines(newest.serial)) if newest else none
@@ -124,6 +133,7 @@ class Syncing:
             """What the tree in the making has."""
             return patched(base(), _told(orders))
 
+        self.watch.phase("build")
         have = self.store.begin()
         (have.root / TRACE).unlink(missing_ok=True)
         _take(orders, changes)
@@ -137,6 +147,7 @@ class Syncing:
             ),  # somebody removed it by hand: it is fetched again
         )
         for _ in range(PASSES):
+            self.watch.phase("fetch", len(changes.fetched), changes.added.size + changes.changed.size)
             for entry in self._fetched(have.root, changes, newest, until):
                 orders[escaped(entry.path)] = entry.line
                 count, size = count + 1, size + entry.size
@@ -153,16 +164,15 @@ class Syncing:
             )
         with self.store.work_manifest.open("wb") as to:
             summary = write(now(), to)
-        if newest is not None and summary.digest == newest.digest:
+        if newest is not None and same and summary.digest == newest.digest:
             return None
-        serial = serials.after(newest.serial if newest else serials.NONE)
         generation = Generation(
-            serial,
+            serials.minted(before, known),
             summary.digest,
             summary.files,
             summary.size,
             self.clock.now().timestamp(),
-            newest.serial if newest else serials.NONE,
+            before,
             run.id,
         )
         leave_trace(have.root, self.project.name, generation)
@@ -170,6 +180,7 @@ class Syncing:
         return generation, first, size
 
     def _items(self, tree: Path, lines: Lines) -> list[Item]:
+        self.watch.phase("compare")
         fetcher = self.project.fetcher
         items = [item for item in fetcher.compare(tree, lines=lines) if item.path != TRACE.encode()]
         if marker := next((item for item in items if self.project.is_marker(item.path)), None):
@@ -205,6 +216,7 @@ class Syncing:
                 yield from (_came(tree, path) for path in paths)
 
     def _tell(self, item: Item) -> None:
+        self.watch.came(item.size)
         self._log.append(b"%s %s\n" % (item.doing.encode(), escaped(item.path)))
 
     def _tried(self, code: int, words: str) -> None:

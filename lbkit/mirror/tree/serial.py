@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _HALF = 1 << 31
 _MOST = (1 << 32) - 1
 
 NONE = 0
+MARGIN = 1000
+"""What a master that begins anew leaves out: serials that one before it may have made, and nobody it hears of knows."""
 
 
 def after(serial: int, steps: int = 1) -> int:
@@ -31,3 +35,21 @@ def behind(serial: int, committed: int) -> int:
 
 def newer(serial: int, than: int) -> bool:
     return behind(serial, than) < 0
+
+
+def highest(serials: Iterable[int]) -> int:
+    found = NONE
+    for serial in serials:
+        if serial != NONE and newer(serial, found):
+            found = serial
+    return found
+
+
+def minted(newest: int, known: int) -> int:
+    """The next one of a master whose newest is that; `known` is the highest that anybody is known to have."""
+    return after(known, MARGIN) if outrun(newest, known) else after(newest)
+
+
+def outrun(newest: int, known: int) -> bool:
+    """Whether there are serials that this master's disk knows nothing of: another one made them, or it lost them."""
+    return known != NONE and newer(known, newest)

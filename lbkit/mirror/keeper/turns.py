@@ -1,14 +1,17 @@
-"""One run after the other: on schedule, on push, again after one that failed. A push is never lost, and never makes two at a time."""
+"""One run after the other: on schedule, on push, again after one that failed, and what a person asks for. A push is never lost, and
+never makes two at a time.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from lbkit.base.clock import Clock
-from lbkit.base.errors import LbkitError
+from lbkit.base.errors import Failure, LbkitError
 from lbkit.mirror.keeper.schedule import Schedule
 from lbkit.mirror.sync.runs import Run, Runs
 
@@ -22,8 +25,29 @@ Sync = Callable[[str], Run]
 
 
 @dataclass(slots=True)
+class Asked:
+    """A run that somebody asked for, `done` when it has had its turn. `all_pushed`: what was pushed before it has been had then, too."""
+
+    cause: str
+    work: Callable[[], Run]
+    all_pushed: bool = False
+    done: threading.Event = field(default_factory=threading.Event, init=False)
+    run: Run | None = field(default=None, init=False)
+    error: LbkitError | None = field(default=None, init=False)
+
+    def came(self) -> Run:
+        """Of one that is done. Raises what went wrong."""
+        if self.run is None:
+            raise self.error or Failure("a run was to be made", found="the keeper ends")
+        return self.run
+
+
+@dataclass(slots=True)
 class Turns:
-    """For one thread, that calls `run`; `push` and `stop` are for any. `schedule` None: on push alone."""
+    """For one thread, that calls `run`; `push`, `ask` and `stop` are for any. `schedule` None: on push alone. `held`: nothing runs but what is asked for.
+
+    Who has `alone` writes into the store: a run while it lasts. `running` is the cause of the run under way, and when it began.
+    """
 
     name: str
     runs: Runs
@@ -31,6 +55,10 @@ class Turns:
     schedule: Schedule | None
     clock: Clock
     told: Callable[[str], None] = lambda _words: None
+    held: Callable[[], bool] = lambda: False
+    alone: threading.Lock = field(default_factory=threading.Lock, init=False)
+    running: tuple[str, float] | None = field(default=None, init=False)
+    _asked: deque[Asked] = field(default_factory=deque, init=False)
     _wake: threading.Event = field(default_factory=threading.Event, init=False)
     _stopping: bool = field(default=False, init=False)
 
@@ -40,6 +68,20 @@ class Turns:
         self._wake.set()
         return number
 
+    def ask(self, asked: Asked) -> Asked:
+        """It is the next one, after those that others asked for. Forgotten where this program ends before."""
+        self._asked.append(asked)
+        self._wake.set()
+        return asked
+
+    def wake(self) -> None:
+        """What is to be next may be another thing now."""
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._asked)
+
     def stop(self) -> None:
         """No further run begins; one that is under way is waited for by who joins the thread."""
         self._stopping = True
@@ -48,6 +90,9 @@ class Turns:
     def run(self) -> None:
         while not self._stopping:
             self._wake.clear()
+            if self._asked:
+                self._give(self._asked.popleft())
+                continue
             cause, due = self.next(self.clock.now())
             if due is not None and due <= self.clock.now():
                 self._take(cause)
@@ -56,7 +101,11 @@ class Turns:
             self._wake.wait(max(0.0, min(left, _LOOK)))
 
     def next(self, now: datetime) -> tuple[str, datetime | None]:
-        """Why the next run will be, and when; None: when somebody pushes."""
+        """Why the next run will be, and when; None: when somebody pushes, or asks for one."""
+        if self._asked:
+            return self._asked[0].cause, now
+        if self.held():
+            return "person", None
         if self.runs.wanted() > self.runs.taken():
             return "push", now
         last = next(iter(self.runs.all()), None)
@@ -85,13 +134,30 @@ class Turns:
         return datetime.fromtimestamp(last.ended, UTC) + pause
 
     def _take(self, cause: str) -> None:
-        number = self.runs.wanted()
         try:
-            run = self.sync(cause)
+            self._carry_out(cause, lambda: self.sync(cause), all_pushed=True)
         except LbkitError as error:  # not even its evidence could be written: a full disk
             self.told(str(error))
             self._wake.wait(FIRST_PAUSE.total_seconds())
-            return
+
+    def _give(self, asked: Asked) -> None:
+        try:
+            asked.run = self._carry_out(asked.cause, asked.work, all_pushed=asked.all_pushed)
+        except LbkitError as error:
+            self.told(str(error))
+            asked.error = error
+        finally:
+            asked.done.set()
+
+    def _carry_out(self, cause: str, work: Callable[[], Run], *, all_pushed: bool) -> Run:
+        with self.alone:
+            number = self.runs.wanted()
+            self.running = cause, self.clock.now().timestamp()
+            try:
+                run = work()
+                if all_pushed:  # what failed is tried again in its time, and has all that was pushed
+                    self.runs.take(number)
+            finally:
+                self.running = None
         self.told(f"run {run.id}: {run.came}{': ' if run.why else ''}{run.why}")
-        # what failed is tried again in its time, and has all that was pushed
-        self.runs.take(number)
+        return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lbkit.base.errors import Failure
@@ -14,12 +14,13 @@ from lbkit.mirror.sync.project import TRACE
 from lbkit.mirror.sync.rsync import Rsync, RsyncFailed
 from lbkit.mirror.sync.syncing import leave_trace
 from lbkit.mirror.sync.upstream import Rsynced
-from lbkit.mirror.tree.build import build
+from lbkit.mirror.sync.watched import Unwatched, Watch
+from lbkit.mirror.tree.build import Source, build
 from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.manifest import checked, entry_of, lines_of
 from lbkit.mirror.tree.scan import hashed
 from lbkit.mirror.tree.store import Store
-from lbkit.mirror.tree.verify import Damage, damages
+from lbkit.mirror.tree.verify import Damage, damages, matches
 
 _TRIES = 2  # from each source, for a file that comes damaged
 
@@ -33,12 +34,22 @@ class Pulling:
     keep: int
     bandwidth: int | None = None
     progress: Callable[[int, int], None] = lambda _files, _size: None
+    watch: Watch = field(default_factory=Unwatched)
 
-    def prepare(self, wanted: Generation, sources: Sequence[Rsynced]) -> None:
+    def prepare(
+        self,
+        wanted: Generation,
+        sources: Sequence[Rsynced],
+        *,
+        of: int | None = None,
+        lenders: Sequence[Source] = (),
+    ) -> None:
         """The generation stands here when this returns; it does not serve yet. Stands it already: nothing.
 
-        `sources` are roots of stores, the best first. Raises Failure where none of them gives what the digest says.
+        `sources` are roots of stores, the best first. Raises Failure where none of them gives what the digest says. `of` is under which serial
+        they have it, where that is another one. `lenders` are trees that files are linked from, before those of this store.
         """
+        of = wanted.serial if of is None else of
         found = self.store.find(wanted.serial)
         if found is not None and found.digest == wanted.digest:
             return
@@ -53,11 +64,13 @@ class Pulling:
         have = self.store.begin()
         with suppress(FileNotFoundError):
             (have.root / TRACE).unlink()
-        self._manifest(wanted, sources)
+        self.watch.phase("build")
+        self._manifest(of, wanted.digest, sources)
         missing: list[bytes] = []
         standing = [self.store.source(each.serial) for each in reversed(self.store.generations())]
-        build(have.root, have.lines, self._lines, standing[: self.keep], missing.append)
-        self._fetch(have.root, missing, [_below(source, f"gen-{wanted.serial}") for source in sources])
+        build(have.root, have.lines, self._lines, [*lenders, *standing[: self.keep]], missing.append)
+        self.watch.phase("fetch", len(missing), sum(entry_of(line).size for line in missing))
+        self._fetch(have.root, missing, [_below(source, f"gen-{of}") for source in sources])
         leave_trace(have.root, self.project, wanted)
         self.store.seal(wanted, self.keep)
 
@@ -68,50 +81,79 @@ class Pulling:
         )
 
     def mend(self, serial: int, found: Sequence[Damage], sources: Sequence[Rsynced]) -> int:
-        """Get anew just what is damaged, in this generation and wherever the same file lies in another. How many files."""
-        tree = self.store.tree(serial)
+        """Get anew just what is damaged, in this generation and wherever the same file lies in another. How many files.
+
+        Raises Failure where not all of it could be got; what came is mended then, too.
+        """
         work = self.store.root / "work" / "mended"
         lines = sorted({each.line for each in found if each.line is not None})
         files = [line for line in lines if entry_of(line).kind == "f"]
-        make_folder(work)
-        top = os.fsencode(work)
-        for line in files:
-            os.makedirs(os.path.dirname(os.path.join(top, entry_of(line).path)), exist_ok=True)
-        self._fetch(work, files, [_below(source, f"gen-{serial}") for source in sources])
-        for each in found:
-            if each.fault == "foreign":
-                _discard(os.path.join(os.fsencode(tree), each.path))
-        for line in lines:
-            entry = entry_of(line)
-            if entry.kind == "d":
-                os.makedirs(os.path.join(os.fsencode(tree), entry.path), exist_ok=True)
-            elif entry.kind == "l":
-                _discard(os.path.join(os.fsencode(tree), entry.path))
-                os.symlink(entry.target, os.path.join(os.fsencode(tree), entry.path))
-        for line in files:
-            self._put(os.path.join(top, entry_of(line).path), line)
-        self.store.tidy()
+        try:
+            self.store.tidy()
+            make_folder(work)
+            for line in files:
+                (work / os.fsdecode(entry_of(line).path)).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._fetch(work, files, [_below(source, f"gen-{serial}") for source in sources])
+            finally:
+                self._set_right(serial, found, lines)
+                self._put(work, frozenset(line for line in files if matches(work, line)))
+            self.store.tidy()
+        except OSError as error:
+            raise Failure(
+                f"generation {serial} was to be mended",
+                found=f"{error.strerror}: {os.fsdecode(error.filename or '')}",
+                where=str(self.store.root),
+                remedy="its disk may have faults",
+            ) from error
         return len(files)
 
-    def _put(self, good: bytes, line: bytes) -> None:
-        """In every generation that has this very line the damaged file is one: it goes from all of them."""
-        path = entry_of(line).path
-        for each in self.store.generations():
-            if any(other == line for other in self.store.lines(each.serial)):
-                here = os.path.join(os.fsencode(self.store.tree(each.serial)), path)
-                new = os.fsencode(self.store.root / "work" / "put")
-                _discard(new)
+    def remanifest(self, generation: Generation, sources: Sequence[Rsynced]) -> None:
+        """Get its manifest anew: the digest says which is the one."""
+        self.store.tidy()
+        self._manifest(generation.serial, generation.digest, sources)
+        os.rename(self.store.work_manifest, self.store.manifest(generation.serial))
+
+    def _set_right(self, serial: int, found: Sequence[Damage], lines: Sequence[bytes]) -> None:
+        """What takes no bytes of others: what is in no manifest goes, folders and links are made."""
+        top = os.fsencode(self.store.tree(serial))
+        for each in reversed(found):  # what is in a folder before it
+            if each.fault == "foreign":
+                _discard(os.path.join(top, each.path))
+        for line in lines:
+            entry = entry_of(line)
+            here = os.path.join(top, entry.path)
+            if entry.kind == "d" and (os.path.islink(here) or not os.path.isdir(here)):
+                _discard(here)
+                os.makedirs(here, mode=0o755)
+            elif entry.kind == "l":
+                _discard(here)
                 os.makedirs(os.path.dirname(here), exist_ok=True)
-                os.link(good, new)
+                os.symlink(entry.target, here)
+
+    def _put(self, work: Path, good: frozenset[bytes]) -> None:
+        """In every tree that has such a line the damaged file is one: it goes from all of them, also from those that the next one is made of."""
+        new = os.fsencode(self.store.root / "work" / "put")
+        for tree in self.store.trees():
+            for line in tree.lines():
+                if line not in good:
+                    continue
+                path = entry_of(line).path
+                here = os.path.join(os.fsencode(tree.root), path)
+                os.makedirs(os.path.dirname(here), exist_ok=True)
+                if os.path.isdir(here) and not os.path.islink(here):
+                    _discard(here)
+                _discard(new)
+                os.link(os.path.join(os.fsencode(work), path), new)
                 os.rename(new, here)
 
     def _lines(self) -> Iterator[bytes]:
         with self.store.work_manifest.open("rb") as stream:
             yield from lines_of(stream)
 
-    def _manifest(self, wanted: Generation, sources: Sequence[Rsynced]) -> None:
+    def _manifest(self, serial: int, digest: str, sources: Sequence[Rsynced]) -> None:
         """Into the work folder; of what differs from the newest one here only that is sent."""
-        name = f"gen-{wanted.serial}.manifest"
+        name = f"gen-{serial}.manifest"
         failed: list[str] = []
         for source in sources:
             folder = self.store.work_manifest.parent / "got"
@@ -131,8 +173,8 @@ class Pulling:
             except RsyncFailed as error:
                 failed.append(error.found)
                 continue
-            if hashed(os.fsencode(got))[1] != wanted.digest:
-                failed.append(f"{source.source} gave another one than {wanted.digest[:12]}")
+            if hashed(os.fsencode(got))[1] != digest:
+                failed.append(f"{source.source} gave another one than {digest[:12]}")
                 continue
             os.rename(got, self.store.work_manifest)
             for _ in checked(
@@ -141,7 +183,7 @@ class Pulling:
                 pass
             return
         raise Failure(
-            f"the manifest of generation {wanted.serial} was to be got",
+            f"the manifest of generation {serial} was to be got",
             found="; ".join(failed) or "there is nobody to get it from",
             remedy="the next try asks again; look at the master's rsync service",
         )
@@ -161,7 +203,7 @@ class Pulling:
                     (entry_of(line).path for line in left),
                     tree,
                     basis=self.store.tree(newest.serial) if newest and not failed else None,
-                    told=lambda _: None,
+                    told=lambda item: self.watch.came(item.size),
                 )
             except RsyncFailed as error:
                 failed = error.found

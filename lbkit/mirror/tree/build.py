@@ -117,7 +117,7 @@ def _linked(source: bytes, path: bytes) -> bool:
     except FileNotFoundError:  # somebody removed it by hand: `verify` will say so of the old one
         return False
     except OSError as error:
-        if error.errno != 31:  # EMLINK
+        if error.errno not in {1, 18, 31}:  # EPERM: another one's file; EXDEV: on another disk; EMLINK
             raise
         return False
     return True

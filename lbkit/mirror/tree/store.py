@@ -21,6 +21,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from lbkit.base.errors import Bug, Failure
@@ -98,6 +99,14 @@ class Store:
 
     def source(self, serial: int) -> Source:
         return Source(self.tree(serial), lambda: self.lines(serial))
+
+    def trees(self) -> list[Source]:
+        """All that lie here, with those that were generations: the next one is made of them."""
+        olds = [self._old(serial) for serial in self._olds()]
+        return [
+            *(self.source(each.serial) for each in self.generations()),
+            *(Source(old / "tree", partial(_lines, old / "manifest")) for old in olds),
+        ]
 
     def spare(self) -> int:
         """The newest of what were generations that nobody reads any more: it may be made into the next one. 0: none."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from lbkit.mirror.tree.manifest import Entry, entry_of, escaped
-from lbkit.mirror.tree.scan import Seen, entry, hashed, walk
+from lbkit.mirror.tree.scan import KINDS, Seen, entry, hashed, walk
 
 Fault = Literal["missing", "damaged", "otherwise", "foreign"]
 
@@ -47,6 +48,18 @@ def damages(
     while line is not None:
         yield Damage(entry_of(line).path, "missing", line)
         line = next(wanted, None)
+
+
+def stands(root: Path, line: bytes) -> bool:
+    """Whether that file, link or folder of the tree is all that the manifest says."""
+    wanted = entry_of(line)
+    top = os.fsencode(root)
+    try:
+        status = os.lstat(os.path.join(top, wanted.path))
+    except OSError:
+        return False
+    kind = KINDS.get(stat.S_IFMT(status.st_mode))
+    return kind is not None and _fault(top, Seen(wanted.path, kind, status), wanted) is None
 
 
 def matches(root: Path, line: bytes) -> bool:

@@ -76,10 +76,9 @@ def judge(old: Path, new: Path) -> None:
         sys.exit(f"the changes were to be counted: {changes}")
 
 
-def check(_old: Path, new: Path) -> None:
-    """Each line of a manifest that came: what a node does with it first."""
-    for _ in manifest.checked(read(new)):
-        pass
+def check(old: Path, new: Path) -> None:
+    """A manifest that came, of which the lines of another one are known: what a node does with it first."""
+    manifest.check(lambda: read(new), lambda: read(old))
 
 
 def compare(old: Path, new: Path) -> None:
@@ -96,7 +95,7 @@ STEPS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "nothing": (nothing, "a process that has imported as much"),
     "judge": (judge, "keeper: count and judge what rsync said of 1 %"),
     "make": (make, "keeper: find what is otherwise, make the new manifest, and its digest"),
-    "check": (check, "node: check each line of a manifest that came"),
+    "check": (check, "node: check a manifest that came"),
     "compare": (compare, "node: find which files it lacks"),
 }
 

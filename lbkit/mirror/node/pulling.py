@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from lbkit.base.errors import Failure
@@ -15,9 +16,9 @@ from lbkit.mirror.sync.rsync import Rsync, RsyncFailed
 from lbkit.mirror.sync.syncing import leave_trace
 from lbkit.mirror.sync.upstream import Rsynced
 from lbkit.mirror.sync.watched import Unwatched, Watch
-from lbkit.mirror.tree.build import Source, build
+from lbkit.mirror.tree.build import Source, build, none
 from lbkit.mirror.tree.generation import Generation
-from lbkit.mirror.tree.manifest import checked, entry_of, lines_of
+from lbkit.mirror.tree.manifest import BadManifest, check, entry_of, lines_of
 from lbkit.mirror.tree.scan import hashed
 from lbkit.mirror.tree.store import Store
 from lbkit.mirror.tree.verify import Damage, damages, matches
@@ -177,10 +178,11 @@ class Pulling:
                 failed.append(f"{source.source} gave another one than {digest[:12]}")
                 continue
             os.rename(got, self.store.work_manifest)
-            for _ in checked(
-                self._lines()
-            ):  # the master's own, by its digest; that it leads nowhere else is asked all the same
-                pass
+            # the master's own, by its digest; that it leads nowhere else is asked all the same
+            try:
+                check(self._lines, none if newest is None else partial(self.store.lines, newest.serial))
+            except BadManifest:  # the one here may be what is damaged
+                check(self._lines, none)
             return
         raise Failure(
             f"the manifest of generation {serial} was to be got",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lbkit.mirror.sync.itemized import Item
-from lbkit.mirror.tree.build import Lines
-from lbkit.mirror.tree.manifest import Entry, entry_of, escaped
+from lbkit.mirror.tree.manifest import Lines, escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +44,23 @@ def changes_of(items: Iterable[Item], lines: Lines) -> Changes:
     wanted: dict[bytes, Item] = {}
     for item in items:
         wanted[escaped(item.path)] = item
-    added = changed = deleted = before = Counted()
-    grown = 0
-    for entry in _entries(lines):
-        if entry.kind == "d":
+    added = changed = deleted = Counted()
+    files = size = grown = 0
+    for line in lines():
+        fields = line.split(b"\t")
+        if len(fields) == 2:  # a folder
             continue
-        before = before.plus(entry.size)
-        told = wanted.get(escaped(entry.path))
+        own = int(fields[4]) if len(fields) == 6 else 0
+        files, size = files + 1, size + own
+        told = wanted.get(fields[0])
         if told is None:
             continue
         if told.doing == "delete":
-            deleted = deleted.plus(entry.size)
+            deleted = deleted.plus(own)
         else:
             changed = changed.plus(told.size)
-            grown += told.size - entry.size
+            grown += told.size - own
+    before = Counted(files, size)
     for item in wanted.values():
         if item.doing == "add" and item.kind != "d":
             added = added.plus(item.size)
@@ -77,7 +79,3 @@ def changes_of(items: Iterable[Item], lines: Lines) -> Changes:
         before,
         Counted(before.files + added.files - deleted.files, before.size + added.size + grown - deleted.size),
     )
-
-
-def _entries(lines: Lines) -> Iterator[Entry]:
-    return (entry_of(line) for line in lines())

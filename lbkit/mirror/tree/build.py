@@ -7,15 +7,21 @@ linked anew takes as many as it has files. What lies nowhere on the disk is left
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from lbkit.base.errors import Failure
-from lbkit.mirror.tree.manifest import changes, entry_of, path_of
+from lbkit.mirror.tree.manifest import Lines, changes, entry_of, path_of
 
-Lines = Callable[[], Iterable[bytes]]
-"""The lines of a manifest, from the first, as often as they are asked for."""
+__all__ = ["Built", "Lines", "Source", "build", "none"]
+
+_AT_ONCE = 2048  # lines of a source that are held
+_FEW = 50_000  # differences that are held in memory; of more the manifests are read twice
+
+Differences = Callable[[], Iterable[tuple[bytes | None, bytes | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,9 @@ def build(
     """
     built = Built()
     try:
-        _remove(os.fsencode(root), have, want, built)
-        _make(os.fsencode(root), have, want, list(sources), missing, built)
+        differences = _differences(have, want)
+        _remove(os.fsencode(root), differences, built)
+        _make(os.fsencode(root), differences, list(sources), missing, built)
     except OSError as error:
         raise Failure(
             f"the tree {root} was to be made",
@@ -67,9 +74,14 @@ _REMEDIES = {
 }
 
 
-def _remove(root: bytes, have: Lines, want: Lines, built: Built) -> None:
+def _differences(have: Lines, want: Lines) -> Differences:
+    found = list(islice(changes(have(), want()), _FEW))
+    return (lambda: found) if len(found) < _FEW else (lambda: changes(have(), want()))
+
+
+def _remove(root: bytes, differences: Differences, built: Built) -> None:
     folders: list[bytes] = []
-    for before, after in changes(have(), want()):
+    for before, after in differences():
         if before is None:
             continue
         old = entry_of(before)
@@ -84,14 +96,13 @@ def _remove(root: bytes, have: Lines, want: Lines, built: Built) -> None:
 
 def _make(
     root: bytes,
-    have: Lines,
-    want: Lines,
+    differences: Differences,
     sources: list[Source],
     missing: Callable[[bytes], None],
     built: Built,
 ) -> None:
     others = [(os.fsencode(source.root), _Reader(source.lines())) for source in sources]
-    for _, line in changes(have(), want()):
+    for _, line in differences():
         if line is None:
             continue
         entry = entry_of(line)
@@ -128,9 +139,13 @@ class _Reader:
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines: Iterator[bytes] = iter(lines)
-        self._now: bytes | None = next(self._lines, None)
+        self._now: list[bytes] = []
+        self._at = 0
 
     def has(self, path: bytes, line: bytes) -> bool:
-        while self._now is not None and path_of(self._now) < path:
-            self._now = next(self._lines, None)
-        return self._now == line
+        while self._at == len(self._now) or path_of(self._now[-1]) < path:
+            self._now, self._at = list(islice(self._lines, _AT_ONCE)), 0
+            if not self._now:
+                return False
+        self._at = bisect_left(self._now, path, self._at, key=path_of)
+        return self._now[self._at] == line

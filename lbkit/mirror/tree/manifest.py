@@ -5,20 +5,28 @@ r"""The manifest of a generation: a line for each file, link and folder, sorted;
     PATH \t l \t TARGET
 
 MODE is octal, MTIME whole seconds since 1970, SIZE bytes. In a path a byte up to the space, DEL and the backslash stand as
-`\HH`: so no path has a tab, and sorting lines sorts paths. Everything here goes line by line: a million files cost no memory.
+`\HH`: so no path has a tab, and sorting lines sorts paths. Everything here goes a few thousand lines at a time: a million files cost
+no memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice, pairwise
+from operator import lt
 from typing import IO, Literal
 
 from lbkit.base.errors import Failure
 
 Kind = Literal["d", "f", "l"]
+
+Lines = Callable[[], Iterable[bytes]]
+"""The lines of a manifest, from the first, as often as they are asked for."""
 
 _ESCAPED = re.compile(rb"[\x00-\x20\x7f\\]")
 _ESCAPE = re.compile(rb"\\([0-9a-f]{2})")
@@ -28,6 +36,9 @@ _LINE = re.compile(
     rb"|l\t(?P<target>%s))\n" % (_PATH, _PATH)
 )
 _LONGEST = 3 * 2 * 4096 + 200  # bytes of one line: two paths (PATH_MAX), each byte escaped
+_PIECE = 1 << 18  # bytes that are read at once
+_AT_ONCE = 2048  # lines that are held
+_STRIDE = 16  # lines that are compared at once: of two trees most are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,60 +142,95 @@ def stays_inside(path: bytes, target: bytes) -> bool:
 def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
     """Every line, in its order. Raises BadManifest where they are not sorted, or one is cut short."""
     before = b""
-    while line := stream.readline(_LONGEST):
+    while data := stream.read(_PIECE):
+        if not data.endswith(b"\n"):
+            data += stream.readline(_LONGEST)
+        block = BytesIO(data).readlines()
+        if not block[-1].endswith(b"\n"):
+            raise _bad(block[-1], "it has no end")
+        # a tab comes before all that a path has: lines sort as their paths do
+        if not (before < block[0] and all(map(lt, block, islice(block, 1, None)))):
+            late = next(line for other, line in pairwise([before, *block]) if other >= line)
+            raise _bad(late, "it does not come after the one before")
+        before = block[-1]
+        yield from block
+
+
+def check(lines: Lines, known: Lines) -> None:
+    """Somebody else's manifest, of which the lines of another one are known to be good. Raises BadManifest where a line is none, two
+    have one path, or a folder is not listed before what is in it.
+    """
+    gone = False
+    parents: dict[bytes, bytes] = {}
+    for old, new in changes(known(), lines()):
+        if new is not None:
+            entry_of(new)
+            parents[path_of(new).rpartition(b"/")[0]] = new
+        gone = gone or (old is not None and old.endswith(_FOLDER))
+    folders = {b""}
+    before = b""
+    for line in lines():
         path = path_of(line)
-        if not line.endswith(b"\n"):
-            raise _bad(line, "it has no end")
-        if path <= before:
+        if path == before:
             raise _bad(line, "it does not come after the one before")
         before = path
-        yield line
+        if gone and path.rpartition(b"/")[0] not in folders:
+            raise _bad(line, _UNLISTED)
+        if line.endswith(_FOLDER):
+            folders.add(path)
+    for parent, line in parents.items():
+        if parent not in folders:
+            raise _bad(line, _UNLISTED)
 
 
-def checked(lines: Iterable[bytes]) -> Iterator[Entry]:
-    """What somebody else's manifest says. Raises BadManifest too where a folder is not listed before what is in it."""
-    folders = {b""}
-    for line in lines:
-        entry = entry_of(line)
-        if entry.path.rpartition(b"/")[0] not in folders:
-            raise _bad(line, "the folder that it is in is not listed")
-        if entry.kind == "d":
-            folders.add(entry.path)
-        yield entry
+_FOLDER = b"\td\n"
+_UNLISTED = "the folder that it is in is not listed"
 
 
 def write(lines: Iterable[bytes], to: IO[bytes]) -> Summary:
     """Write them, which must be sorted."""
     digest, files, size = hashlib.sha256(), 0, 0
-    for line in lines:
-        to.write(line)
-        digest.update(line)
-        fields = line.split(b"\t")
-        if fields[1] == b"f":
-            files += 1
-            size += int(fields[4])
+    rest = iter(lines)
+    while block := list(islice(rest, _AT_ONCE)):
+        data = b"".join(block)
+        to.write(data)
+        digest.update(data)
+        sizes = [int(fields[4]) for line in block if len(fields := line.split(b"\t")) == 6]
+        files += len(sizes)
+        size += sum(sizes)
     return Summary(digest.hexdigest(), files, size)
 
 
 def changes(old: Iterable[bytes], new: Iterable[bytes]) -> Iterator[tuple[bytes | None, bytes | None]]:
     """Every path that the two have otherwise: its line before, and its line now. None: it is not there."""
     ours, theirs = iter(old), iter(new)
-    have, want = next(ours, None), next(theirs, None)
-    while have is not None or want is not None:
-        if have == want:
-            have, want = next(ours, None), next(theirs, None)
+    have: list[bytes] = []
+    want: list[bytes] = []
+    here = there = 0
+    while True:
+        if here + _STRIDE > len(have):
+            have, here = [*have[here:], *islice(ours, _AT_ONCE)], 0
+        if there + _STRIDE > len(want):
+            want, there = [*want[there:], *islice(theirs, _AT_ONCE)], 0
+        some, others = have[here : here + _STRIDE], want[there : there + _STRIDE]
+        if some == others:
+            if not some:
+                return
+            here, there = here + len(some), there + len(others)
             continue
-        here = None if have is None else path_of(have)
-        there = None if want is None else path_of(want)
-        if there is None or (here is not None and here < there):
-            yield have, None
-            have = next(ours, None)
-        elif here is None or there < here:
-            yield None, want
-            want = next(theirs, None)
-        else:
-            yield have, want
-            have, want = next(ours, None), next(theirs, None)
+        if not some or not others:
+            yield from ((line, None) for line in some)
+            yield from ((None, line) for line in others)
+            here, there = here + len(some), there + len(others)
+            continue
+        i = j = 0
+        while i < len(some) and j < len(others):
+            before, after = some[i], others[j]
+            first, second = path_of(before), path_of(after)
+            if before != after:
+                yield before if first <= second else None, after if second <= first else None
+            i, j = i + (first <= second), j + (second <= first)
+        here, there = here + i, there + j
 
 
 def delta(old: Iterable[bytes], new: Iterable[bytes]) -> Iterator[bytes]:
@@ -199,22 +245,25 @@ def delta(old: Iterable[bytes], new: Iterable[bytes]) -> Iterator[bytes]:
 def patched(old: Iterable[bytes], orders: Iterable[bytes]) -> Iterator[bytes]:
     """The new lines. That they are those that were meant only their digest tells. BadManifest where an order is none."""
     ours = iter(old)
-    have = next(ours, None)
+    have: list[bytes] = []
+    here = 0
     for order in orders:
         sign, rest = order[:1], order[1:]
         if sign not in {b"+", b"-"} or not rest.endswith(b"\n"):
             raise _bad(order, "it is no change of one")
         path = path_of(rest.removesuffix(b"\n"))
-        while have is not None and path_of(have) < path:
-            yield have
-            have = next(ours, None)
-        if have is not None and path_of(have) == path:
-            have = next(ours, None)
+        while here == len(have) or path_of(have[-1]) < path:
+            yield from have[here:]
+            have, here = list(islice(ours, _AT_ONCE)), 0
+            if not have:
+                break
+        until = bisect_left(have, path, here, key=path_of)
+        yield from have[here:until]
+        here = until + (until < len(have) and path_of(have[until]) == path)
         if sign == b"+":
             yield rest
-    while have is not None:
-        yield have
-        have = next(ours, None)
+    yield from have[here:]
+    yield from ours
 
 
 def _bad(line: bytes, why: str) -> BadManifest:

@@ -61,17 +61,48 @@ def test_the_order_of_lines_is_that_of_paths(entries: list[Entry]) -> None:
     assert list(manifest.lines_of(io.BytesIO(b"".join(lines(entries))))) == lines(entries)
 
 
-@given(trees)
-def test_a_whole_tree_is_accepted_and_one_without_a_folder_is_not(entries: list[Entry]) -> None:
+@given(trees, st.data())
+def test_a_whole_tree_is_accepted_and_one_without_a_folder_is_not(
+    entries: list[Entry], data: st.DataObject
+) -> None:
     tree = whole(entries)
-    assert sorted(entry.path for entry in manifest.checked(lines(tree))) == sorted(
-        entry.path for entry in tree
-    )
-    inside = [entry for entry in tree if entry.kind == "f" and b"/" in entry.path]
+    known = whole(data.draw(st.lists(st.sampled_from(tree), unique=True)) if tree else [])
+    manifest.check(lambda: lines(tree), lambda: lines(known))
+    inside = [entry for entry in tree if b"/" in entry.path]
     if inside:
-        parent = inside[0].path.rpartition(b"/")[0]
+        parent = data.draw(st.sampled_from(inside)).path.rpartition(b"/")[0]
+        without = lines(entry for entry in tree if entry.path != parent)
         with pytest.raises(BadManifest, match="is not listed"):
-            list(manifest.checked(lines(entry for entry in tree if entry.path != parent)))
+            manifest.check(lambda: without, lambda: lines(known))
+        with pytest.raises(BadManifest, match="is not listed"):
+            manifest.check(lambda: without, lambda: lines(tree))
+
+
+def test_no_path_is_listed_twice_and_what_is_not_known_is_looked_at() -> None:
+    good, other = Entry(b"a", "d").line, Entry(b"a", "l", target=b"b").line
+    with pytest.raises(BadManifest, match="does not come after"):
+        manifest.check(lambda: [good, other], lambda: [good])
+    bad = b"a\tl\t/etc\n"
+    with pytest.raises(BadManifest, match="out of the tree"):
+        manifest.check(lambda: [bad], lambda: [good])
+
+
+@given(st.lists(st.integers(0, 9999), unique=True), st.lists(st.integers(0, 9999), unique=True))
+def test_what_two_long_ones_have_otherwise(gone: list[int], otherwise: list[int]) -> None:
+    """Longer than what is held at once."""
+
+    def line(number: int, time: int = 0) -> bytes:
+        return Entry(b"%05d" % number, "f", 0o644, time, 1, "0" * 64).line
+
+    old = [line(number) for number in range(10_000) if number not in set(gone)]
+    new = [line(number, number in set(otherwise)) for number in range(10_000)]
+    wanted = [
+        (None if number in set(gone) else line(number), line(number, number in set(otherwise)))
+        for number in sorted({*gone, *otherwise})
+    ]
+    assert list(manifest.changes(old, new)) == wanted
+    assert list(manifest.changes(new, old)) == [(now, before) for before, now in wanted]
+    assert list(manifest.patched(old, manifest.delta(old, new))) == new
 
 
 @given(trees, trees)
@@ -154,7 +185,7 @@ def test_a_link_stays_in_the_tree(path: bytes, target: bytes, *, inside: bool) -
 )
 def test_what_is_no_manifest_is_refused(text: bytes) -> None:
     with pytest.raises(BadManifest):
-        list(manifest.checked(manifest.lines_of(io.BytesIO(text))))
+        manifest.check(lambda: manifest.lines_of(io.BytesIO(text)), list)
 
 
 @pytest.mark.parametrize("order", [b"a\td\n", b"+a\td", b"*a\n", b""])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.mirror.archive import ARCHITECTURE, COMPONENT, SUITE
+from tests.mirror.archive import ARCHITECTURE, COMPONENT, SUITE, publication_of
 
 _WITHIN = 60.0  # seconds for one call
 
@@ -72,9 +71,7 @@ class Apt:
         if not self._call("update"):
             return False
         (release,) = (self.folder / "lists").glob(f"*_dists_{SUITE}_Release")
-        found = re.search(r"^Description: publication ([0-9]+)$", release.read_text(), re.MULTILINE)
-        assert found is not None, release.read_text()
-        self.seen.append(int(found[1]))
+        self.seen.append(publication_of(release.read_text()))
         return True
 
     def download(self, name: str) -> bool:

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -144,6 +145,43 @@ class Archive:
         new.rename(path)
 
 
+def publication_of(release: str) -> int:
+    """Which one a Release file is of."""
+    found = re.search(r"^Description: publication ([0-9]+)$", release, re.MULTILINE)
+    assert found is not None, release
+    return int(found[1])
+
+
+def faults(tree: Path) -> list[str]:
+    """Why a tree is not one publication, whole: nothing where it is. Every byte that the Release file vouches for is read."""
+    found = [f"{path.name} is there" for path in tree.glob("Archive-Update-in-Progress-*")]
+    dist = tree / "dists" / SUITE
+    for name, (size, digest) in _vouched((dist / "Release").read_text()).items():
+        found += _unlike(dist / name, size, digest)
+    index = (dist / COMPONENT / f"binary-{ARCHITECTURE}" / "Packages").read_text()
+    named = set()
+    for stanza in index.split("\n\n")[:-1]:
+        fields = _fields(stanza)
+        named.add(tree / fields["Filename"])
+        found += _unlike(tree / fields["Filename"], int(fields["Size"]), fields["SHA256"])
+    found += [f"{path.name} is of another publication" for path in set(tree.rglob("*.deb")) - named]
+    return found
+
+
+def _vouched(release: str) -> dict[str, tuple[int, str]]:
+    lines = release.partition("\nSHA256:\n")[2].splitlines()
+    return {name: (int(size), digest) for digest, size, name in map(str.split, lines)}
+
+
+def _unlike(path: Path, size: int, digest: str) -> list[str]:
+    if not path.exists():
+        return [f"{path.name} is not there"]
+    content = path.read_bytes()
+    if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
+        return [f"{path.name} is not as the Release file says"]
+    return []
+
+
 class _Marked:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -211,13 +249,13 @@ def _small(cache: Path) -> Iterator[Path]:
 
 
 def _described(unpacked: Path) -> Package:
-    control = unpacked / "DEBIAN" / "control"
-    fields = dict(
-        line.split(": ", 1)
-        for line in control.read_text().splitlines()
-        if line[:1].isalpha() and ": " in line
-    )
+    fields = _fields((unpacked / "DEBIAN" / "control").read_text())
     return Package(fields["Package"], fields["Version"], fields["Architecture"], unpacked)
+
+
+def _fields(stanza: str) -> dict[str, str]:
+    """Those of one line."""
+    return dict(line.split(": ", 1) for line in stanza.splitlines() if line[:1].isalpha() and ": " in line)
 
 
 def _run(*argv: str, **more: str) -> None:

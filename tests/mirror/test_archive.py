@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.mirror.apt import Apt
-from tests.mirror.archive import MARKER, Archive
+from tests.mirror.archive import MARKER, Archive, faults
 
 pytestmark = pytest.mark.sandbox
 
@@ -27,7 +27,7 @@ def test_apt_takes_each_publication(tmp_path: Path, *, by_hash: bool) -> None:
         archive.publish()
     assert apt.seen == [0, 1, 2, 3, 4]
     assert apt.downloads == 20
-    assert not (archive.root / MARKER).exists()
+    assert faults(archive.root) == []
 
 
 def test_packages_are_made_where_the_cache_has_none(tmp_path: Path) -> None:
@@ -65,3 +65,8 @@ def test_what_apt_does_not_take_is_a_failure(tmp_path: Path) -> None:
     assert not apt.update()
     assert len(apt.failures) == 2
     assert "Hash Sum mismatch" in apt.failures[1] or "unexpected size" in apt.failures[1]
+    assert faults(archive.root)
+    archive.publish()
+    assert faults(archive.root) == []
+    (archive.root / MARKER).touch()
+    assert faults(archive.root) == [f"{MARKER} is there"]

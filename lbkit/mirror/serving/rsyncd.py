@@ -30,6 +30,7 @@ def config(modules: Sequence[Module], *, address: str, port: int, secrets: str, 
         f"port = {port}",
         f"address = {_line(address)}",
         "reverse lookup = no",
+        "socket options = TCP_NODELAY",  # as sync/upstream.py has it at the other end
         "read only = yes",
         f"use chroot = {'yes' if chroot else 'no'}",
         "munge symlinks = no",

@@ -26,12 +26,14 @@ class KeeperRefused(Mistake):
     """What was asked can't be meant, in the keeper's own words."""
 
 
-def ask(connection: socket.socket, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def ask(
+    connection: socket.socket, request: Mapping[str, Any], *, silence: float = SILENCE
+) -> Iterator[dict[str, Any]]:
     """All that it says, the last one with "end". KeeperFailed, KeeperRefused with the keeper's words; Closed where it is not there any more.
 
-    Several may be asked one after the other on the same connection. Who stops reading in the middle is to close it.
+    `silence`: seconds. Several may be asked one after the other on the same connection. Who stops reading in the middle is to close it.
     """
-    connection.settimeout(SILENCE)
+    connection.settimeout(silence)
     lines = Lines(connection, _LONGEST)
     lines.say(dict(request))
     while (said := lines.take()) is not None:

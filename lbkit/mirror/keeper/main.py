@@ -3,12 +3,14 @@
 CONFIG is JSON, and so are all paths in it relative to its folder:
 
     project, keep, store, runs  the mirror's name, how many generations readers find, the store's folder, and that of its evidence
-    upstream                    as in sync/upstream.py
+    upstream                    as in sync/upstream.py: {"kind": "rsync" | "ssh" | "folder" | "https", ...}
     exclude, markers            patterns: of what is left out, and of files that upstream has while it updates itself
     stages                      a list of {"folder", "contents"} (sync/project.py)
     guard                       {"delete", "shrink", "min_files"}, each a number or null
-    bandwidth, silence          bytes a second or null; seconds without a byte until a transfer is given up
-    schedule                    {"every": SECONDS, "window": ["HH:MM", "HH:MM"] or null, "jitter": SECONDS, "zone": NAME} or null
+    bandwidth, silence          bytes a second, of all connections together, or null; seconds without a byte until a transfer is given up
+    connections                 downloads at once, of an https upstream; 4. A transfer by rsync is one connection, stage after stage
+    schedule                    {"every": SECONDS, "window": ["HH:MM", "HH:MM"] or null, "jitter": SECONDS, "zone": NAME} or null;
+                                instead of "every": "cron": FIVE FIELDS, as in crontab(5)
     policy                      {"quorum", "max_lag", "floor", "contact", "fan_out"}
     nodes                       by name: [ADDRESS, PORT, KEYFILE]
     listen, keys                where pushes are heard, and by whose keys: lists of [ADDRESS, PORT], {NAME: FILE}
@@ -18,26 +20,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lbkit.base.clock import SystemClock
+from lbkit.base.clock import Clock, SystemClock
 from lbkit.base.errors import Failure
 from lbkit.base.files import make_folder
+from lbkit.mirror.keeper.cron import Cron
 from lbkit.mirror.keeper.deciding import Policy
 from lbkit.mirror.keeper.fleet import Fleet
 from lbkit.mirror.keeper.schedule import Schedule, Window
 from lbkit.mirror.keeper.turns import Turns
 from lbkit.mirror.node.agent import KEEPER
 from lbkit.mirror.program import anchored, data_of, ended, keys_of, listening, run
+from lbkit.mirror.sync.fetching import Fetcher
 from lbkit.mirror.sync.guard import Guard
+from lbkit.mirror.sync.https.fetcher import CONNECTIONS, PARTIAL, Https
 from lbkit.mirror.sync.project import TRACE, Project, Stage
 from lbkit.mirror.sync.rsync import Rsync
 from lbkit.mirror.sync.runs import Runs
 from lbkit.mirror.sync.syncing import Syncing
-from lbkit.mirror.sync.upstream import upstream_of
+from lbkit.mirror.sync.upstream import upstream_of, web_of
 from lbkit.mirror.talk.ends import Caller, Listener
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.tree.store import Store
@@ -53,12 +58,14 @@ def serve(config: Path) -> int:
     """Returns when it is told to end; a run that is under way is cut off then, and told as killed by the next one."""
     data, folder = data_of(config), config.parent
     clock = SystemClock()
-    store, runs = Store(folder / data["store"]), Runs(folder / data["runs"], clock)
+    store, runs = Store(folder / data["store"], data["project"]), Runs(folder / data["runs"], clock)
     make_folder(store.root)
     store.tidy()
     runs.settle()
-    syncing = Syncing(_project({**data, "upstream": anchored(data["upstream"], folder)}), store, runs, clock)
-    turns = Turns(data["project"], runs, syncing.sync, _schedule(data["schedule"]), clock, _say)
+    project = _project({**data, "upstream": anchored(data["upstream"], folder)}, store, clock)
+    schedule = _schedule(data["schedule"])
+    syncing = Syncing(project, store, runs, clock, until=lambda cause: _until(cause, schedule, clock))
+    turns = Turns(data["project"], runs, syncing.sync, schedule, clock, _say)
     voices = {
         name: Caller(address, port, KEEPER, keys_of({"keys": {name: file}}, folder)[name])
         for name, (address, port, file) in data["nodes"].items()
@@ -86,13 +93,30 @@ def serve(config: Path) -> int:
     return 0
 
 
-def _project(data: Mapping[str, Any]) -> Project:
-    rsync = Rsync(
-        upstream_of(data["upstream"]), (f"/{TRACE}", *data["exclude"]), data["bandwidth"], data["silence"]
-    )
+def _project(data: Mapping[str, Any], store: Store, clock: Clock) -> Project:
     stages = tuple(Stage(each["folder"], each["contents"]) for each in data["stages"])
     return Project(
-        data["project"], rsync, stages or (Stage(),), Guard(**data["guard"]), data["markers"], data["keep"]
+        data["project"],
+        _fetcher(data, store, clock),
+        stages or (Stage(),),
+        Guard(**data["guard"]),
+        data["markers"],
+        data["keep"],
+    )
+
+
+def _fetcher(data: Mapping[str, Any], store: Store, clock: Clock) -> Fetcher:
+    exclude = (f"/{TRACE}", *data["exclude"])
+    if data["upstream"]["kind"] != "https":
+        return Rsync(upstream_of(data["upstream"]), exclude, data["bandwidth"], data["silence"])
+    return Https(
+        web_of(data["upstream"]),
+        store.root / PARTIAL,
+        clock,
+        exclude,
+        data["bandwidth"],
+        data.get("connections", CONNECTIONS),
+        data["silence"],
     )
 
 
@@ -100,9 +124,13 @@ def _schedule(data: Mapping[str, Any] | None) -> Schedule | None:
     if data is None:
         return None
     window = None if data["window"] is None else Window(*map(time.fromisoformat, data["window"]))
-    return Schedule(
-        timedelta(seconds=data["every"]), window, timedelta(seconds=data["jitter"]), ZoneInfo(data["zone"])
-    )
+    every = Cron.parse(data["cron"]) if data.get("cron") else timedelta(seconds=data["every"])
+    return Schedule(every, window, timedelta(seconds=data["jitter"]), ZoneInfo(data["zone"]))
+
+
+def _until(cause: str, schedule: Schedule | None, clock: Clock) -> datetime | None:
+    """What nobody asked for keeps to the window."""
+    return None if schedule is None or cause not in {"schedule", "retry"} else schedule.closes(clock.now())
 
 
 def _say(words: str) -> None:

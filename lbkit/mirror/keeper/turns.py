@@ -18,6 +18,7 @@ from lbkit.mirror.sync.runs import Run, Runs
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 """Before the first try again after a run that failed, and at most; each doubles the one before."""
 
+_NOT_ENDED = frozenset({"failed", "partial", "paused", "killed"})
 _LOOK = 3600.0  # seconds that it sleeps at most: clocks are set, too
 
 Sync = Callable[[str], Run]
@@ -31,6 +32,7 @@ class Asked:
     cause: str
     work: Callable[[], Run]
     all_pushed: bool = False
+    begun: bool = field(default=False, init=False)
     done: threading.Event = field(default_factory=threading.Event, init=False)
     run: Run | None = field(default=None, init=False)
     error: LbkitError | None = field(default=None, init=False)
@@ -122,16 +124,21 @@ class Turns:
         return due
 
     def _again(self, last: Run) -> datetime | None:
-        """When a run that did not come to its end is tried anew. One that waits for a person is not."""
-        if last.came not in {"failed", "partial", "killed"} or last.ended is None:
+        """When a run that did not come to its end is tried anew: in the window, but for what somebody asked for. One that waits for a
+        person is not.
+        """
+        if last.came not in _NOT_ENDED or last.ended is None:
             return None
-        in_turn = 0
+        failed, asked = 0, False
         for run in self.runs.all():
-            if run.came not in {"failed", "partial", "killed"}:
+            if run.came not in _NOT_ENDED:
                 break
-            in_turn += 1
-        pause: timedelta = min(FIRST_PAUSE * 2 ** min(in_turn - 1, 10), LONGEST_PAUSE)
-        return datetime.fromtimestamp(last.ended, UTC) + pause
+            failed += run.came != "paused"
+            asked = asked or run.cause in {"push", "person"}
+        again = datetime.fromtimestamp(last.ended, UTC)
+        if last.came != "paused":
+            again += min(FIRST_PAUSE * 2 ** min(failed - 1, 10), LONGEST_PAUSE)
+        return again if asked or self.schedule is None else self.schedule.allowed(again)
 
     def _take(self, cause: str) -> None:
         try:
@@ -141,6 +148,7 @@ class Turns:
             self._wake.wait(FIRST_PAUSE.total_seconds())
 
     def _give(self, asked: Asked) -> None:
+        asked.begun = True
         try:
             asked.run = self._carry_out(asked.cause, asked.work, all_pushed=asked.all_pushed)
         except LbkitError as error:

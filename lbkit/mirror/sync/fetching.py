@@ -30,7 +30,13 @@ class Fetcher(Protocol):
     """All raise TransferFailed where it does not end well."""
 
     def compare(
-        self, tree: Path, *, lines: Lines = none, below: str = "", contents: bool = False
+        self,
+        tree: Path,
+        *,
+        lines: Lines = none,
+        below: str = "",
+        contents: bool = False,
+        tried: Tried = untold,
     ) -> Iterable[Item]:
         """What upstream has otherwise than the tree, whose manifest the lines are; nothing of it is changed. `below`: only in that
         folder. `contents`: what one comparison may have passed over, if it can pass over anything.

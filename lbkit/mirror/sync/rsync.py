@@ -54,11 +54,19 @@ class Rsync:
     program: str = "rsync"
 
     def compare(
-        self, tree: Path, *, lines: Lines = none, below: str = "", contents: bool = False
+        self,
+        tree: Path,
+        *,
+        lines: Lines = none,
+        below: str = "",
+        contents: bool = False,
+        tried: Tried = untold,
     ) -> Iterator[Item]:
         """What upstream has otherwise than the tree, of which nothing is changed. `below`: only in that folder.
 
-        By size and time; with `contents` by content, which reads every file at both ends. RsyncFailed where it does not end well.
+        By size and time; with `contents` by content, which reads every file at both ends. Where upstream refuses that, as public
+        mirrors may (rsyncd.conf(5), `refuse options`), that is told to `tried`, and nothing is found. RsyncFailed where it does not
+        end well.
         """
         prefix = f"{below.strip('/')}/" if below else ""
         options = [
@@ -70,10 +78,15 @@ class Rsync:
             *(["--checksum"] if contents else []),
         ]
         options += [f"--exclude={pattern}" for pattern in self.exclude]
-        with self._running([*options, f"{self.upstream.source}{prefix}", f"{tree}/{prefix}"]) as output:
-            for line in output:
-                if (item := item_of(line)) is not None:
-                    yield Item(item.doing, item.kind, prefix.encode() + item.path, item.size)
+        try:
+            with self._running([*options, f"{self.upstream.source}{prefix}", f"{tree}/{prefix}"]) as output:
+                for line in output:
+                    if (item := item_of(line)) is not None:
+                        yield Item(item.doing, item.kind, prefix.encode() + item.path, item.size)
+        except RsyncFailed as error:
+            if not contents or "refuse --checksum" not in error.words:
+                raise
+            tried(error.code, error.words)
 
     def get(
         self,

@@ -182,7 +182,8 @@ class Syncing:
     def _items(self, tree: Path, lines: Lines) -> list[Item]:
         self.watch.phase("compare")
         fetcher = self.project.fetcher
-        items = [item for item in fetcher.compare(tree, lines=lines) if item.path != TRACE.encode()]
+        found = fetcher.compare(tree, lines=lines, tried=self._tried)
+        items = [item for item in found if item.path != TRACE.encode()]
         if marker := next((item for item in items if self.project.is_marker(item.path)), None):
             raise Partial(
                 "upstream was to be whole",
@@ -192,7 +193,9 @@ class Syncing:
         seen = {item.path for item in items}
         for stage in self.project.stages:
             if stage.contents and (not stage.folder or (tree / stage.folder).is_dir()):
-                more = fetcher.compare(tree, lines=lines, below=stage.folder, contents=True)
+                more = fetcher.compare(
+                    tree, lines=lines, below=stage.folder, contents=True, tried=self._tried
+                )
                 items += [item for item in more if item.path not in seen and item.path != TRACE.encode()]
         return items
 

@@ -1,0 +1,1 @@
+"""Upstreams of the web: a list of files with their digests, and curl."""

@@ -1,0 +1,348 @@
+"""A queue of files that are downloaded, several at once: gone on with after a cut, again after a pause, each held against its digest.
+
+A file that is under way lies in a folder of its own as DIGEST.part, a whole one as DIGEST, until the generation stands that has it: so
+whatever ends a run, the next one goes on there. What was fetched from one address is never gone on with for another digest.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from lbkit.base.clock import Clock
+from lbkit.base.errors import LbkitError
+from lbkit.base.files import FileFailure, make_folder
+from lbkit.mirror.sync.ended import Outcome, TransferFailed
+from lbkit.mirror.sync.fetching import Paused, Tried
+from lbkit.mirror.sync.https.curl import Answer, Curl, Ended, Order
+from lbkit.mirror.sync.https.ended import meaning_of, words_of
+from lbkit.mirror.tree.scan import hashed
+
+TRIES = 5  # of one file, that bring nothing of it
+IN_TURN = 15  # tries that fail, of all files, with nothing that comes in between
+LONGEST_WAIT = (
+    600.0  # seconds that upstream may ask to be left alone for: else the run ends, and another one comes
+)
+_PROGRESS = 1 << 20  # bytes more of a file, after which its tries are counted anew
+_SMALL, _BATCH = 1 << 20, 32  # files of so few bytes are asked for over one connection, so many at once
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`size` is what its list says, None where that does not; `about` is what upstream says, which may be anything."""
+
+    url: str
+    sha256: str
+    size: int | None = None
+    about: int | None = None
+
+
+@dataclass(slots=True)
+class _Job:
+    wanted: Wanted
+    tries: int = 0
+    wrong: int = 0
+    after: float = 0.0  # by the monotonic clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    outcome: Outcome
+    code: int
+    words: str
+
+
+_Told = tuple[Wanted, Path] | tuple[int, str] | None
+"""What a worker says: a file that came, or a try that failed, or that it ended."""
+
+
+@dataclass(slots=True)
+class Downloads:
+    """For one `run`. `bandwidth` is of all connections together, in bytes a second: each has its part, whether the others use theirs
+    or not. `pause` is before the second try of a file, in seconds, and doubles with each.
+    """
+
+    curl: Curl
+    folder: Path
+    clock: Clock
+    connections: int = 4
+    bandwidth: int | None = None
+    pause: float = 1.0
+    until: datetime | None = None
+    _pending: deque[_Job] = field(default_factory=deque, init=False)
+    _under_way: int = field(default=0, init=False)
+    _after: float = field(default=0.0, init=False)
+    _in_turn: int = field(default=0, init=False)
+    _faults: list[_Fault] = field(default_factory=list, init=False)
+    _ended: bool = field(default=False, init=False)
+    _paused: bool = field(default=False, init=False)
+    _error: Exception | None = field(default=None, init=False)
+    _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _said: queue.SimpleQueue[_Told] = field(default_factory=queue.SimpleQueue, init=False)
+
+    def run(self, wanted: Iterable[Wanted], came: Callable[[Wanted, Path], None], tried: Tried) -> None:
+        """Each digest once. `came` is told where the whole file lies, and `tried` of what failed, in this thread.
+
+        Raises TransferFailed at the end, where not all came, and Paused.
+        """
+        self._pending.extend(_Job(each) for each in wanted)
+        count = len(self._pending)
+        if not count:
+            return
+        make_folder(self.folder, mode=0o700)
+        workers = [
+            threading.Thread(target=self._work, args=(min(self.connections, count),), daemon=True)
+            for _ in range(min(self.connections, count))
+        ]
+        for worker in workers:
+            worker.start()
+        left, had = len(workers), 0
+        try:
+            while left:
+                match self._said.get():
+                    case None:
+                        left -= 1
+                    case (int(code), str(words)):
+                        tried(code, words)
+                    case (Wanted() as one, Path() as path):
+                        had += 1
+                        came(one, path)
+        finally:
+            self._end()
+            self.curl.close()
+            for worker in workers:
+                worker.join()
+        if self._error is not None:
+            raise self._error
+        self._judge(count, had)
+
+    def _judge(self, count: int, had: int) -> None:
+        if worst := next((each for each in self._faults if each.outcome == "refused"), None):
+            raise self._failed("refused", worst, count, had)
+        if worst := next((each for each in self._faults if each.outcome == "cut"), None):
+            raise self._failed("cut", worst, count, had)
+        if self._paused and had < count:
+            raise Paused(
+                "downloads were to come to their end",
+                found=f"the window ended; {had} of {count} came, and what came of the others is kept",
+            )
+        if self._faults:
+            raise self._failed("partial", self._faults[0], count, had)
+
+    def _failed(self, outcome: Outcome, fault: _Fault, count: int, had: int) -> TransferFailed:
+        more = f"; {count - had} of {count} files did not come" if count > 1 else ""
+        return TransferFailed(
+            "downloads were to succeed",
+            outcome,
+            fault.code,
+            fault.words,
+            f"{fault.words}{more}",
+            self.curl.upstream.source,
+        )
+
+    def _work(self, workers: int) -> None:
+        try:
+            while jobs := self._next(workers):
+                try:
+                    self._carry_out(jobs, workers)
+                finally:
+                    with self._changed:
+                        self._under_way -= len(jobs)
+                        self._changed.notify_all()
+        except (LbkitError, OSError) as error:
+            self._error = FileFailure("written", self.folder, error) if isinstance(error, OSError) else error
+            self._end()
+        finally:
+            self._said.put(None)
+
+    def _next(self, workers: int) -> list[_Job]:
+        """Those that may be asked for now, waited for; none: it is over."""
+        with self._changed:
+            while True:
+                if self._left() == 0.0:
+                    self._paused = self._ended = True
+                if self._ended or not (self._pending or self._under_way):
+                    self._changed.notify_all()
+                    return []
+                now = self.clock.monotonic()
+                ready = [job for job in self._pending if max(job.after, self._after) <= now]
+                if ready:
+                    jobs = _batch(ready, workers)
+                    for job in jobs:
+                        self._pending.remove(job)
+                    self._under_way += len(jobs)
+                    return jobs
+                due = min((max(job.after, self._after) for job in self._pending), default=now + 3600.0)
+                self._changed.wait(min(due - now, self._left() or 3600.0))
+
+    def _carry_out(self, jobs: Sequence[_Job], workers: int) -> None:
+        asked = [job for job in jobs if not self._had(job)]
+        if not asked:
+            return
+        before = [_size(self._part(job)) for job in asked]
+        ended = self.curl.call(
+            [Order(job.wanted.url, self._part(job)) for job in asked],
+            rate=None if self.bandwidth is None else max(1, self.bandwidth // workers),
+            left=self._left(),
+        )
+        if self._ended:
+            return
+        good = max(
+            0, len(ended.answers) - (ended.code > 0)
+        )  # one that was killed had answered for whole ones
+        for job in asked[:good]:
+            self._verify(job)
+        rest = asked[good:]
+        if rest and not ended.late:
+            bad = rest.pop(0)
+            self._fail(bad, ended, before[good])
+        with self._changed:
+            self._pending.extend(rest)
+
+    def _had(self, job: _Job) -> bool:
+        """Whether it lies there whole, or is once what lies there has been looked at."""
+        whole, part, wanted = self._whole(job), self._part(job), job.wanted
+        if whole.exists():
+            if hashed(os.fsencode(whole))[1] == wanted.sha256:
+                self._came(job)
+                return True
+            whole.unlink()
+        size = _size(part)
+        if size and size >= (wanted.size or wanted.about or 0):
+            if hashed(os.fsencode(part))[1] == wanted.sha256:
+                self._keep(job)
+                return True
+            if wanted.size is not None:
+                part.unlink()
+        return False
+
+    def _verify(self, job: _Job) -> None:
+        part, wanted = self._part(job), job.wanted
+        if not part.exists():  # curl makes no file of nothing
+            part.touch()
+        size, digest = hashed(os.fsencode(part))
+        if digest == wanted.sha256 and wanted.size in {None, size}:
+            self._keep(job)
+            return
+        part.unlink()
+        job.wrong += 1
+        words = f"{wanted.url} has other content than its list says: {size} bytes, SHA-256 {digest}"
+        if job.wrong > 1:
+            self._give_up(_Fault("partial", 0, words))
+            return
+        self._said.put((0, words))
+        self._again(job)
+
+    def _fail(self, job: _Job, ended: Ended, before: int) -> None:
+        answer = ended.answers[-1] if ended.answers else Answer(0, {})
+        words = f"{job.wanted.url}: {words_of(ended.code, ended.words)}"
+        meaning = meaning_of(ended.code, answer.status)
+        if meaning == "refused":
+            self._give_up(_Fault("refused", ended.code, words), end=True)
+            return
+        if meaning == "gone":
+            self._give_up(_Fault("partial", ended.code, words))
+            return
+        job.tries += 1
+        with self._changed:
+            self._in_turn += 1
+        if _size(self._part(job)) - before >= _PROGRESS:
+            job.tries = 1
+            with self._changed:
+                self._in_turn = 0
+        if meaning == "afresh":
+            self._part(job).unlink(missing_ok=True)
+        asks = retry_after(answer, self.clock.now())
+        wait = max(asks, 0.0 if meaning == "afresh" else self.pause * 2 ** (job.tries - 1))
+        if wait > LONGEST_WAIT:
+            self._give_up(
+                _Fault("cut", ended.code, f"{words}; it asks to come again in {wait:.0f} s"), end=True
+            )
+        elif self._in_turn >= IN_TURN:
+            self._give_up(_Fault("cut", ended.code, words), end=True)
+        elif job.tries >= TRIES:
+            self._give_up(_Fault("cut", ended.code, words))
+        else:
+            self._said.put((ended.code, words))
+            job.after = self.clock.monotonic() + wait
+            if meaning == "wait" or asks:
+                with self._changed:
+                    self._after = max(self._after, job.after)
+            self._again(job)
+
+    def _keep(self, job: _Job) -> None:
+        part, whole = self._part(job), self._whole(job)
+        part.chmod(0o644)
+        os.rename(part, whole)
+        self._came(job)
+
+    def _came(self, job: _Job) -> None:
+        with self._changed:
+            self._in_turn = 0
+        self._said.put((job.wanted, self._whole(job)))
+
+    def _again(self, job: _Job) -> None:
+        with self._changed:
+            self._pending.append(job)
+            self._changed.notify_all()
+
+    def _give_up(self, fault: _Fault, *, end: bool = False) -> None:
+        with self._changed:
+            self._faults.append(fault)
+        if end:
+            self._end()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        self.curl.close()
+
+    def _left(self) -> float | None:
+        """Seconds until it is time to pause."""
+        return None if self.until is None else max(0.0, (self.until - self.clock.now()).total_seconds())
+
+    def _part(self, job: _Job) -> Path:
+        return self.folder / f"{job.wanted.sha256}.part"
+
+    def _whole(self, job: _Job) -> Path:
+        return self.folder / job.wanted.sha256
+
+
+def _batch(ready: Sequence[_Job], workers: int) -> list[_Job]:
+    """The first, and with one that is small others that are, so many that each connection has its part."""
+    if not _small(ready[0]):
+        return [ready[0]]
+    most = min(_BATCH, -(-len(ready) // workers))
+    return [job for job in ready if _small(job)][:most]
+
+
+def _small(job: _Job) -> bool:
+    size = job.wanted.about if job.wanted.size is None else job.wanted.size
+    return size is not None and size <= _SMALL and not job.tries and not job.wrong
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def retry_after(answer: Answer, now: datetime) -> float:
+    """Seconds that upstream asks to be left alone for (RFC 9110, 10.2.3); 0 where it does not."""
+    text = answer.headers.get("retry-after", "")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    with suppress(ValueError):
+        at = parsedate_to_datetime(text)
+        return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
+    return 0.0

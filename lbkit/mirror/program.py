@@ -74,9 +74,14 @@ def listening(address: str, port: int) -> socket.socket:
         ) from error
 
 
-def ended() -> threading.Event:
-    """Set when somebody says that this process is to end."""
+def ended(wake: Callable[[], None] = lambda: None) -> threading.Event:
+    """Set when somebody says that this process is to end; then `wake` is called."""
     done = threading.Event()
+
+    def end(*_: object) -> None:
+        done.set()
+        wake()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+        signal.signal(number, end)
     return done

@@ -86,6 +86,11 @@ class Fleet:
         self._carry_out((*decided.tell, *decided.prepare))
         return decided
 
+    @property
+    def busy(self) -> bool:
+        """Whether a node gets something now."""
+        return any(heard.node.busy is not None for heard in self._heard.values())
+
     def close(self) -> None:
         for voice in self._voices.values():
             voice.close()

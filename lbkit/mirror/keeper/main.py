@@ -31,6 +31,7 @@ from lbkit.base.files import make_folder
 from lbkit.mirror.keeper.cron import Cron
 from lbkit.mirror.keeper.deciding import Policy
 from lbkit.mirror.keeper.fleet import Fleet
+from lbkit.mirror.keeper.pace import Pace
 from lbkit.mirror.keeper.schedule import Schedule, Window
 from lbkit.mirror.keeper.turns import Turns
 from lbkit.mirror.node.agent import KEEPER
@@ -40,14 +41,12 @@ from lbkit.mirror.sync.guard import Guard
 from lbkit.mirror.sync.https.fetcher import CONNECTIONS, PARTIAL, Https
 from lbkit.mirror.sync.project import TRACE, Project, Stage
 from lbkit.mirror.sync.rsync import Rsync
-from lbkit.mirror.sync.runs import Runs
+from lbkit.mirror.sync.runs import Run, Runs
 from lbkit.mirror.sync.syncing import Syncing
 from lbkit.mirror.sync.upstream import upstream_of, web_of
 from lbkit.mirror.talk.ends import Caller, Listener
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.tree.store import Store
-
-_EVERY = 1.0  # seconds from one turn of the fleet to the next
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,7 +64,15 @@ def serve(config: Path) -> int:
     project = _project({**data, "upstream": anchored(data["upstream"], folder)}, store, clock)
     schedule = _schedule(data["schedule"])
     syncing = Syncing(project, store, runs, clock, until=lambda cause: _until(cause, schedule, clock))
-    turns = Turns(data["project"], runs, syncing.sync, schedule, clock, _say)
+    pace = Pace(clock)
+
+    def sync(cause: str) -> Run:
+        try:
+            return syncing.sync(cause)
+        finally:
+            pace.wake()
+
+    turns = Turns(data["project"], runs, sync, schedule, clock, _say)
     voices = {
         name: Caller(address, port, KEEPER, keys_of({"keys": {name: file}}, folder)[name])
         for name, (address, port, file) in data["nodes"].items()
@@ -81,13 +88,14 @@ def serve(config: Path) -> int:
     for address, port in data["listen"]:
         threading.Thread(target=Listener(listening(address, port), keys, pushed).run, daemon=True).start()
     threading.Thread(target=turns.run, daemon=True).start()
-    done = ended()
+    done = ended(pace.wake)
     alarms: tuple[str, ...] = ()
-    while not done.wait(_EVERY):
+    while not done.is_set():
         fleet.turn()
         if fleet.alarms != alarms:
             alarms = fleet.alarms
             _say(f"alarm: {'; '.join(alarms)}" if alarms else "the alarm is over")
+        pace.wait(busy=fleet.busy)
     turns.stop()
     fleet.close()
     return 0

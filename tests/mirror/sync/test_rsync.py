@@ -127,7 +127,7 @@ def test_an_upstream_is_told_to_rsync_as_it_wants_it() -> None:
         }
     )
     assert daemon.source == "rsync://u@[::1]:873/debian/a b/c/"
-    assert list(daemon.options) == ["--password-file=/p/w"]
+    assert list(daemon.options) == ["--sockopts=TCP_NODELAY", "--password-file=/p/w"]
     ssh = upstream_of({"kind": "ssh", "host": "h", "path": "srv/x", "user": "u", "key_file": "/k"})
     assert isinstance(ssh, RsyncSsh)
     assert ssh.source == "u@h:/srv/x/"

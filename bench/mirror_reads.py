@@ -86,7 +86,7 @@ def session(connection: http.client.HTTPConnection, first: int, *, shows: bool) 
 
     def get(path: str) -> tuple[int, bytes]:
         nonlocal serial
-        connection.request("GET", path, headers={nginx.SERIAL: serial} if serial else {})
+        connection.request("GET", f"/bench{path}" if shows else path, headers={nginx.SERIAL: serial} if serial else {})
         response = connection.getresponse()
         body = response.read()
         if shows:
@@ -205,7 +205,7 @@ def ours(folder: Path, generations: int) -> Counted:
     upstream = Upstream(folder / "upstream")
     for name in ("master", "node"):
         (folder / name).mkdir()
-    master, node = Store(folder / "master"), Store(folder / "node")
+    master, node = Store(folder / "master"), Store(folder / "node", "bench")
     project = Project("bench", Rsync(Folder(str(upstream.root).lstrip("/"))))
     clock = SystemClock()
     syncing = Syncing(project, master, Runs(folder / "runs", clock), clock)

@@ -166,13 +166,13 @@ class Fleet:
     def _rsyncd(self, stack: ExitStack) -> None:
         folder = self.root / "rsync"
         folder.mkdir()
-        secrets = folder / rsyncd.SECRETS
+        secrets = folder / "secrets"
         secrets.write_text(rsyncd.secrets(dict.fromkeys(NODES, "word")))
         secrets.chmod(0o600)
-        module = rsyncd.Module("bench", "lbkit-bench", str(self.root / "master" / "store"), NODES)
-        text = rsyncd.config(
-            [module], address="127.0.0.1", port=self.ports["rsync"], secrets=str(secrets), chroot=True
-        )
+        store = str(self.root / "master" / "store")
+        module = rsyncd.Module("bench", "lbkit-bench", store, NODES, str(secrets))
+        port = self.ports["rsync"]
+        text = rsyncd.config([module], address="127.0.0.1", port=port, locks=str(folder), ids=(0, 0))
         self._daemon(stack, "rsync", text)
         text = f"port = {self.ports['plain']}\naddress = 127.0.0.1\n[plain]\npath = {self.upstream}\n"
         self._daemon(stack, "plain", text)

@@ -15,12 +15,18 @@ from lbkit.base.errors import Failure, LbkitError, Mistake
 from lbkit.base.files import read
 
 
-def run(arguments: Sequence[str], serve: Callable[[Path], int]) -> int:
-    """`serve CONFIG`: its exit code. What went wrong stands on stderr."""
+def run(
+    arguments: Sequence[str],
+    serve: Callable[[Path], int],
+    reload: Callable[[Path], int] | None = None,
+) -> int:
+    """`serve CONFIG`, or `reload CONFIG` where it can: its exit code. What went wrong stands on stderr."""
     try:
         match arguments:
             case ["serve", config]:
                 return serve(Path(config))
+            case ["reload", config] if reload is not None:
+                return reload(Path(config))
         raise Mistake("`serve CONFIG` was to be said", found=" ".join(arguments))
     except LbkitError as error:
         print(error, file=sys.stderr, flush=True)
@@ -59,7 +65,10 @@ def keys_of(data: Mapping[str, Any], folder: Path) -> dict[str, bytes]:
 def anchored(upstream: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """An upstream's data, with the files that it names where they are: rsync and curl may be called from anywhere."""
     files = [name for name in upstream if name.endswith("_file") or name == "known_hosts"]
-    return {**upstream, **{name: str((folder / upstream[name]).absolute()) for name in files if upstream[name]}}
+    return {
+        **upstream,
+        **{name: str((folder / upstream[name]).absolute()) for name in files if upstream[name]},
+    }
 
 
 def listening(address: str, port: int) -> socket.socket:

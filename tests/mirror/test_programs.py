@@ -22,7 +22,7 @@ from lbkit.mirror.sync.runs import Runs
 from lbkit.mirror.talk.ends import Caller
 from lbkit.mirror.tree.store import Store
 from tests.machine.world import PYTHON, until
-from tests.mirror.serving.test_serving import free_port, listens
+from tests.mirror.serving.world import free_port, listens
 from tests.mirror.tree.trees import lay
 
 pytestmark = pytest.mark.sandbox
@@ -56,16 +56,13 @@ class World:
     def rsyncd(self) -> None:
         folder = self.root / "rsync"
         folder.mkdir()
-        (folder / rsyncd.SECRETS).write_text(rsyncd.secrets(dict.fromkeys(NODES, "word")))
-        (folder / rsyncd.SECRETS).chmod(0o600)
-        module = rsyncd.Module("debian", "lbkit-debian", str(self.root / "master" / "store"), NODES)
-        text = rsyncd.config(
-            [module],
-            address="127.0.0.1",
-            port=self.ports["rsync"],
-            secrets=str(folder / rsyncd.SECRETS),
-            chroot=True,
-        )
+        secrets = folder / "secrets"
+        secrets.write_text(rsyncd.secrets(dict.fromkeys(NODES, "word")))
+        secrets.chmod(0o600)
+        store = str(self.root / "master" / "store")
+        module = rsyncd.Module("debian", "lbkit-debian", store, NODES, str(secrets))
+        port = self.ports["rsync"]
+        text = rsyncd.config([module], address="127.0.0.1", port=port, locks=str(folder), ids=(0, 0))
         (folder / rsyncd.CONFIG).write_text(text)
         self.run(
             "rsync",

@@ -1,97 +1,191 @@
-"""nginx before a store: the generation that a client asked for, or the one that serves, and the ones before it for what has gone.
+"""nginx before stores, one for all mirrors of a machine: the generation that a client asked for, or the one that serves, and the ones
+before it for what has gone. A mirror is at /NAME/.
 
 `Lbkit-Serial` in an answer says which generation it is of; in a request it asks for that one. Of a serial that has gone the one that
 serves answers; of one that is not here yet nobody does (503), so that the load balancer asks another node.
+
+A cache may keep all of it and must ask each time (`no-cache`): whether a file is an index or never changes, a mirror does not know.
+nginx's ETag is time and size; both are the manifest's, so all nodes say the same. It is wrong for a file that was written anew within
+one second in the same size. Who compares a folder by content expects that of it: below `exact` an ETag is the generation's serial, and
+time counts for nothing.
+
+Links are followed: that they stay in the tree was made sure of when it was made (manifest.py), and it does not change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbkit.base.errors import Mistake
 from lbkit.mirror.sync.project import TRACE
+from lbkit.mirror.tree.store import AT, CURRENT, SERIALS, VIEW
 
 SERIAL = "Lbkit-Serial"
-CONFIG = "nginx.conf"
+CONFIG, PID = "nginx.conf", "nginx.pid"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FOLDER = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9._+~-]+/)+")
+
+_TYPES: Mapping[str, str] = {
+    "text/html": "html htm",
+    "text/plain": "txt asc md log",
+    "text/css": "css",
+    "text/xml": "xml",
+    "application/json": "json",
+    "application/javascript": "js",
+    "image/png": "png",
+    "image/jpeg": "jpg jpeg",
+    "image/svg+xml": "svg",
+}
+"""What browsers show; all else they save."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`root` is the store's folder; `listen` are addresses with their ports, as nginx has them ("10.80.0.11:80", "[fd00::1]:80")."""
+    """A mirror. `root` is its store's folder, `name` what its trees are called there; `listen` are addresses with their ports, as nginx
+    has them ("10.80.0.11:80", "[fd00::1]:80"). `exact` are folders of the tree, as above.
+    """
 
     name: str
     root: str
     listen: Sequence[str]
     keep: int
+    exact: Sequence[str] = ()
 
 
-def config(sites: Sequence[Site], *, user: str = "") -> str:
-    """The whole of nginx.conf. All that nginx writes itself is below the folder that it is started in (`-p`)."""
+def config(sites: Sequence[Site], *, user: str = "", connections: int = 4096) -> str:
+    """The whole of nginx.conf. All that nginx writes itself is below the folder that it is started in (`-p`).
+
+    `user` is a user and its group, as nginx has them; `connections` are at most, of each of its workers.
+    """
     lines = [
         "daemon off;",
         *([f"user {user};"] if user else []),
         "worker_processes auto;",
-        "pid nginx.pid;",
+        f"pid {PID};",
         "error_log stderr warn;",
-        "worker_shutdown_timeout 300s;",  # downloads under way end, but not for ever
-        "events { worker_connections 4096; }",
+        "worker_shutdown_timeout 3600s;",  # downloads under way end, but not for ever
+        f"events {{ worker_connections {connections}; }}",
         "http {",
         "    access_log off;",
+        "    log_not_found off;",
+        "    uninitialized_variable_warn off;",  # a request that is none never comes to where they are set
         "    server_tokens off;",
+        "    absolute_redirect off;",  # by which name and port it was asked, the load balancer knows
         "    sendfile on;",
         "    tcp_nopush on;",
         "    default_type application/octet-stream;",
+        "    types {",
+        *(f"        {kind} {endings};" for kind, endings in _TYPES.items()),
+        "    }",
         *(
             f"    {kind}_temp_path tmp/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         ),
-        *(f"    {line}" for site in sites for line in _site(site)),
+        "    map $http_lbkit_serial $lbkit_asked {",
+        f'        "~^[1-9][0-9]{{0,9}}$" {SERIALS}/$http_lbkit_serial;',
+        f"        default {CURRENT};",
+        "    }",
+        "    map $uri $lbkit_store {",
+        *(f'        "~^/{re.escape(_name(site))}/" {_plain(site.root)};' for site in sites),
+        '        default "";',
+        "    }",
+        "    map $realpath_root $lbkit_found {",
+        f'        "~/{VIEW}(?<lbkit_number>[0-9]+)/{AT}0$" $lbkit_number;',
+        '        default "";',
+        "    }",
+        *(f"    {line}" for listen, served in _servers(sites) for line in _server(listen, served)),
         "}",
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _site(site: Site) -> Sequence[str]:
-    root = _plain(site.root)
-    word = site.name.replace("-", "_")
-    older = [f"@{word}_before_{number}" for number in range(1, site.keep)]
-    return [
-        f"map $http_lbkit_serial $lbkit_{word}_asked {{",
-        '    "~^[1-9][0-9]{0,9}$" serial/$http_lbkit_serial;',
-        "    default current;",
-        "}",
-        f"map $realpath_root $lbkit_{word}_found {{",
-        '    "~/gen-(?<lbkit_number>[0-9]+)$" $lbkit_number;',
-        '    default "";',
-        "}",
-        "server {",
-        *(f"    listen {each};" for each in site.listen),
-        f"    root {root}/$lbkit_{word}_asked/0;",
-        f"    set $lbkit_serial $lbkit_{word}_found;",  # now, while the root is this one
-        f"    add_header {SERIAL} $lbkit_serial always;",
-        '    if ($lbkit_serial = "") { return 503; }',
-        "    disable_symlinks off;",
-        "    recursive_error_pages on;",
-        f"    location = /{TRACE} {{ default_type application/json; }}",
-        *_location("/", "", older[:1], autoindex=True),
+def _servers(sites: Iterable[Site]) -> Iterator[tuple[Sequence[str], Sequence[Site]]]:
+    """Addresses that have the same sites, with those: none is in two of them."""
+    by_address: dict[str, list[Site]] = {}
+    for site in sites:
+        for address in site.listen:
+            by_address.setdefault(address, []).append(site)
+    by_sites: dict[tuple[str, ...], list[str]] = {}
+    for address, served in by_address.items():
+        by_sites.setdefault(tuple(site.name for site in served), []).append(address)
+    for addresses in by_sites.values():
+        yield addresses, by_address[addresses[0]]
+
+
+def _server(listen: Sequence[str], sites: Sequence[Site]) -> Iterator[str]:
+    yield "server {"
+    yield from (f"    listen {each};" for each in listen)
+    yield f"    root $lbkit_store/$lbkit_asked/{AT}0;"  # for the serial alone: one that serves may be another in a moment
+    yield '    set $lbkit_serial "";'
+    yield "    set $lbkit_at 0;"
+    yield "    if (-d $document_root) { set $lbkit_serial $lbkit_found; }"
+    yield from (f"    {line}" for line in _headers())
+    yield "    location / { return 404; }"
+    yield "    location = / {"
+    yield "        default_type text/html;"
+    links = "".join(f"<li><a href='/{site.name}/'>{site.name}</a></li>" for site in sites)
+    yield f'        return 200 "<!DOCTYPE html><title>Mirrors</title><h1>Mirrors</h1><ul>{links}</ul>\\n";'
+    yield "    }"
+    for number, site in enumerate(sites):
+        yield from (f"    {line}" for line in _site(site, f"@gone_{number}"))
+    yield "}"
+
+
+def _site(site: Site, gone: str) -> Iterator[str]:
+    view = f"{site.root}/{VIEW}$lbkit_serial"
+    here = ['    if ($lbkit_serial = "") { return 503; }', f"    error_page 404 = {gone};"]
+    found = [
+        f"    root {view}/{AT}$lbkit_at;",
+        *here,
         *(
-            line
-            for number, name in enumerate(older, start=1)
-            for line in _location(name, f"{root}/$lbkit_{word}_asked/{number}", older[number : number + 1])
+            f"    if (-e {view}/{AT}{number}$uri) {{ set $lbkit_at {number}; }}"
+            for number in reversed(range(site.keep))
         ),
-        "}",
+        "    autoindex on;",
     ]
+    yield f"location = /{site.name} {{ return 301 /{site.name}/; }}"
+    yield f"location /{site.name}/ {{"
+    yield from found
+    yield "}"
+    yield f"location = /{site.name}/{TRACE} {{"  # of another generation it would be wrong
+    yield f"    root {view}/{AT}0;"
+    yield from here
+    yield "    default_type application/json;"
+    yield "}"
+    for folder in site.exact:
+        yield f"location /{site.name}/{_folder(folder)} {{"
+        yield from found
+        yield "    etag off;"
+        yield "    if_modified_since off;"
+        yield from (f"    {line}" for line in _headers())
+        yield '    add_header Last-Modified "";'
+        yield "    add_header ETag '\"$lbkit_serial\"';"
+        yield "    if ($http_if_none_match = '\"$lbkit_serial\"') { return 304; }"
+        yield "}"
+    yield f"location {gone} {{"  # the view has gone between two looks: what was said of it counts for nothing
+    yield f"    if (-d {view}) {{ return 404; }}"
+    yield "    return 503;"
+    yield "}"
 
 
-def _location(name: str, root: str, then: Sequence[str], *, autoindex: bool = False) -> Sequence[str]:
-    return [
-        f"    location {name} {{",
-        *([f"        root {root};"] if root else []),
-        *(["        autoindex on;"] if autoindex else []),
-        *([f"        error_page 404 = {then[0]};"] if then else []),
-        "    }",
-    ]
+def _headers() -> Sequence[str]:
+    return [f"add_header {SERIAL} $lbkit_serial always;", "add_header Cache-Control no-cache always;"]
+
+
+def _name(site: Site) -> str:
+    if not _NAME.fullmatch(site.name):
+        raise Mistake("a mirror was to have a plain name", found=repr(site.name)[:300])
+    return site.name
+
+
+def _folder(path: str) -> str:
+    """With its slash at the end."""
+    if not _FOLDER.fullmatch(folder := f"{path.strip('/')}/"):
+        raise Mistake("a folder of a mirror was to have a plain path", found=repr(path)[:300])
+    return folder
 
 
 def _plain(path: str) -> str:

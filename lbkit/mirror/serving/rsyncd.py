@@ -7,39 +7,50 @@ from dataclasses import dataclass
 
 from lbkit.base.errors import Mistake
 
-CONFIG, SECRETS = "rsyncd.conf", "rsyncd.secrets"
+CONFIG = "rsyncd.conf"
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
     """`public` is the name of the module that everybody may read, "" where there is none; `nodes` may read `inner`, which is not listed.
 
-    A connection to the public one reads the generation that served when it began, to its end.
+    A connection to the public one reads the generation that served when it began, to its end. `secrets` is the path of the
+    file with the passwords, for root or the daemon's user alone.
     """
 
     public: str
     inner: str
     root: str
     nodes: Sequence[str]
-    connections: int = 0  # at most, of each; 0: no limit
+    secrets: str
+    connections: int = 0  # at most, of everybody's; 0: no limit
 
 
-def config(modules: Sequence[Module], *, address: str, port: int, secrets: str, chroot: bool) -> str:
-    """The whole of rsyncd.conf. `chroot` where it runs as root: else it reads with the rights of its user alone."""
+def config(
+    modules: Sequence[Module], *, address: str, port: int, locks: str, ids: tuple[int, int] | None
+) -> str:
+    """The whole of rsyncd.conf. `address` "": all of the machine's; `locks` is a folder for the locks that count connections.
+
+    `ids` are the user and the group that it reads with, in a tree that it cannot leave: for root alone. None: it stays who it is.
+    """
     lines = [
         f"port = {port}",
-        f"address = {_line(address)}",
+        *([f"address = {_line(address)}"] if address else []),
         "reverse lookup = no",
         "socket options = TCP_NODELAY",  # as sync/upstream.py has it at the other end
         "read only = yes",
-        f"use chroot = {'yes' if chroot else 'no'}",
+        f"use chroot = {'no' if ids is None else 'yes'}",
+        *([] if ids is None else [f"uid = {ids[0]}", f"gid = {ids[1]}"]),
         "munge symlinks = no",
         "numeric ids = yes",
         "timeout = 600",
         "refuse options = delete remove-source-files log-file* temp-dir",
     ]
     for each in modules:
-        limit = [f"max connections = {each.connections}"] if each.connections else []
+        limit = []
+        if each.connections:  # who shares a lock file shares the limit
+            lock = f"lock file = {_line(locks)}/{_name(each.inner)}.lock"
+            limit = [f"max connections = {each.connections}", lock]
         if each.public:
             lines += [f"[{_name(each.public)}]", f"path = {_line(each.root)}/current/0", "list = yes", *limit]
         lines += [
@@ -48,7 +59,7 @@ def config(modules: Sequence[Module], *, address: str, port: int, secrets: str, 
             "list = no",
             "exclude = /work /old-* /runs /wanted /committed",
             f"auth users = {' '.join(_name(node) for node in each.nodes)}",
-            f"secrets file = {_line(secrets)}",
+            f"secrets file = {_line(each.secrets)}",
             "strict modes = yes",
         ]
     return "".join(f"{line}\n" for line in lines)

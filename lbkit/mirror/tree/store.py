@@ -4,6 +4,7 @@
     gen-N.json           its record: a generation stands when this does
     gen-N.manifest
     view-N/0, /1, ...    links to the generations that a reader of N finds: N itself, and those kept before it
+    view-N/at-0/NAME     the same links, each alone in a folder under the mirror's name: what a web server has at /NAME/
     serial/N             link to view-N; of a generation that has gone, to `current`
     current              link to the view of the one that serves
     old-N/tree           what was a generation: nobody finds it any more, but who reads it may end
@@ -32,7 +33,7 @@ from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.manifest import lines_of
 from lbkit.mirror.tree.readers import is_read
 
-CURRENT = "current"
+CURRENT, SERIALS, VIEW, AT = "current", "serial", "view-", "at-"
 REMEMBERED = 1000  # serials that lead somewhere: of those whose generation has gone, to the one that serves
 
 _RECORD = re.compile(r"gen-([1-9][0-9]{0,9})\.json", re.ASCII)
@@ -43,11 +44,13 @@ _GENERATION = re.compile(r"(?:gen|view)-([1-9][0-9]{0,9})(?:\.json|\.manifest)?"
 class Store:
     """Cheap to make. All methods raise Failure where the disk will not.
 
-    What `publish` does may be done by another thread, while a generation is made.
+    What `publish` does may be done by another thread, while a generation is made. `name` is the mirror's: only who seals
+    generations that a web server finds has to say it.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, name: str = "tree") -> None:
         self.root = root
+        self.name = name
         self._links = threading.Lock()
 
     def tree(self, serial: int) -> Path:
@@ -151,7 +154,7 @@ class Store:
             raise Bug(
                 "a generation was to be published", found=f"{serial} does not stand", where=str(self.root)
             )
-        self._link(self.root / CURRENT, f"view-{serial}")
+        self._link(self.root / CURRENT, f"{VIEW}{serial}")
 
     def prune(self, keep: int) -> list[int]:
         """No reader finds generations any more that are older than the `keep` newest: their serials. What serves stays.
@@ -175,7 +178,7 @@ class Store:
             match = _GENERATION.fullmatch(name)
             if match and int(match[1]) not in standing:
                 self._lead_on(int(match[1]))
-                _remove(self.root / name)
+                self._discard(name)
             elif name.startswith(".gen-"):  # a record that was just being written
                 _remove(self.root / name)
         for serial in {int(match[1]) for name in self._names() if (match := _OLD.fullmatch(name))} - {
@@ -188,13 +191,22 @@ class Store:
         try:
             self._lead_on(serial)
             os.unlink(self._record(serial))  # from here on it stands no more
-            _remove(self.root / f"view-{serial}")
+            self._discard(f"{VIEW}{serial}")
             _remove(old)
             old.mkdir()
             os.rename(self.tree(serial), old / "tree")
             os.rename(self.manifest(serial), old / "manifest")
         except OSError as error:
             raise FileFailure("removed", self.tree(serial), error) from error
+
+    def _discard(self, name: str) -> None:
+        """At once for who reads it: half a view would tell them that a file is not there."""
+        gone = self.root / "work" / "gone"
+        make_folder(gone.parent)
+        _remove(gone)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.root / name, gone)
+        _remove(gone)
 
     def _old(self, serial: int) -> Path:
         return self.root / f"old-{serial}"
@@ -207,15 +219,15 @@ class Store:
 
     def _lead_on(self, serial: int) -> None:
         """Whoever asks for a serial that has gone gets the one that serves."""
-        link = self.root / "serial" / str(serial)
+        link = self.root / SERIALS / str(serial)
         if link.is_symlink():
             self._link(link, f"../{CURRENT}")
         with contextlib.suppress(FileNotFoundError):
             links = sorted(
-                os.listdir(self.root / "serial"), key=lambda name: serials.behind(int(name), serial)
+                os.listdir(self.root / SERIALS), key=lambda name: serials.behind(int(name), serial)
             )
             for name in links[REMEMBERED:]:
-                _remove(self.root / "serial" / name)
+                _remove(self.root / SERIALS / name)
 
     def _make_view(self, serial: int, found: Iterable[int]) -> None:
         view = self.root / "work" / "view"
@@ -223,9 +235,11 @@ class Store:
         view.mkdir(mode=0o755)
         for index, each in enumerate(found):
             os.symlink(f"../gen-{each}", view / str(index))
-        os.rename(view, self.root / f"view-{serial}")
-        make_folder(self.root / "serial")
-        self._link(self.root / "serial" / str(serial), f"../view-{serial}")
+            (view / f"{AT}{index}").mkdir(mode=0o755)
+            os.symlink(f"../../gen-{each}", view / f"{AT}{index}" / self.name)
+        os.rename(view, self.root / f"{VIEW}{serial}")
+        make_folder(self.root / SERIALS)
+        self._link(self.root / SERIALS / str(serial), f"../{VIEW}{serial}")
 
     def _link(self, path: Path, target: str) -> None:
         """At once, whatever it was before: a reader finds the one or the other."""

@@ -74,10 +74,9 @@ Request = Callable[[Message, Say], Message]
 class Control:
     """`requests` are by what "do" says."""
 
-    def __init__(self, folder: Path, requests: Mapping[str, Request], told: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, requests: Mapping[str, Request]) -> None:
         self._folder = folder
         self._requests = requests
-        self._told = told
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._listening: socket.socket | None = None
 

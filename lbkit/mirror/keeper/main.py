@@ -13,7 +13,12 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
                                 instead of "every": "cron": FIVE FIELDS, as in crontab(5)
     policy                      {"quorum", "max_lag", "floor", "contact", "fan_out"}
     nodes                       by name: [ADDRESS, PORT, KEYFILE]
+    sources                     by name of a node: an upstream (sync/upstream.py) that is the root of its store, for what is damaged here; none
+    adopt                       the store of the node on this machine: where it has what this keeper has not, another master made it, and this
+                                one takes it over (adopting.py); none
     listen, keys                where pushes are heard, and by whose keys: lists of [ADDRESS, PORT], {NAME: FILE}
+
+What a person asks of it comes by `control.sock` beside CONFIG (control.py).
 """
 
 from __future__ import annotations
@@ -28,12 +33,13 @@ from zoneinfo import ZoneInfo
 from lbkit.base.clock import Clock, SystemClock
 from lbkit.base.errors import Failure
 from lbkit.base.files import make_folder
+from lbkit.mirror.keeper.assembly import Keeper
+from lbkit.mirror.keeper.control import Control
 from lbkit.mirror.keeper.cron import Cron
 from lbkit.mirror.keeper.deciding import Policy
 from lbkit.mirror.keeper.fleet import Fleet
 from lbkit.mirror.keeper.pace import Pace
 from lbkit.mirror.keeper.schedule import Schedule, Window
-from lbkit.mirror.keeper.turns import Turns
 from lbkit.mirror.node.agent import KEEPER
 from lbkit.mirror.program import anchored, data_of, ended, keys_of, listening, run
 from lbkit.mirror.sync.fetching import Fetcher
@@ -41,7 +47,7 @@ from lbkit.mirror.sync.guard import Guard
 from lbkit.mirror.sync.https.fetcher import CONNECTIONS, PARTIAL, Https
 from lbkit.mirror.sync.project import TRACE, Project, Stage
 from lbkit.mirror.sync.rsync import Rsync
-from lbkit.mirror.sync.runs import Run, Runs
+from lbkit.mirror.sync.runs import Runs
 from lbkit.mirror.sync.syncing import Syncing
 from lbkit.mirror.sync.upstream import upstream_of, web_of
 from lbkit.mirror.talk.ends import Caller, Listener
@@ -65,38 +71,36 @@ def serve(config: Path) -> int:
     schedule = _schedule(data["schedule"])
     syncing = Syncing(project, store, runs, clock, until=lambda cause: _until(cause, schedule, clock))
     pace = Pace(clock)
-
-    def sync(cause: str) -> Run:
-        try:
-            return syncing.sync(cause)
-        finally:
-            pace.wake()
-
-    turns = Turns(data["project"], runs, sync, schedule, clock, _say)
-    voices = {
-        name: Caller(address, port, KEEPER, keys_of({"keys": {name: file}}, folder)[name])
+    ways = {
+        name: (address, port, KEEPER, keys_of({"keys": {name: file}}, folder)[name])
         for name, (address, port, file) in data["nodes"].items()
     }
+    voices = {name: Caller(*way) for name, way in ways.items()}
     fleet = Fleet(store, voices, Policy(**data["policy"]), clock, runs.folder / "committed")
+    sources = {name: upstream_of(anchored(each, folder)) for name, each in data.get("sources", {}).items()}
+    theirs = Store(folder / data["adopt"]) if data.get("adopt") else None
+    keeper = Keeper(
+        syncing, fleet, schedule, clock, _say, pace.wake, lambda name: Caller(*ways[name]), sources, theirs
+    )
 
     def pushed(_name: str, message: Message) -> Message:
         if message != {"do": "push"}:
             raise Failure("a push was to come", found=str(message)[:200])
-        return {"run": turns.push()}
+        return {"run": keeper.turns.push()}
 
     keys = keys_of(data, folder)
     for address, port in data["listen"]:
         threading.Thread(target=Listener(listening(address, port), keys, pushed).run, daemon=True).start()
-    threading.Thread(target=turns.run, daemon=True).start()
+    control = Control(folder.absolute(), keeper.desk.requests())
+    control.open()
+    threading.Thread(target=control.run, daemon=True).start()
     done = ended(pace.wake)
-    alarms: tuple[str, ...] = ()
+    keeper.begin(done)
     while not done.is_set():
-        fleet.turn()
-        if fleet.alarms != alarms:
-            alarms = fleet.alarms
-            _say(f"alarm: {'; '.join(alarms)}" if alarms else "the alarm is over")
         pace.wait(busy=fleet.busy)
-    turns.stop()
+        keeper.turn()
+    control.close()
+    keeper.turns.stop()
     fleet.close()
     return 0
 

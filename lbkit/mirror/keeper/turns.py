@@ -48,7 +48,7 @@ class Asked:
 class Turns:
     """For one thread, that calls `run`; `push`, `ask` and `stop` are for any. `schedule` None: on push alone. `held`: nothing runs but what is asked for.
 
-    Who has `alone` writes into the store: a run while it lasts. `running` is the cause of the run under way, and when it began.
+    Who has `alone` writes into the store: a run while it lasts. `running` is the cause of the run under way, and when it began; `ran` is told after each.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Turns:
     clock: Clock
     told: Callable[[str], None] = lambda _words: None
     held: Callable[[], bool] = lambda: False
+    ran: Callable[[], None] = lambda: None
     alone: threading.Lock = field(default_factory=threading.Lock, init=False)
     running: tuple[str, float] | None = field(default=None, init=False)
     _asked: deque[Asked] = field(default_factory=deque, init=False)
@@ -167,5 +168,6 @@ class Turns:
                     self.runs.take(number)
             finally:
                 self.running = None
+                self.ran()
         self.told(f"run {run.id}: {run.came}{': ' if run.why else ''}{run.why}")
         return run

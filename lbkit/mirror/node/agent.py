@@ -13,6 +13,7 @@ from lbkit.base.errors import Failure, LbkitError
 from lbkit.base.files import read, write_atomic
 from lbkit.mirror.node.contact import Contact, verdict_of
 from lbkit.mirror.node.pulling import Pulling
+from lbkit.mirror.node.verifying import Verifying
 from lbkit.mirror.sync.upstream import Rsynced
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.talk.words import Verdict
@@ -47,6 +48,7 @@ class Agent:
     _work: threading.Lock = field(default_factory=threading.Lock, init=False)
     _told: Verdict = field(default="drain", init=False)
     _has: dict[int, str] = field(default_factory=dict, init=False)
+    _verifying: tuple[str, Verifying, threading.Thread] | None = field(default=None, init=False)
 
     def begin(self) -> None:
         """To be called once, before anybody asks. What a killed one left is removed; the last word of the keeper holds."""
@@ -78,6 +80,8 @@ class Agent:
             case {"do": "flip", "serial": int(serial)}:
                 self.pulling.store.publish(serial)
                 self._in_background(None, self._prune)
+            case {"do": "verify", "id": str(name), "mend": bool(mend), "sources": [*names]}:
+                self._verify(name, [str(each) for each in names], mend=mend)
             case {"do": "tell", "verdict": "ready" | "drain" as verdict}:
                 write_atomic(self.told_file, verdict.encode() + b"\n")
                 self._told = verdict
@@ -116,7 +120,25 @@ class Agent:
             "told": self._told,
             "verdict": self.verdict,
             "trouble": self._trouble,
+            "verify": self._verified(),
         }
+
+    def _verify(self, name: str, names: Sequence[str], *, mend: bool) -> None:
+        """One at a time; who asks meanwhile sees whose it is, and asks again. What the keeper wants goes on beside it."""
+        if self._verifying is not None and self._verifying[2].is_alive():
+            return
+        sources = [self.sources[each] for each in names if each in self.sources]
+        verifying = Verifying(self.pulling, sources, mend, self._work)
+        thread = threading.Thread(target=verifying.run, name="lbkit-verify", daemon=True)
+        self._verifying = name, verifying, thread
+        thread.start()
+
+    def _verified(self) -> Message | None:
+        if self._verifying is None:
+            return None
+        name, verifying, thread = self._verifying
+        doing = thread.is_alive()
+        return {"id": name, "doing": doing, **verifying.as_data()}
 
     def _prepare(self, wanted: Generation, names: Sequence[str]) -> None:
         sources = [self.sources[name] for name in names if name in self.sources]

@@ -114,7 +114,7 @@ class _Place:
             rest = [to.set_state(*each.key, "maint") for each in self.servers]
             idle = [UntilIdle(names, timing.drain) for names, timing in self._timed(map(_name, self.servers))]
             self._carry_out([Do((*agents, *drain)), *idle, Do(tuple(rest))])
-            remember(self.instance, [_name(each) for each in self.servers])
+            remember(self.instance, [_name(each) for each in self.servers], self.balancer.late)
 
     def put_back(self) -> None:
         """Where its checks pass, and not before. Who was put back or removed by somebody meanwhile is left so."""
@@ -143,13 +143,15 @@ class _Place:
             if Check.ENABLED in before.agent:
                 commands.append(to.enable_agent(*before.key))
             commands += out_of_maintenance(
-                _name(before), Server(before.address, before.port, checked=checked)
+                _name(before),
+                Server(before.address, before.port, checked=checked),
+                by_agent=before.backend in self.balancer.late and Check.ENABLED in before.agent,
             )
             if checked:
                 self.again.append(_name(before))
         if commands:
             self._carry_out([Do(tuple(commands))])
-            remember(self.instance, [_name(each) for each in self.servers])
+            remember(self.instance, [_name(each) for each in self.servers], self.balancer.late)
 
     def _carry_out(self, steps: Sequence[Step]) -> None:
         if not steps:

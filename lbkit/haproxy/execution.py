@@ -36,6 +36,7 @@ from lbkit.haproxy.transition.steps import (
     Replace,
     Start,
     Step,
+    UntilHeard,
     UntilIdle,
     UntilLeft,
     UntilUnchecked,
@@ -98,6 +99,8 @@ class Execution:
                 self.runtime.run(tls.del_cert(path) for path in paths)
             case UntilUp(names, seconds):
                 self._until_up(names, seconds)
+            case UntilHeard(names, seconds):
+                self._until_heard(names, seconds)
             case UntilUnchecked(names, seconds):
                 self._until_unchecked(names, seconds)
             case UntilIdle(names, seconds):
@@ -106,8 +109,8 @@ class Execution:
                 self._guard(step)
             case Probe(names, seconds, must):
                 self._probe(names, seconds, must=must)
-            case Remember(new, all_new):
-                self._remember(new, all_new=all_new)
+            case Remember():
+                self._remember(step)
             case Reload():
                 self._hang_up()
                 self.workers.append(process.reload(self.instance, self.running, self.wanted, self.clock))
@@ -217,6 +220,19 @@ class Execution:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             self.notes.append(f"not up within {seconds:g} s, and without requests: {', '.join(said)}{more}")
 
+    def _until_heard(self, names: Names, seconds: float) -> None:
+        silent = list(names)
+
+        def all_heard() -> bool | None:
+            rows = self._rows()
+            silent[:] = [name for name in silent if name in rows and rows[name].agent in {"", "INI"}]
+            return None if silent else True
+
+        if wait_for(self.clock, seconds, all_heard, every=0.05) is None:
+            self.notes.append(
+                f"no agent of {listed(tuple(silent))} was asked within {seconds:g} s: no requests until then"
+            )
+
     def _until_unchecked(self, names: Names, seconds: float) -> None:
         def quiet() -> bool | None:
             states = self._states(names)
@@ -283,11 +299,17 @@ class Execution:
         said = [f"{name} ({found.words.get(name, 'not asked')})" for name in failed[:5]]
         self.notes.append(f"did not pass a probe, and is down until its checks pass: {', '.join(said)}")
 
-    def _remember(self, new: Names, *, all_new: bool) -> None:
+    def _remember(self, step: Remember) -> None:
         servers = {name: Server.parse(text) for name, text in self.wanted.servers.items()}
-        dump = "" if all_new else self.runtime.servers_state()
-        undo = self.wanted.by_hand == "undo"
-        text = state_file(dump, servers, servers if all_new else new, self.up, undo=undo)
+        text = state_file(
+            "" if step.all_new else self.runtime.servers_state(),
+            servers,
+            servers if step.all_new else step.new,
+            self.up,
+            undo=self.wanted.by_hand == "undo",
+            late=self.wanted.late,
+            handed=step.handed,
+        )
         self.instance.put(STATE_FILE, text.encode())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from lbkit.base.errors import Failure, LbkitError
@@ -21,6 +22,7 @@ from lbkit.haproxy.waiting import wait_for
 from lbkit.machine.handle import machine
 
 CHECKED_WITHIN = 10.0  # seconds that a first check gets to end
+HEARD_WITHIN = 5.0  # seconds that an agent gets to say `ready`
 _NEVER_CHECKED = 1  # HCHK_STATUS_UNKNOWN and HCHK_STATUS_INI, include/haproxy/check-t.h
 
 
@@ -28,18 +30,19 @@ def holdable(scope: Scope) -> Iterator[str]:
     """Servers, as LOAD_BALANCER/BACKEND/SERVER."""
     for balancer in scope.of("haproxy", LoadBalancers).by_name.values():
         for backend, server in balancer.servers:
-            yield f"{balancer.name}/{backend.name}/{server.name}"
+            if backend.stands_in_for is None:
+                yield f"{balancer.name}/{backend.name}/{server.name}"
 
 
 def enact_hold(scope: Scope, host: Host, path: str) -> list[Finding]:
-    """One finding for each member. A member that fails keeps no other from being asked."""
+    """One finding for each member, and one for who stands in there. One that fails keeps no other from being asked."""
     name, backend, server = path.split("/")
     balancer = scope.of("haproxy", LoadBalancers).by_name[name]
     state = next(each.state for of, each in balancer.servers if (of.name, each.name) == (backend, server))
     done: list[Finding] = []
     errors: list[LbkitError] = []
-    for member in balancer.members:
-        place = _Place(Instance(machine(scope, host, member), name), backend, server, host)
+    for member, here in product(balancer.members, balancer.everywhere(backend)):
+        place = _Place(Instance(machine(scope, host, member), name), here, server, host, balancer.late)
         try:
             done.append(place.drain() if path in scope.holds else place.put_back(state))
         except LbkitError as error:
@@ -51,12 +54,13 @@ def enact_hold(scope: Scope, host: Host, path: str) -> list[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """One server in one HAProxy."""
+    """One server in one HAProxy. `late`: backends whose servers begin without traffic."""
 
     instance: Instance
     backend: str
     server: str
     host: Host
+    late: frozenset[str]
 
     def drain(self) -> Finding:
         if not self._runs:
@@ -95,11 +99,30 @@ class _Place:
                 return self._told(False, found, "the next apply puts it back")
             if before.agent and Check.ENABLED not in before.agent:
                 runtime.do(enable_agent(self.backend, self.server))
+                if self.backend in self.late:
+                    return self._by_its_agent(runtime)
             command = self._set(runtime, "ready")
             row = self._row(runtime)
         return self._told(
             row is None or row.up, f"{self.server} is {row.status if row else 'ready'}", command
         )
+
+    def _by_its_agent(self, runtime: Runtime) -> Finding:
+        """Nobody says `ready` in its place."""
+
+        def ended() -> bool | None:
+            now = self._look(runtime)
+            return None if now is not None and Admin.FORCED_DRAIN in now.admin else True
+
+        ready = wait_for(self.host.clock, HEARD_WITHIN, ended, every=0.05) is not None
+        remember(self.instance, [f"{self.backend}/{self.server}"], self.late)
+        row = self._row(runtime)
+        said = row.agent_words if row else ""
+        if ready:
+            return self._told(
+                row is None or row.up, f"{self.server} is {row.status if row else 'ready'}", said
+            )
+        return self._told(None, f"{self.server} is no longer held, and its agent has it drained", said)
 
     @property
     def _runs(self) -> bool:
@@ -120,7 +143,7 @@ class _Place:
                 where=self.instance.where,
                 remedy="`lbkit apply` carries it out",
             )
-        remember(self.instance, [f"{self.backend}/{self.server}"])
+        remember(self.instance, [f"{self.backend}/{self.server}"], self.late)
         return str(command)
 
     def _look(self, runtime: Runtime) -> ServerState | None:

@@ -53,9 +53,20 @@ class ResolvedServer:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedMirror:
+    """What a backend of a mirror's nodes has besides. `counter`: which of HAProxy's three sticky counters is its own;
+    `agent_checked`: the health check asks the agent's port too, whether anybody answers there.
+    """
+
+    name: str
+    counter: int
+    agent_checked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedBackend:
     """`timeouts` by HAProxy's names, in seconds: those that differ from the load balancer's. `source`: where connections
-    to servers come from, by member.
+    to servers come from, by member. `stands_in_for`: the backend whose servers these are again, for while it has none.
     """
 
     name: str
@@ -67,6 +78,15 @@ class ResolvedBackend:
     traffic: Traffic = USUAL_TRAFFIC
     source: Mapping[str, IPAddress] = field(default_factory=dict)
     tls: ServerTls | None = None
+    mirror: ResolvedMirror | None = None
+    stands_in_for: str | None = None
+
+    @property
+    def late(self) -> bool:
+        """Whether its servers begin without traffic, whatever was known of them: until their agents have said `ready`;
+        of a backend that stands in, until that would have been heard, and their checks have passed.
+        """
+        return self.mirror is not None or self.stands_in_for is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +168,15 @@ class ResolvedLoadBalancer:
         """HAProxy's executable."""
         return self.process.program
 
+    def everywhere(self, backend: str) -> tuple[str, ...]:
+        """The backends that have its servers: itself, and the one that stands in for it."""
+        return (backend, *(each.name for each in self.backends if each.stands_in_for == backend))
+
+    @property
+    def late(self) -> frozenset[str]:
+        """Names of backends, as `ResolvedBackend.late`."""
+        return frozenset(backend.name for backend in self.backends if backend.late)
+
     @property
     def servers(self) -> tuple[tuple[ResolvedBackend, ResolvedServer], ...]:
         return tuple((backend, server) for backend in self.backends for server in backend.servers)
@@ -156,6 +185,11 @@ class ResolvedLoadBalancer:
 @dataclass(frozen=True)
 class LoadBalancers:
     by_name: Mapping[str, ResolvedLoadBalancer]
+
+
+def stand_in(backend: str) -> str:
+    """Name of the backend that serves while this one has no server in use. No label has a dot: no person's is named so."""
+    return f"{backend}.any"
 
 
 def program_name(load_balancer: str) -> str:

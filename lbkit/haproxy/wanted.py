@@ -37,11 +37,12 @@ def wanted_on(balancer: ResolvedLoadBalancer, member: str, scope: Scope, host: H
     text = render(config)
     return Wanted(
         text,
-        _servers(config, text, balancer.name, scope),
+        _servers(config, text, balancer, scope),
         {file.path: file for file in config.files},
         {each.name: Timing(each.drain_timeout, each.up_timeout) for each in config.backends},
         balancer.by_hand,
         " ".join(argv_of(balancer.program)),
+        balancer.late,
     )
 
 
@@ -61,7 +62,7 @@ def state_of(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _servers(config: Config, text: str, balancer: str, scope: Scope) -> dict[str, str]:
+def _servers(config: Config, text: str, balancer: ResolvedLoadBalancer, scope: Scope) -> dict[str, str]:
     """As `written.servers` has them from the text alone; with what is held, and what the text cannot say."""
     servers = written.servers(text)
     found = {name: str(server) for name, server in servers.items()}
@@ -71,7 +72,13 @@ def _servers(config: Config, text: str, balancer: str, scope: Scope) -> dict[str
         for server in backend.servers
         if server.state == "drain"
     ]
-    held = [path.removeprefix(f"{balancer}/") for path in scope.holds if path.startswith(f"{balancer}/")]
+    held = [
+        f"{backend}/{server}"
+        for path in scope.holds
+        if path.startswith(f"{balancer.name}/")
+        for _, name, server in [path.split("/")]
+        for backend in balancer.everywhere(name)
+    ]
     for name in [*drained, *(name for name in held if name in servers)]:
         if servers[name].admin == "ready":  # not one in maintenance, which gets less than nothing new
             found[name] = str(servers[name].with_(admin="drain", asked=False))

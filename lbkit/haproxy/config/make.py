@@ -70,9 +70,9 @@ def config_of(
 def _peers(balancer: ResolvedLoadBalancer, member: str) -> Peers | None:
     if balancer.peers is not None:
         return Peers(member, balancer.peers.members, balancer.peers.port)
-    has_tables = any(backend.traffic.persist is not None for backend in balancer.backends) or any(
-        frontend.handling.has_limits for frontend in balancer.frontends
-    )
+    has_tables = any(
+        backend.traffic.persist is not None or backend.mirror is not None for backend in balancer.backends
+    ) or any(frontend.handling.has_limits for frontend in balancer.frontends)
     return Peers(member) if has_tables else None
 
 
@@ -102,6 +102,11 @@ def _frontend(frontend: ResolvedFrontend, balancer: ResolvedLoadBalancer) -> Fro
         log_format=frontend.log_format,
         keepalive=frontend.keepalive,
         raw=frontend.raw,
+        stand_ins={
+            each.stands_in_for: each.name
+            for each in balancer.backends
+            if each.stands_in_for is not None and each.stands_in_for in frontend.backends
+        },
     )
 
 
@@ -133,6 +138,9 @@ def _backend(backend: ResolvedBackend, balancer: ResolvedLoadBalancer, member: s
         traffic=backend.traffic,
         source=backend.source.get(member),
         tls=backend.tls,
+        serials=backend.mirror.counter if backend.mirror is not None else None,
+        unpinned=backend.stands_in_for is not None,
+        agent_checked=backend.mirror is not None and backend.mirror.agent_checked,
     )
 
 

@@ -85,6 +85,8 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
+    """`stand_ins`: of the backends that it uses, those that another stands in for, with that other's name."""
+
     name: str
     mode: Mode
     binds: tuple[Bind, ...]
@@ -96,6 +98,7 @@ class Frontend:
     log_format: str = "standard"
     keepalive: Keepalive | None = None
     raw: tuple[str, ...] = ()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`host`: what a health check by HTTP says in its Host header. `source`: where connections to servers come from."""
+    """`host`: what a health check by HTTP says in its Host header. `source`: where connections to servers come from.
+
+    `serials`: of a mirror, the sticky counter by which clients' serials are remembered. `unpinned`: a mirror's nodes, and
+    whichever serial they have. `agent_checked`: the health check wants an answer of the agent too.
+    """
 
     name: str
     mode: Mode
@@ -135,6 +142,9 @@ class Backend:
     traffic: Traffic = USUAL_TRAFFIC
     source: IPAddress | None = None
     tls: ServerTls | None = None
+    serials: int | None = None
+    unpinned: bool = False
+    agent_checked: bool = False
 
     @property
     def drain_timeout(self) -> float:

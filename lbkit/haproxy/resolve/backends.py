@@ -9,12 +9,13 @@ from lbkit.base.problems import Path, near
 from lbkit.engine.book import Endpoint
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
+from lbkit.haproxy.resolve import mirrors
 from lbkit.haproxy.resolve.tls import Tls
 from lbkit.haproxy.resolve.traffic import misfits, sources
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedServer, written_timeouts
 from lbkit.haproxy.spec.backend import Backend
 from lbkit.haproxy.spec.balancer import LoadBalancer
-from lbkit.haproxy.spec.server import AddressServer, GroupServers
+from lbkit.haproxy.spec.server import AddressServer, GroupServers, MirrorServers, OneServer
 from lbkit.haproxy.spec.words import Mode
 from lbkit.machine.resolved import Machines
 
@@ -35,7 +36,7 @@ class Backends:
         return frozenset(self.needed)
 
     def resolved(self) -> tuple[ResolvedBackend, ...]:
-        found = []
+        found: list[ResolvedBackend] = []
         for name, backend in self.spec.backends.items():
             path = ("load_balancers", self.balancer, "backends", name)
             mode = self._mode(name, backend, path)
@@ -44,20 +45,34 @@ class Backends:
             check = backend.health_check
             if backend.tls is not None:
                 self.tls.servers(backend.tls, mode, path)
-            found.append(
-                ResolvedBackend(
-                    name=name,
-                    mode=mode,
-                    balance=backend.balance,
-                    servers=servers,
-                    health_check=check or None,
-                    timeouts=written_timeouts(backend.timeouts),
-                    traffic=backend,
-                    source=sources(backend.source, servers, self.members, self.draft, path),
-                    tls=backend.tls,
-                )
+            resolved = ResolvedBackend(
+                name=name,
+                mode=mode,
+                balance=backend.balance,
+                servers=servers,
+                health_check=check or None,
+                timeouts=written_timeouts(backend.timeouts),
+                traffic=backend,
+                source=sources(backend.source, servers, self.members, self.draft, path),
+                tls=backend.tls,
             )
+            found += self._with_mirror(resolved, backend, path)
         return tuple(found)
+
+    def _with_mirror(
+        self, resolved: ResolvedBackend, backend: Backend, path: Path
+    ) -> tuple[ResolvedBackend, ...]:
+        mirror = mirrors.mirror_of(backend)
+        if mirror is None:
+            return (resolved,)
+        wrong = list(mirrors.misfits(backend, resolved.mode))
+        for field_, wanted, there in wrong:
+            self.draft.problems.add((*path, field_), wanted, found=there)
+        endpoints = self.draft.book.endpoints(f"mirrors.{mirror.mirror}")
+        if wrong or not endpoints or not resolved.servers:
+            return (resolved,)
+        counter = mirrors.counter_for(resolved.name, self.spec, self.draft, path)
+        return mirrors.with_mirror(resolved, backend, mirror, endpoints[0], counter)
 
     def _mode(self, name: str, backend: Backend, path: Path) -> Mode:
         modes = sorted({front.mode for front in self.spec.frontends.values() if name in front.backends})
@@ -72,9 +87,7 @@ class Backends:
         for field_, wanted, found in misfits(backend, mode, servers, named=self.spec.resolvers is None):
             add((*path, field_), wanted, found=found)
         broken = self.draft.is_broken("machines", self.spec.machines) or any(
-            self.draft.is_broken("machines", server.machines)
-            for server in backend.servers
-            if isinstance(server, GroupServers)
+            self.draft.is_broken(*reference) for server in backend.servers for reference in _refers(server)
         )
         # without servers, its lines of `raw` answer, or keep a table
         if not servers and not backend.raw and not broken and not self._unknown(backend):
@@ -85,9 +98,9 @@ class Backends:
                 if not backend.servers
                 else "none: "
                 + ", ".join(
-                    f"machines.{server.machines} has count: 0"
+                    f"{section}.{name} has {'count: 0' if section == 'machines' else 'no nodes'}"
                     for server in backend.servers
-                    if isinstance(server, GroupServers)
+                    for section, name in _refers(server)
                 ),
             )
         seen: set[str] = set()
@@ -98,7 +111,11 @@ class Backends:
 
     def _unknown(self, backend: Backend) -> bool:
         return any(
-            isinstance(server, GroupServers) and server.machines not in self._groups()
+            (isinstance(server, GroupServers) and server.machines not in self._groups())
+            or (
+                isinstance(server, MirrorServers)
+                and self.draft.book.endpoints(f"mirrors.{server.mirror}") is None
+            )
             for server in backend.servers
         )
 
@@ -125,8 +142,32 @@ class Backends:
                     server.cookie,
                     server.raw,
                 )
+            elif isinstance(server, MirrorServers):
+                yield from self._of_mirror(server, here)
             else:
                 yield from self._of_group(server, here)
+
+    def _of_mirror(self, server: MirrorServers, path: Path) -> Iterator[ResolvedServer]:
+        endpoints = mirrors.nodes(server, self.draft, path)
+        if not endpoints or not self.members:
+            return
+        network = self._network(server, f"mirrors.{server.mirror}", endpoints[0], path)
+        for endpoint in endpoints:
+            addresses = endpoint.addresses.get(network, ()) if network is not None else ()
+            if addresses:
+                self.needed |= endpoint.keys
+                yield ResolvedServer(
+                    endpoint.name,
+                    addresses[0],
+                    endpoint.ports[mirrors.SERVED],
+                    server.weight,
+                    server.backup,
+                    server.maxconn,
+                    endpoint.name,
+                    server.minconn,
+                    server.maxqueue,
+                    server.state,
+                )
 
     def _of_group(self, server: GroupServers, path: Path) -> Iterator[ResolvedServer]:
         group = server.machines
@@ -142,7 +183,7 @@ class Backends:
         endpoints = self.draft.book.endpoints(f"machines.{group}") or ()
         if not endpoints or not self.members:
             return
-        network = self._network(server, endpoints[0], path)
+        network = self._network(server, f"machines.{group}", endpoints[0], path)
         if network is None:
             return
         for endpoint in endpoints:
@@ -163,14 +204,16 @@ class Backends:
                 server.state,
             )
 
-    def _network(self, server: GroupServers, first: Endpoint, path: Path) -> str | None:
+    def _network(
+        self, server: GroupServers | MirrorServers, reference: str, first: Endpoint, path: Path
+    ) -> str | None:
         theirs = list(first.addresses)
         if server.network is not None:
             if server.network in theirs:
                 return server.network
             self.draft.problems.add(
                 (*path, "network"),
-                f"a network of machines.{server.machines}",
+                f"a network of {reference}",
                 found=server.network,
                 remedy=near(server.network, theirs),
             )
@@ -180,9 +223,9 @@ class Backends:
             return shared[0]
         ours = ", ".join(self.members[0].addresses) or "none"
         self.draft.problems.add(
-            (*path, "machines"),
-            f"a network that machines.{self.spec.machines} and machines.{server.machines} share",
-            found=f"machines.{self.spec.machines} is on {ours}; machines.{server.machines} on {', '.join(theirs) or 'none'}",
+            (*path, "machines" if isinstance(server, GroupServers) else "mirror"),
+            f"a network that machines.{self.spec.machines} and {reference} share",
+            found=f"machines.{self.spec.machines} is on {ours}; {reference} on {', '.join(theirs) or 'none'}",
             remedy="put both on one network, or write `network:` where a route leads there",
         )
         return None
@@ -195,3 +238,11 @@ class Backends:
             else ()
         )
         return endpoint.keys | {Key("service", f"{endpoint.name}/{service.name}") for service in services}
+
+
+def _refers(server: OneServer) -> Iterator[tuple[str, str]]:
+    """Section and name of what its servers are made of."""
+    if isinstance(server, GroupServers):
+        yield "machines", server.machines
+    elif isinstance(server, MirrorServers):
+        yield "mirrors", server.mirror

@@ -40,6 +40,8 @@ class Row:
 
     `requests`: of HTTP, else sessions; like bytes, errors and `http_5xx` (answers of that class) counted since the
     process began. `rate`: requests in the last second. `request_errors` are the clients', the others the servers'.
+
+    `agent`: as `check`, of the agent that it is asked by ("INI": not yet); `agent_words`: what it said.
     """
 
     proxy: str
@@ -66,6 +68,8 @@ class Row:
     response_errors: int = 0
     http_5xx: int = 0
     rate: int = 0
+    agent: str = ""
+    agent_words: str = ""
 
     @property
     def is_server(self) -> bool:
@@ -81,6 +85,7 @@ _COLUMNS = (
     *("pxname", "svname", "status", "weight", "scur", "stot", "qcur", "lastchg"),
     *("check_status", "check_code", "check_desc", "last_chk", "bck", "addr", "slim", "cookie"),
     *("mode", "req_tot", "bin", "bout", "ereq", "econ", "eresp", "hrsp_5xx", "rate", "req_rate"),
+    *("agent_status", "last_agt"),
 )
 
 
@@ -93,9 +98,8 @@ def parse_stat(text: str) -> Iterator[Row]:
     for fields in _columns(text, _COLUMNS):
         (proxy, server, status, weight, sessions, total, queue, changed, *rest) = fields
         (check, code, words, detail, backup, address, limit, cookie, *counted) = rest
-        (mode, requests, came, went, client_errors, no_connection, no_answer, failed, rate, request_rate) = (
-            counted
-        )
+        (mode, requests, came, went, client_errors, no_connection, no_answer, *rest) = counted
+        (failed, rate, request_rate, agent, agent_words) = rest
         yield Row(
             intern(proxy),
             server,
@@ -121,6 +125,8 @@ def parse_stat(text: str) -> Iterator[Row]:
             int(no_answer or 0),
             int(failed or 0),
             int((request_rate if mode == "http" and request_rate else rate) or 0),
+            intern(agent.removeprefix("* ")),
+            intern(agent_words),
         )
 
 

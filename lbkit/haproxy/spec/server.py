@@ -1,4 +1,4 @@
-"""Servers of a backend: the machines of a group, or one that lbkit does not make."""
+"""Servers of a backend: the machines of a group, a mirror's nodes, or one that lbkit does not make."""
 
 from __future__ import annotations
 
@@ -46,6 +46,15 @@ class GroupServers(_ServerSettings):
     port: Port
 
 
+class MirrorServers(_ServerSettings):
+    """One server for each node of a mirror, named as its machine. The backend's others are of no other kind."""
+
+    mirror: Label
+    network: Label | None = Field(
+        None, description="Where the nodes are reached; by default the first of theirs that is shared"
+    )
+
+
 class AddressServer(_ServerSettings):
     """A server that lbkit does not make."""
 
@@ -66,17 +75,24 @@ class AddressServer(_ServerSettings):
 
 def _which(value: object) -> str | None:
     if isinstance(value, Model):
-        return "group" if isinstance(value, GroupServers) else "single"
-    if not isinstance(value, dict) or ("machines" in value) == bool({"name", "address"} & value.keys()):
+        return {GroupServers: "group", MirrorServers: "nodes"}.get(type(value), "single")
+    if not isinstance(value, dict):
         return None
-    return "group" if "machines" in value else "single"
+    found = {_BY.get(str(key), "") for key in value} - {""}
+    return found.pop() if len(found) == 1 else None
+
+
+_BY = {"machines": "group", "mirror": "nodes", "name": "single", "address": "single"}
+"""Which kind of server it is, by the key that only this kind has."""
 
 
 OneServer = Annotated[
-    Annotated[GroupServers, Tag("group")] | Annotated[AddressServer, Tag("single")],
+    Annotated[GroupServers, Tag("group")]
+    | Annotated[MirrorServers, Tag("nodes")]
+    | Annotated[AddressServer, Tag("single")],
     Discriminator(
         _which,
         custom_error_type="server",
-        custom_error_message="a server: either machines and port, or name, address and port",
+        custom_error_message="a server: either machines and port, or mirror, or name, address and port",
     ),
 ]

@@ -9,6 +9,7 @@ from lbkit.haproxy.config.sections import Backend, Server
 from lbkit.haproxy.config.times import ms
 from lbkit.haproxy.spec.balance import HASHING, Hash, algorithm_of
 from lbkit.haproxy.spec.words import RESOLVERS
+from lbkit.haproxy.text import serials
 from lbkit.haproxy.text.check import check, check_words, own_words
 from lbkit.haproxy.text.keepalive import keepalive
 from lbkit.haproxy.text.persistence import persistence
@@ -40,8 +41,9 @@ def backend(section: Backend) -> Iterator[Words]:
         yield "source", section.source.compressed
     yield from timeouts(section.timeouts)
     yield from persistence(section)
+    yield from serials.rules(section)
     if section.check is not None:
-        yield from check(section.check, section.host)
+        yield from check(section.check, section.host, agent_too=section.agent_checked)
     yield from ((Raw(line),) for line in traffic.raw)
     shared = server_defaults(section)
     if shared:

@@ -10,10 +10,12 @@ from lbkit.health.spec import Agent, HealthCheck
 from lbkit.health.values import Hex, octets
 
 
-def check(section: HealthCheck, host: str) -> Iterator[Words]:
-    """`host`: what the Host header says where the check does not."""
+def check(section: HealthCheck, host: str, *, agent_too: bool = False) -> Iterator[Words]:
+    """`host`: what the Host header says where the check does not. `agent_too`: of http, and of the status alone."""
     yield "timeout", "check", ms(section.timeout)
-    if section.is_http:
+    if agent_too and section.agent is not None:
+        yield from _with_agent(section, section.agent.port, section.host or host)
+    elif section.is_http:
         yield from _http(section, section.host or host)
     elif section.has_dialogue:
         yield from _dialogue(section)
@@ -64,6 +66,31 @@ def _http(section: HealthCheck, host: str) -> Iterator[Words]:
         yield "http-check", "expect", "string", expect.body
     if expect.body_regex is not None:
         yield "http-check", "expect", "rstring", expect.body_regex
+
+
+def _with_agent(section: HealthCheck, port: int, host: str) -> Iterator[Words]:
+    """HAProxy passes over an agent that does not answer: what it said last holds, for ever. So its check asks there, too.
+
+    A check of HTTP speaks nothing else (configuration manual, 4.2 "option httpchk"), so this one speaks it byte by byte.
+    """
+    request = f"{section.method} {section.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lbkit\r\nConnection: close\r\n\r\n"
+    good = "|".join(str(code) for first, last in section.expect.ranges for code in _classes(first, last))
+    yield "option", "tcp-check"
+    yield "tcp-check", "connect", "port", port
+    yield "tcp-check", "expect", "rstring", "^(ready|drain)"
+    yield "tcp-check", "connect", "default"
+    yield "tcp-check", "send-binary", request.encode().hex()
+    yield "tcp-check", "expect", "rstring", f"^HTTP/1[.][01] ({good})"
+
+
+def _classes(first: int, last: int) -> Iterator[str]:
+    """As expressions: whole classes of status codes, and single ones beside."""
+    for hundred in range(first // 100, last // 100 + 1):
+        begin, end = max(first, hundred * 100), min(last, hundred * 100 + 99)
+        if (begin, end) == (hundred * 100, hundred * 100 + 99):
+            yield f"{hundred}[0-9][0-9]"
+        else:
+            yield from (str(code) for code in range(begin, end + 1))
 
 
 def _dialogue(section: HealthCheck) -> Iterator[Words]:

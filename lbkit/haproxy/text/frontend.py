@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lbkit.haproxy.config.sections import Bind, Frontend
-from lbkit.haproxy.text.handling import handling
+from lbkit.haproxy.text.handling import handling, instead
 from lbkit.haproxy.text.keepalive import keepalive
 from lbkit.haproxy.text.logs import line_format
 from lbkit.haproxy.text.process import timeouts
@@ -32,6 +32,8 @@ def frontend(section: Frontend) -> Iterator[Words]:
     yield from ((Raw(line),) for line in section.raw)
     yield from handling(section)
     if section.backend is not None:
+        if section.backend in section.stand_ins:
+            yield "use_backend", section.stand_ins[section.backend], "if", *instead(section.backend)
         yield "default_backend", section.backend
 
 

@@ -27,6 +27,11 @@ def handling(section: Frontend) -> Iterator[Words]:
         yield use_backend()
 
 
+def instead(backend: str) -> Words:
+    """When another stands in for it: none of its servers may be used."""
+    return "{", f"nbsrv({backend})", "eq", 0, "}"
+
+
 def _requests(section: Frontend) -> Iterator[Words]:
     do = section.handling
     yield from access.requests(section)
@@ -36,6 +41,9 @@ def _requests(section: Frontend) -> Iterator[Words]:
     if do.routes is not None:
         routing = Routing.of(do.routes, section.mode)
         yield from routes(section.name, routing, default=section.backend is not None)
+        for name, other in section.stand_ins.items():
+            routed = ("{", "var(txn.route)", "-m", "str", f"backend:{name}", "}")
+            yield "http-request", "set-var(txn.route)", f"str(backend:{other})", "if", *routed, *instead(name)
     yield from headers.requests(section)
     yield from headers.responses(section)
     if do.compression is not None:

@@ -1,5 +1,5 @@
 """The section `peers`: members of the load balancer, how a process hands its tables on to the next, and the
-tables of frontends (a backend has its own).
+tables of frontends and of mirrors (other backends have their own).
 """
 
 from __future__ import annotations
@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lbkit.haproxy.config.paths import PEERS_SOCKET
-from lbkit.haproxy.config.sections import Frontend, Peers
+from lbkit.haproxy.config.sections import Backend, Frontend, Peers
+from lbkit.haproxy.text import serials
 from lbkit.haproxy.text.limits import tables
 from lbkit.haproxy.text.words import Words, endpoint
 
 
-def peers(section: Peers, frontends: Sequence[Frontend]) -> Iterator[Words]:
+def peers(section: Peers, frontends: Sequence[Frontend], backends: Sequence[Backend]) -> Iterator[Words]:
     if section.members is None:
         yield "peer", section.local, f"unix@{PEERS_SOCKET}"
     else:
@@ -20,3 +21,4 @@ def peers(section: Peers, frontends: Sequence[Frontend]) -> Iterator[Words]:
             yield "peer", name, endpoint(address.compressed, section.port)
     for frontend in frontends:
         yield from tables(frontend)
+    yield from (serials.table(backend) for backend in backends if backend.serials is not None)

@@ -30,7 +30,11 @@ def _text(config: Config) -> str:
     sections = [
         ("global", process(config.global_, config.peers)),
         ("defaults", defaults(config.defaults)),
-        *([(f"peers {PEERS}", peers(config.peers, config.frontends))] if config.peers else []),
+        *(
+            [(f"peers {PEERS}", peers(config.peers, config.frontends, config.backends))]
+            if config.peers
+            else []
+        ),
         *([(f"resolvers {RESOLVERS}", resolvers(config.resolvers))] if config.resolvers else []),
         *((head, ((Raw(line),) for line in lines)) for head, lines in config.raw_sections.items()),
         *((f"frontend {word(each.name)}", frontend(each)) for each in config.frontends),

@@ -36,6 +36,10 @@ class Backend:
         want = self.wanted.server(name)
         return want.admin == "ready" and want.weight != 0
 
+    def by_agent(self, name: str) -> bool:
+        """Whether its agent alone has it begin: nobody says `ready` in its place."""
+        return self.name in self.wanted.late and self.want(name).asked
+
     @property
     def timing(self) -> Timing:
         return self.wanted.timing_of(self.name)
@@ -61,8 +65,9 @@ class Backend:
         return (name for name in servers if name.startswith(f"{self.name}/"))
 
     def awaited(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Of those that are checked: who is to get requests."""
-        return tuple(name for name in self.checked(names) if self.want(name).admin == "ready")
+        """Of those that are checked: who is to get requests. Not who stands in for others: nobody waits for that."""
+        found = (name for name in self.checked(names) if self.want(name).admin == "ready")
+        return tuple(name for name in found if self.name not in self.wanted.late or self.want(name).asked)
 
     def checked(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if self.wanted.server(name).checked)

@@ -29,7 +29,7 @@ def add(of: Backend, name: str) -> Iterator[Command]:
     if want.asked:
         yield to.enable_agent(backend, server)
     if want.admin != "maint":
-        yield from out_of_maintenance(name, want)
+        yield from out_of_maintenance(name, want, by_agent=of.by_agent(name))
     elif want.checked:
         yield to.enable_health(*pair(name))
 
@@ -37,22 +37,23 @@ def add(of: Backend, name: str) -> Iterator[Command]:
 def ready(of: Backend, name: str) -> Iterator[Command]:
     have, want = of.running.server(name), of.want(name)
     if have.admin == "maint":
-        yield from out_of_maintenance(name, want)
+        yield from out_of_maintenance(name, want, by_agent=of.by_agent(name))
         return
     if want.checked and not have.checked:
         yield to.enable_health(*pair(name))
     if want.checked and (have.unproven or not have.checked):
         yield to.set_health(*pair(name), "down")
-    yield to.set_state(*pair(name), want.admin)
+    if not of.by_agent(name):
+        yield to.set_state(*pair(name), want.admin)
 
 
-def out_of_maintenance(name: str, want: Server) -> Iterator[Command]:
-    """Down until its checks have passed, and then up by itself."""
+def out_of_maintenance(name: str, want: Server, *, by_agent: bool = False) -> Iterator[Command]:
+    """Down until its checks have passed, and then up by itself. `by_agent`: and not before its agent says `ready`."""
     if want.checked:
         yield to.enable_health(*pair(name))
         yield to.set_state(*pair(name), "drain")
         yield to.set_health(*pair(name), "down")
-        if want.admin == "ready":
+        if want.admin == "ready" and not by_agent:
             yield to.set_state(*pair(name), "ready")
     else:
         yield to.set_state(*pair(name), want.admin)
@@ -108,7 +109,7 @@ def _to_its_place(of: Backend, name: str, *, proven: bool) -> Iterator[Command]:
     if have.admin == "maint":
         yield address
         if want.admin != "maint":
-            yield from out_of_maintenance(name, want)
+            yield from out_of_maintenance(name, want, by_agent=of.by_agent(name))
         elif want.checked:
             yield to.enable_health(*pair(name))
         return
@@ -117,7 +118,7 @@ def _to_its_place(of: Backend, name: str, *, proven: bool) -> Iterator[Command]:
     yield address
     if want.checked:
         yield to.enable_health(*pair(name))
-    if have.admin != want.admin == "ready":
+    if have.admin != want.admin == "ready" and not of.by_agent(name):
         yield to.set_state(*pair(name), "ready")
 
 

@@ -7,7 +7,7 @@ the next one begins with what a probe says of the others. The old one would not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +29,7 @@ from lbkit.haproxy.transition.steps import (
     Remember,
     Start,
     Step,
+    UntilHeard,
     UntilLeft,
     UntilUp,
     lines,
@@ -126,20 +127,29 @@ def _steps(
 
 def _reload(running: Running, wanted: Wanted, servers: Moves, write: list[Put]) -> Iterator[Step]:
     checked = [name for name in servers.new if wanted.server(name).checked]
-    if checked:
-        yield Probe(tuple(checked), PROBE_WITHIN)
+    if probed := tuple(name for name in checked if not wanted.is_late(name)):
+        yield Probe(probed, PROBE_WITHIN)
     yield from servers.guards
-    yield Remember(tuple(servers.new))
+    yield Remember(tuple(servers.new), handed=True)
     yield from write
     yield Reload()
     awaited: dict[str, list[str]] = {}
     for name in checked:
-        if wanted.server(name).admin == "ready":
+        want = wanted.server(name)
+        if want.admin == "ready" and (
+            want.asked or not wanted.is_late(name)
+        ):  # nobody waits for who stands in
             awaited.setdefault(name.partition("/")[0], []).append(name)
     for backend, names in awaited.items():
         yield UntilUp(tuple(names), wanted.timing_of(backend).up)
+    yield from _heard(servers.new, wanted)
     if leaving := list(_leaving(running, wanted)):
         yield UntilLeft(max(wanted.timing_of(name.partition("/")[0]).drain for name in leaving))
+
+
+def _heard(names: Iterable[str], wanted: Wanted) -> Iterator[Step]:
+    if found := tuple(name for name in names if wanted.is_late(name) and wanted.server(name).asked):
+        yield UntilHeard(found)
 
 
 def _leaving(running: Running, wanted: Wanted) -> Iterator[str]:
@@ -172,11 +182,14 @@ def _start(running: Running, wanted: Wanted) -> Transition:
 
 def starting(wanted: Wanted, marks: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Where nothing runs yet."""
-    checked = tuple(name for name in wanted.servers if wanted.server(name).checked)
+    checked = tuple(
+        name for name in wanted.servers if wanted.server(name).checked and not wanted.is_late(name)
+    )
     return (
         Check(),
         Put((CONFIG, *wanted.files), marks),
         *([Probe(checked, PROBE_WITHIN)] if checked else []),
         Remember(all_new=True),
         Start(),
+        *_heard(wanted.servers, wanted),
     )

@@ -9,7 +9,7 @@ from lbkit.haproxy.transition import moving, written
 from lbkit.haproxy.transition.backend import Backend
 from lbkit.haproxy.transition.changes import Changes, changes
 from lbkit.haproxy.transition.state import Running, Wanted
-from lbkit.haproxy.transition.steps import Do, Guard, Step, UntilUp
+from lbkit.haproxy.transition.steps import Do, Guard, Step, UntilHeard, UntilUp
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ def _with_reload(of: Backend, found: Changes, moves: Moves) -> None:
     new = dict.fromkeys([*found.came, *found.moved, *found.again, *found.rests, *found.woken])
     moves.new += new
     others = tuple(name for name in of.mine(of.wanted.servers) if of.takes(name) and name not in new)
-    probed = tuple(name for name in new if of.takes(name))
+    probed = tuple(name for name in new if of.takes(name) and not of.wanted.is_late(name))
     staying = frozenset(others)
     leaving = tuple(name for name in of.mine(of.running.servers) if name not in staying)
     unchecked = any(not of.wanted.server(name).checked for name in probed)
@@ -85,6 +85,8 @@ def _at_once(of: Backend, found: Changes, moves: Moves) -> None:
         change.append(Do(tuple(arriving)))
     if awaited := of.awaited([*found.came, *again]):
         change.append(UntilUp(awaited, of.timing.up))
+    if heard := tuple(name for name in found.came if of.by_agent(name)):
+        change.append(UntilHeard(heard))
     change += moving.readdress(of, [name for name in found.moved if name not in found.rests])
     leave += moving.empty(of, [name for name in found.emptied if name not in found.rests])
     leave += moving.rest(of, found.rests, frozenset(found.moved))

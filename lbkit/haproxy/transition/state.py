@@ -50,7 +50,9 @@ class Running:
 class Wanted:
     """`text` of the configuration; `servers` as they shall run, as `str(Server)`; `timing` by backend.
 
-    `by_hand`: what becomes of a weight or a drain that somebody set at the runtime socket.
+    `by_hand`: what becomes of a weight or a drain that somebody set at the runtime socket. `late`: backends whose servers
+    begin without traffic, whatever was known of them: those that are asked by an agent until this has said `ready`, the
+    others until their checks have passed.
     """
 
     text: str
@@ -59,9 +61,14 @@ class Wanted:
     timing: Mapping[str, Timing] = field(default_factory=dict)
     by_hand: Literal["undo", "keep"] = "undo"
     command: str = ""
+    late: frozenset[str] = frozenset()
 
     def server(self, name: str) -> Server:
         return Server.parse(self.servers[name])
+
+    def is_late(self, name: str) -> bool:
+        """Of a server, "BACKEND/SERVER"."""
+        return name.partition("/")[0] in self.late
 
     def timing_of(self, backend: str) -> Timing:
         return self.timing.get(backend, Timing())

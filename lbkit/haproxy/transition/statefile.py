@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from lbkit.haproxy.runtime.servers_state import EMPTY_STATE, Admin
+from lbkit.haproxy.runtime.servers_state import EMPTY_STATE, Admin, Check
 from lbkit.haproxy.transition.server import Server
 
-_BACKEND, _SERVER, _ADMIN, _STATUS = 1, 3, 6, 10  # columns of a line
+_BACKEND, _SERVER, _OP, _ADMIN, _STATUS, _AGENT = 1, 3, 5, 6, 10, 14  # columns of a line
 _WEIGHTS = slice(7, 9)
 _ASKED_AT = slice(21, 25)  # check's port and address, agent's address and port
 _NEVER_CHECKED = "1"
@@ -21,27 +21,40 @@ _WANTED = "# wanted "
 
 
 def state_file(
-    dump: str, servers: Mapping[str, Server], new: Collection[str], up: Collection[str], *, undo: bool = False
+    dump: str,
+    servers: Mapping[str, Server],
+    new: Collection[str],
+    up: Collection[str],
+    *,
+    undo: bool = False,
+    late: Collection[str] = (),
+    handed: bool = False,
 ) -> str:
     """`dump` is what `show servers state` said, or "". Of `new` ones it is not asked: those not in `up` begin down.
 
-    `undo`: weights are those of `servers`, whatever somebody has set.
+    `undo`: weights are those of `servers`, whatever somebody has set. `late`: backends whose servers begin without
+    traffic (state.py), but for those that are not new where the file is `handed` to a process that begins at once.
     """
     kept = [line for line in dump.splitlines()[2:] if _name(line) in servers and _name(line) not in new]
     if undo:
         kept = [_weighed(line, servers[_name(line)].weight) for line in kept]
-    lines = [*_by_hand(kept, servers), *(_sound(line) for line in kept)]
-    lines += _lines({name: servers[name] for name in new if name in servers}, up)
+    lines = [*_by_hand(kept, servers)]
+    for line in kept:
+        lines += [_sound(line)] if handed else _begins(line, late)
+    lines += _lines({name: servers[name] for name in new if name in servers}, up, late)
     return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
 
 
-def state_file_after(before: str, dump: str, changed: Collection[str]) -> str:
+def state_file_after(before: str, dump: str, changed: Collection[str], late: Collection[str] = ()) -> str:
     """The file anew after lbkit has changed these servers alone; of the others it says what it said `before`."""
     said = [
         line for line in before.splitlines() if line.startswith(_WANTED) and line.split(" ")[2] not in changed
     ]
-    lines = [*said, *(_sound(line) for line in dump.splitlines()[2:])]
-    return EMPTY_STATE + "".join(f"{line}\n" for line in lines)
+    known = remembered("\n".join(said))
+    for line in dump.splitlines()[2:]:
+        lines = _begins(line, late)
+        said += lines if _name(line) not in known else lines[-1:]
+    return EMPTY_STATE + "".join(f"{line}\n" for line in said)
 
 
 def remembered(text: str) -> dict[str, str]:
@@ -75,15 +88,31 @@ def _by_hand(lines: list[str], servers: Mapping[str, Server]) -> Iterator[str]:
             yield f"{_WANTED}{_name(line)} {wanted}"
 
 
-def _lines(servers: Mapping[str, Server], up: Collection[str]) -> Iterator[str]:
+def _begins(line: str, late: Collection[str]) -> list[str]:
+    """A line as a process is to find it that starts some time; before it what is wanted, where it does not tell that.
+
+    Of late ones who is asked by an agent waits for what it says then, and who is not begins down.
+    """
+    words = _sound(line).split(" ")
+    if words[_BACKEND] not in late:
+        return [" ".join(words)]
+    if not int(words[_AGENT]) & Check.ENABLED:
+        words[_OP] = "0"
+        return [" ".join(words)]
+    words[_ADMIN] = str(int(words[_ADMIN]) | Admin.FORCED_DRAIN)
+    return [f"{_WANTED}{_name(line)} {words[_WEIGHTS.start]} ready", " ".join(words)]
+
+
+def _lines(servers: Mapping[str, Server], up: Collection[str], late: Collection[str] = ()) -> Iterator[str]:
     for name, server in servers.items():
         backend, _, own = name.partition("/")
         serves = name in up or not server.checked
         # a weight that is not the configuration's is passed over: right for one that an agent sets
         weight = 0 if server.weight is None else server.weight
-        admin = 8 if server.admin == "drain" else 0  # maintenance stands in the configuration
-        if server.admin == "maint":  # but for whoever asks later what was wanted
-            yield f"{_WANTED}{name} {server.weight} maint"
+        waits = backend in late and server.asked
+        admin = 8 if server.admin == "drain" or waits else 0  # maintenance stands in the configuration
+        if server.admin == "maint" or waits:  # but for whoever asks later what was wanted
+            yield f"{_WANTED}{name} {server.weight} {server.admin}"
         where, fqdn = ("-", server.address) if not _is_address(server.address) else (server.address, "-")
         yield (
             f"0 {backend} 0 {own} {where} {2 if serves else 0} {admin} {weight} {weight} 0 {_NEVER_CHECKED} 0 "

@@ -129,6 +129,19 @@ class UntilUp:
 
 
 @dataclass(frozen=True, slots=True)
+class UntilHeard:
+    """Until each one's agent was asked, whatever it said; after `seconds` go on all the same."""
+
+    servers: Names
+    seconds: float = 5.0
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        agents = "its agent was" if len(self.servers) == 1 else "their agents were"
+        return (f"wait until {agents} asked: {listed(self.servers)} ({self.seconds:g} s at most)",)
+
+
+@dataclass(frozen=True, slots=True)
 class UntilUnchecked:
     """Until no check of the old address is under way: its result would be taken for the new one's."""
 
@@ -199,6 +212,7 @@ class Remember:
 
     new: Names = ()
     all_new: bool = False  # nothing runs: every server is
+    handed: bool = False  # the next process begins at once: what agents said last is as good as new
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -244,6 +258,7 @@ Step = (
     | Certify
     | Forget
     | UntilUp
+    | UntilHeard
     | UntilUnchecked
     | UntilIdle
     | Guard

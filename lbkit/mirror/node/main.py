@@ -1,4 +1,5 @@
 """The program of a node: `serve CONFIG`. It runs in the foreground until SIGTERM; started anew it goes on where it was.
+`show CONFIG` and `verify CONFIG SERIAL` tell what its store has (node/looking.py).
 
 CONFIG is JSON, and so are all paths in it relative to its folder:
 
@@ -23,6 +24,7 @@ from lbkit.base.errors import LbkitError
 from lbkit.base.files import make_folder
 from lbkit.mirror.node.agent import NEIGHBOUR, Agent
 from lbkit.mirror.node.contact import Contact
+from lbkit.mirror.node.looking import WORDS, looked
 from lbkit.mirror.node.pulling import Pulling
 from lbkit.mirror.program import anchored, data_of, ended, keys_of, listening, run
 from lbkit.mirror.sync.upstream import upstream_of
@@ -34,7 +36,7 @@ _NEIGHBOUR_WITHIN = 1.0  # seconds for a neighbour's answer
 
 
 def main(arguments: Sequence[str]) -> int:
-    return run(arguments, serve)
+    return looked(arguments) if arguments and arguments[0] in WORDS else run(arguments, serve)
 
 
 def serve(config: Path) -> int:
@@ -42,7 +44,7 @@ def serve(config: Path) -> int:
     data, folder = data_of(config), config.parent
     clock = SystemClock()
     keys = keys_of(data, folder)
-    store = Store(folder / data["store"])
+    store = Store(folder / data["store"], data["project"])
     make_folder(store.root)
 
     def ask(name: str) -> bool | None:

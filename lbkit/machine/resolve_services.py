@@ -10,11 +10,11 @@ from lbkit.base.files import read_given
 from lbkit.base.problems import Path as Place
 from lbkit.base.secrets import Secret, read_secret_file
 from lbkit.engine.scope import Draft
-from lbkit.machine.resolved import ResolvedFile, ResolvedService
+from lbkit.machine.resolved import COMMISSIONED, ResolvedFile, ResolvedService
 from lbkit.machine.spec import Content, Group, Service
 
 MOST_SOURCE_BYTES = 4 << 20
-RESERVED_NAMES = ("haproxy-", "vip-")  # of what load balancers run on their machines
+RESERVED_NAMES = ("haproxy-", "vip-", *COMMISSIONED)  # of what other rooms run on machines
 LOG = "log"  # that lbkit itself keeps in a service's folder (machine/netns/place.py)
 
 Sources = dict[tuple[Path, bool], bytes | Secret]
@@ -36,7 +36,7 @@ def services_of(name: str, group: Group, sources: Sources, draft: Draft) -> tupl
         if service.name.startswith(RESERVED_NAMES):
             draft.problems.add(
                 (*path, "name"),
-                f"a name that does not begin with {' or '.join(RESERVED_NAMES)}: load balancers run under those",
+                f"a name that does not begin with {' or '.join(RESERVED_NAMES)}: load balancers and mirrors run under those",
                 found=service.name,
             )
         services.append(_resolved(service, (*path, "files"), sources, draft))

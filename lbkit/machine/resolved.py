@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Literal
 
+from lbkit.base.errors import Bug
 from lbkit.base.host import Host
 from lbkit.base.secrets import Secret
 from lbkit.engine.book import IPAddress, IPNetwork
 from lbkit.machine.spec import Ready
 
 IPInterface = IPv4Interface | IPv6Interface
+
+COMMISSIONED = ("mirror-",)
+"""How the names of services begin that other rooms have machines run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +103,17 @@ class ResolvedMachine:
 class Machines:
     """`groups`: the members of each group of the document."""
 
-    by_name: Mapping[str, ResolvedMachine]
+    by_name: dict[str, ResolvedMachine]
     groups: Mapping[str, tuple[str, ...]]
+
+    def commission(self, member: str, service: ResolvedService) -> None:
+        """Have a machine run a service of another room's: planned, started, watched and removed as one that is declared.
+
+        For rooms that resolve after this one, while they do. Its name begins as `COMMISSIONED` says, which no declared one does.
+        """
+        machine = self.by_name[member]
+        if not service.name.startswith(COMMISSIONED) or any(
+            each.name == service.name for each in machine.services
+        ):
+            raise Bug("a service was to be commissioned once, by a name of its own", found=service.name)
+        self.by_name[member] = replace(machine, services=(*machine.services, service))

@@ -21,9 +21,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from lbkit.base.errors import Mistake
 from lbkit.base.model import Model
 from lbkit.base.names import Form, Label, Printable
 from lbkit.base.units import Seconds, Size
+from lbkit.mirror.keeper.cron import Cron
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 ModuleName = Annotated[
@@ -70,6 +72,14 @@ def _window(value: str) -> str:
         since = until = None
     if since is None or since == until:
         raise ValueError("a time of day such as 01:00-07:00")
+    return value
+
+
+def _cron(value: str) -> str:
+    try:
+        Cron.parse(value)
+    except Mistake as error:
+        raise ValueError(f"{error.wanted} ({error.found})") from error
     return value
 
 
@@ -139,9 +149,9 @@ class Schedule(Model):
     every: Annotated[Seconds, Field(ge=1)] | None = Field(
         None, description="From one run's begin to the next"
     )
-    cron: Annotated[Printable, StringConstraints(min_length=9, max_length=200)] | None = Field(
-        None, description="Five fields as in crontab(5), instead of `every`"
-    )
+    cron: (
+        Annotated[Printable, StringConstraints(min_length=9, max_length=200), AfterValidator(_cron)] | None
+    ) = Field(None, description="Five fields as in crontab(5), instead of `every`")
     window: (
         Annotated[
             str,
@@ -275,4 +285,3 @@ class Mirror(Model):
 
 class Mirrors(RootModel[dict[Label, Mirror]]):
     root: dict[Label, Mirror] = Field(default_factory=dict)
-

@@ -15,6 +15,7 @@ ROOMS = (
     "lbkit.network.room",
     "lbkit.hypervisor.room",
     "lbkit.machine.room",
+    "lbkit.mirror.room",
     "lbkit.haproxy.room",
     "lbkit.dns.room",
 )

@@ -133,7 +133,7 @@ class Telling:
 
 @contextmanager
 def copied(name: str) -> Iterator[Path]:
-    """The example of that name among copies of all, with a TSIG key of its own; they go with the block."""
+    """The example of that name among copies of all, with keys of its own; they go with the block."""
     examples = CHECKOUT / "examples"
     if not (examples / name).exists():
         raise Failure(
@@ -144,7 +144,8 @@ def copied(name: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="lbkit-demo-") as folder:
         copy = Path(folder, "examples")
         shutil.copytree(examples, copy, ignore=shutil.ignore_patterns("*.key"))
-        write_key(copy / "tsig.key")
+        for key in ("tsig.key", "archive.key"):
+            write_key(copy / key)
         yield copy / name
 
 

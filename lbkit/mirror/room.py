@@ -1,0 +1,78 @@
+"""The room of mirrors: the section `mirrors`. It has no resource of its own: machines run what it commissions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+
+from lbkit.base.host import Host
+from lbkit.engine.change import Change
+from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.room import Done, Room
+from lbkit.engine.scope import Draft, Scope
+from lbkit.engine.view import Check, Finding, Picture, Status
+from lbkit.mirror.resolve import resolve
+from lbkit.mirror.resolved import Mirrors
+from lbkit.mirror.spec import Mirrors as Section
+
+
+class MirrorRoom(Room[Section]):
+    name = "mirror"
+    section = "mirrors"
+    kinds = frozenset[str]()
+
+    @property
+    def model(self) -> type[Section]:
+        return Section
+
+    def resolve(self, section: Section, draft: Draft) -> Mirrors:
+        return resolve(section, draft)
+
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        return ()
+
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        return ()
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        """Nothing is of its kinds."""
+
+    def notes(self, scope: Scope, host: Host) -> Iterable[str]:
+        for mirror in scope.of("mirror", Mirrors).by_name.values():
+            if mirror.declared.path is not None:
+                yield f"mirrors.{mirror.name}: its data in {mirror.declared.path} of each machine stays when it is destroyed"
+
+    def status(self, scope: Scope, host: Host) -> Iterable[Status]:
+        from lbkit.mirror.view import status  # noqa: PLC0415 - asks the keepers
+
+        return status(scope, host)
+
+    def picture(self, scope: Scope) -> Picture:
+        from lbkit.mirror.view import picture  # noqa: PLC0415
+
+        return picture(scope)
+
+    def explain(self, scope: Scope, host: Host, path: Sequence[str]) -> Sequence[Finding] | None:
+        """`debian`, or `debian/mirror-2`."""
+        from lbkit.mirror.view import explain  # noqa: PLC0415 - asks the keepers
+
+        return explain(scope, host, path)
+
+    def explainable(self, scope: Scope) -> Iterable[str]:
+        for mirror in scope.of("mirror", Mirrors).by_name.values():
+            yield mirror.name
+            yield from (f"{mirror.name}/{node}" for node in mirror.nodes)
+
+    def doctor(self, host: Host) -> Iterable[Check]:
+        for program, package in (("rsync", "rsync"), ("nginx", "nginx-light"), ("curl", "curl")):
+            found = shutil.which(program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+            yield Check(
+                f"{program} (mirrors)",
+                found is not None,
+                found or "not found",
+                "" if found else f"apt install {package} (for a topology with mirrors)",
+                needed=False,
+            )
+
+
+ROOM = MirrorRoom()

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,7 @@ class World:
     http: int = field(default_factory=free_port)
     rsync: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    prefix: Sequence[str] = ()  # what the launchers are started through
 
     @property
     def store(self) -> Store:
@@ -105,7 +106,7 @@ class World:
         self.start("rsync", self.rsync)
 
     def argv(self, program: str, verb: str) -> list[str]:
-        return [*PROGRAM, program, verb, "config.json"]
+        return [*self.prefix, *PROGRAM, program, verb, "config.json"]
 
     def start(self, program: str, port: int) -> None:
         folder = self.root / program

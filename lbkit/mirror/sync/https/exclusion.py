@@ -34,7 +34,11 @@ def _regex(pattern: str) -> bytes:
     """Anchored at the top where it begins with a slash; else it is the end of a path, from a whole name on."""
     anchored, text = pattern.startswith("/"), pattern.lstrip("/").encode(errors="surrogateescape")
     found = b"" if anchored else b"(?s:.*/)?"
+    if not re.search(rb"[*?\[]", text):  # without a wildcard a backslash is one
+        return found + re.escape(text)
     at = 0
+    if text.startswith(b"**/"):
+        found, at = b"(?s:.*/)?", 3
     while at < len(text):
         rest = text[at:]
         if rest == b"/***":  # the folder, and all that is in it

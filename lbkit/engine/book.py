@@ -18,13 +18,15 @@ class Endpoint:
     """Something that has addresses: one machine of a group, or a load balancer's virtual address.
 
     `keys` are the things that must stand for those addresses to answer: who publishes them requires these. `ports`: where
-    it answers, by what it is asked for there ("http"), as far as whoever entered it says so.
+    it answers, by what it is asked for there ("http"), and `times`, in seconds, by what they are of ("session"), as far as
+    whoever entered it says so.
     """
 
     name: str
     addresses: Mapping[str, tuple[IPAddress, ...]]  # by network name
     keys: frozenset[Key] = frozenset()
     ports: Mapping[str, int] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict)
 
     def on(self, networks: Iterable[str]) -> tuple[IPAddress, ...]:
         """Its addresses on the first of `networks` that it stands on."""

@@ -33,6 +33,7 @@ Role = Literal["keeper", "node"]
 
 _PYTHON = ("/usr/bin/python3", "-I", "-S")  # the machine's own, whoever runs lbkit
 _FILE, _CONFIG = "mirror.pyz", "config.json"
+_UNDER_WAY = 30.0  # seconds that a session may take which began in the last moment
 _STARTS_WITHIN = 30.0  # seconds: a guest under emulation takes some to start a Python
 
 
@@ -126,6 +127,7 @@ def _node(mirror: ResolvedMirror, node: str) -> ResolvedService:
         "store": f"{data_folder(mirror, node, mirror.node)}/store",
         "bandwidth": mirror.declared.limits.bandwidth,
         "contact": mirror.declared.freshness.contact,
+        "session": mirror.declared.session + _UNDER_WAY,
         "listen": [[str(mirror.inner[node]), mirror.ports.agent]],
         "check": [[str(address), mirror.ports.check] for address in mirror.addresses[node]],
         "keys": {"keeper": "keys.keeper", "neighbour": "keys.neighbour"},

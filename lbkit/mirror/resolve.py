@@ -299,5 +299,6 @@ def _enter(mirror: ResolvedMirror, draft: Draft) -> None:
         endpoint = (draft.book.endpoints(f"machines.{node}") or ())[0]
         names = [mirror.node, *([HTTP_SERVICE] if http else [])]
         keys = {Key("service", f"{node}/{name}") for name in names}
-        entries.append(Endpoint(node, endpoint.addresses, endpoint.keys | keys, ports))
+        times = {"session": mirror.declared.session}
+        entries.append(Endpoint(node, endpoint.addresses, endpoint.keys | keys, ports, times))
     draft.book.entries[f"mirrors.{mirror.name}"] = tuple(entries)

@@ -274,6 +274,10 @@ class Mirror(Model):
         (), description="Files that upstream has while it updates itself: no run becomes a generation then"
     )
     keep: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Generations that stay reachable")
+    session: Annotated[Seconds, Field(ge=1, le=3600)] = Field(
+        300.0,
+        description="For so long a client behind a load balancer is kept at the generation that it began with",
+    )
     guard: Guard = Guard()
     limits: Limits = Limits()
     freshness: Freshness = Freshness()

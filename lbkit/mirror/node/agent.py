@@ -32,7 +32,7 @@ _LINES: Mapping[Verdict, bytes] = {
 @dataclass(slots=True)
 class Agent:
     """`sources` are the roots of the master's store ("") and of the neighbours', by name. `ask` asks a neighbour whether the keeper
-    hears it; None where it does not answer.
+    hears it; None where it does not answer. `session`: for so many seconds a client may read on in a generation that is older than is kept.
     """
 
     pulling: Pulling
@@ -42,6 +42,7 @@ class Agent:
     clock: Clock
     neighbours: Sequence[str] = ()
     ask: Callable[[str], bool | None] = lambda _name: None
+    session: float = 0.0
     _heard: Mapping[str, bool | None] = field(default_factory=dict, init=False)
     _busy: str | None = field(default=None, init=False)
     _trouble: str = field(default="", init=False)
@@ -145,8 +146,14 @@ class Agent:
         if sources:
             self._in_background(names[0], lambda: self.pulling.prepare(wanted, sources))
 
+    def let_go(self) -> None:
+        """What no client reads on from any more, where there is some. To be called now and then."""
+        if len(self._has) > self.pulling.keep:
+            self._in_background(None, self._prune)
+
     def _prune(self) -> None:
-        self.pulling.store.prune(self.pulling.keep)
+        since = self.clock.now().timestamp() - self.session
+        self.pulling.store.prune(self.pulling.keep, since=since)
 
     def _in_background(self, source: str | None, work: Callable[[], None]) -> None:
         """One thing at a time; what comes meanwhile is not begun: the keeper sees that, and asks again."""

@@ -7,6 +7,7 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
     bandwidth                   bytes a second, or null
     contact                     seconds without the keeper after which it asks its neighbours
     listen, check               lists of [ADDRESS, PORT]: for keeper and neighbours, and for HAProxy's agent-check
+    session                     seconds that a client may read on in a generation that is older than is kept; 0 without it
     keys                        {"keeper": FILE, "neighbour": FILE}, each of 32 bytes or more, for their owner alone
     sources                     by name ("" is the master): an upstream (sync/upstream.py) that is the root of that one's store
     neighbours                  by name: [ADDRESS, PORT]
@@ -32,6 +33,7 @@ from lbkit.mirror.talk.ends import Caller, Listener
 from lbkit.mirror.tree.store import Store
 
 _EVERY = 1.0  # seconds between two looks at whether the keeper hears this node
+_LETS_GO = 15.0  # seconds between two looks at what nobody reads on from
 _NEIGHBOUR_WITHIN = 1.0  # seconds for a neighbour's answer
 
 
@@ -63,6 +65,7 @@ def serve(config: Path) -> int:
         clock,
         [*data["neighbours"]],
         ask,
+        data.get("session", 0.0),
     )
     agent.begin()
     for address, port in data["listen"]:
@@ -70,8 +73,12 @@ def serve(config: Path) -> int:
     for address, port in data["check"]:
         _thread(agent.serve_checks, listening(address, port))
     done = ended()
+    looked_at = clock.monotonic()
     while not done.wait(_EVERY):
         agent.listen_to_neighbours()
+        if clock.monotonic() - looked_at >= _LETS_GO:
+            looked_at = clock.monotonic()
+            agent.let_go()
     return 0
 
 

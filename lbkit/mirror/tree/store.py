@@ -156,12 +156,19 @@ class Store:
             )
         self._link(self.root / CURRENT, f"{VIEW}{serial}")
 
-    def prune(self, keep: int) -> list[int]:
-        """No reader finds generations any more that are older than the `keep` newest: their serials. What serves stays.
+    def prune(self, keep: int, *, since: float | None = None) -> list[int]:
+        """No reader finds generations any more that are older than the `keep` newest: their serials. What serves stays, and so does
+        what was one of those at `since` (seconds since 1970; None: now): a client that reads it may be in the middle.
 
         Their trees go when nobody reads them; one of those is kept, as the spare.
         """
-        gone = [each.serial for each in self.generations()[:-keep] if each.serial != self.serving()]
+        standing = [each.serial for each in self.generations()]
+        serving = self.serving()
+        gone = [
+            serial
+            for serial, successor in zip(standing, standing[keep:], strict=False)
+            if serial != serving and (since is None or self._came(successor) <= since)
+        ]
         for serial in gone:
             self._retire(serial)
         spare = self.spare()
@@ -185,6 +192,13 @@ class Store:
             *self._olds()
         }:
             _remove(self._old(serial))
+
+    def _came(self, serial: int) -> float:
+        """When it came to stand here, in seconds since 1970."""
+        try:
+            return self._record(serial).stat().st_mtime
+        except OSError as error:
+            raise FileFailure("read", self._record(serial), error) from error
 
     def _retire(self, serial: int) -> None:
         old = self._old(serial)

@@ -108,6 +108,18 @@ def test_what_somebody_reads_stays_until_they_end(store: Store, tmp_path: Path) 
     assert sorted(path.name for path in store.root.glob("old-*")) == ["old-3"]
 
 
+def test_what_a_client_may_be_in_the_middle_of_is_found(store: Store, tmp_path: Path) -> None:
+    for number in range(1, 4):
+        make(store, number, {b"n": b"%d" % number}, tmp_path, keep=100)
+        os.utime(store.root / f"gen-{number}.json", (1000 * number, 1000 * number))
+    # with `keep` 1, generation 1 was the newest until 2000, and generation 2 until 3000
+    assert store.prune(1, since=1999) == []
+    assert store.prune(1, since=2999) == [1]
+    assert (store.root / "serial" / "2" / "0" / "n").read_bytes() == b"2"
+    assert (store.root / "serial" / "1" / "0" / "n").read_bytes() == b"3"
+    assert store.prune(1, since=3000) == [2]
+
+
 def test_a_serial_that_has_gone_leads_to_what_serves(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

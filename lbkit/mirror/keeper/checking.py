@@ -21,7 +21,6 @@ from lbkit.mirror.talk.lines import Message
 
 EVERY = 0.5  # seconds between two lines of progress
 _WITHIN = 5.0  # seconds for a node's answer
-_UNHEARD = 30.0  # seconds without one until a node is given up
 
 _RESULT = ("files", "size", "damaged", "mended", "left", "first", "failed")
 _TOLD = ("serial", "files", "of_files", "size", "of_size", "damaged")
@@ -46,6 +45,7 @@ class Checking:
     call: Callable[[str], Voice]
     sources: Mapping[str, Rsynced]
     clock: Clock
+    unheard: float = 30.0  # seconds without an answer until a node is given up
     _one: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def verify(self, only: Sequence[str] | None, say: Say, *, mend: bool) -> Message:
@@ -120,7 +120,7 @@ class Checking:
                     said = voice.ask({"do": "status"} if begun else order, timeout=_WITHIN).get("verify")
                 except LbkitError as error:
                     node.failed = error.found or str(error)
-                    if self.clock.monotonic() - heard_at > _UNHEARD:
+                    if self.clock.monotonic() - heard_at > self.unheard:
                         return
                     gone.wait(EVERY)
                     continue

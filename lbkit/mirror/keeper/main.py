@@ -88,12 +88,12 @@ def serve(config: Path) -> int:
             raise Failure("a push was to come", found=str(message)[:200])
         return {"run": keeper.turns.push()}
 
-    keys = keys_of(data, folder)
-    for address, port in data["listen"]:
-        threading.Thread(target=Listener(listening(address, port), keys, pushed).run, daemon=True).start()
     control = Control(folder.absolute(), keeper.desk.requests())
     control.open()
     threading.Thread(target=control.run, daemon=True).start()
+    keys = keys_of(data, folder)
+    for address, port in data["listen"]:
+        threading.Thread(target=Listener(listening(address, port), keys, pushed).run, daemon=True).start()
     done = ended(pace.wake)
     keeper.begin(done)
     while not done.is_set():

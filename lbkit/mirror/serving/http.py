@@ -24,7 +24,15 @@ from lbkit.base.files import make_folder, read, write_atomic
 from lbkit.machine.local.proc import every_stat
 from lbkit.mirror.program import data_of
 from lbkit.mirror.serving import nginx
-from lbkit.mirror.serving.launch import account, become, demand_free, demand_passable, program
+from lbkit.mirror.serving.launch import (
+    account,
+    allow_ports,
+    become,
+    demand_free,
+    demand_passable,
+    leave_root,
+    program,
+)
 
 _MOST = 65536  # files that a worker of nginx has open
 _TRIED, _PROBE = f"{nginx.CONFIG}.tried", "tmp/probe"
@@ -35,19 +43,21 @@ def serve(config: Path) -> int:
     """Returns never: it is nginx then. SIGTERM ends it at once, SIGQUIT when the downloads under way have ended."""
     folder = config.parent.resolve()
     data = data_of(config)
-    for address, port in sorted(
-        {(address, port) for site in data["sites"] for address, port in site["listen"]}
-    ):
+    endpoints = _endpoints(data)
+    for address, port in endpoints:
         demand_free(address, port)
     path = _render(folder, data)
+    leave_root(port for _, port in endpoints)
     become([path, "-p", str(folder), "-c", nginx.CONFIG, "-e", "stderr"])
 
 
 def reload(config: Path) -> int:
     """The running one takes the configuration as it is now. Requests under way go on with the one before."""
     folder = config.parent.resolve()
+    data = data_of(config)
     master = _master(folder)
-    _render(folder, data_of(config))
+    _render(folder, data)
+    allow_ports(port for _, port in _endpoints(data))
     before = _workers(master)
     os.kill(master, signal.SIGHUP)
     until = time.monotonic() + _TAKEN_WITHIN
@@ -75,14 +85,17 @@ def _render(folder: Path, data: Mapping[str, Any]) -> str:
         listen = [_endpoint(address, port) for address, port in site["listen"]]
         sites.append(nginx.Site(site["name"], str(store), listen, site["keep"], site.get("exact", ())))
     user = "" if who is None else f"{who.user} {who.group}"
-    if who is None and os.geteuid() == 0:
-        user = "root"  # its own: there is no other id
     make_folder(folder / "tmp")
     connections = _files() // 2
-    _check(path, folder, nginx.config([_off(site) for site in sites], user=user, connections=connections))
+    tried = user or ("root" if os.geteuid() == 0 else "")  # root alone cannot leave it out
+    _check(path, folder, nginx.config([_off(site) for site in sites], user=tried, connections=connections))
     text = nginx.config(sites, user=user, connections=connections)
     write_atomic(folder / nginx.CONFIG, text.encode())
     return path
+
+
+def _endpoints(data: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return sorted({(address, port) for site in data["sites"] for address, port in site["listen"]})
 
 
 def _off(site: nginx.Site) -> nginx.Site:

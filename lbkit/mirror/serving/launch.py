@@ -8,17 +8,20 @@ import pwd
 import shutil
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from lbkit.base.errors import Failure
+from lbkit.base.files import FileFailure
 from lbkit.base.host import Host
 from lbkit.base.run import MissingProgram
 
 _USERS = ("www-data", "nginx", "http", "nobody")
 _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # an ordinary user's PATH does without
+_NOBODY = 65534  # what the kernel shows of ids that it does not map (user_namespaces(7))
+_FIRST_PORT, _PRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start"), 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,44 @@ def demand_passable(path: Path, who: Account) -> None:
                 found=f"{folder} lets nobody through, mode {stat.S_IMODE(status.st_mode):03o}",
                 remedy="give the mirror another `path`, or open that folder (chmod o+x)",
             )
+
+
+def allow_ports(ports: Iterable[int]) -> None:
+    """Where only our own id is: of the network namespace, which is ours as well. Who is nobody in it may not bind them else."""
+    first = min(ports, default=_PRIVILEGED)
+    try:
+        if _one_id() and int(_FIRST_PORT.read_text()) > first:
+            _FIRST_PORT.write_text(str(first))
+    except OSError as error:
+        raise FileFailure("written", _FIRST_PORT, error) from error
+
+
+def leave_root(ports: Iterable[int]) -> None:
+    """Where only root's id is, which an ordinary user has made so, become nobody in a user namespace that has no other.
+
+    A daemon that is root sets its groups, which is forbidden there (user_namespaces(7), setgroups): rsync's then ends each
+    connection, and nginx tells of it.
+    """
+    allow_ports(ports)
+    if not _one_id():
+        return
+    from lbkit.base.syscalls import CLONE_NEWUSER, unshare  # noqa: PLC0415 - ctypes
+
+    try:
+        unshare(CLONE_NEWUSER)
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{_NOBODY} 0 1")
+        Path("/proc/self/gid_map").write_text(f"{_NOBODY} 0 1")
+    except OSError as error:
+        raise Failure(
+            "a daemon was to run as nobody, in a user namespace of its own",
+            found=error.strerror or str(error),
+            remedy="`sysctl user.max_user_namespaces` says how many may be",
+        ) from error
+
+
+def _one_id() -> bool:
+    return os.geteuid() == 0 and not Host().can_switch_user
 
 
 def become(argv: Sequence[str]) -> NoReturn:

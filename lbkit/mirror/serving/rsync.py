@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from lbkit.base.errors import Mistake
-from lbkit.base.files import FileFailure, read, write_atomic
-from lbkit.base.host import Host
+from lbkit.base.files import read, write_atomic
 from lbkit.mirror.program import data_of
 from lbkit.mirror.serving import rsyncd
-from lbkit.mirror.serving.launch import account, become, demand_free, program
-
-_NOBODY = 65534  # what the kernel shows of ids that it does not map (user_namespaces(7))
-_FIRST_PORT = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+from lbkit.mirror.serving.launch import account, become, demand_free, leave_root, program
 
 
 def serve(config: Path) -> int:
@@ -33,8 +29,7 @@ def serve(config: Path) -> int:
     path = program("rsync", "rsync")
     demand_free(address or "0.0.0.0", port)  # noqa: S104 - asked alone
     _render(folder, data)
-    if os.geteuid() == 0 and not Host().can_switch_user:
-        _leave_root(port)
+    leave_root([port])
     become([path, "--daemon", "--no-detach", f"--config={folder / rsyncd.CONFIG}", "--log-file=/dev/stderr"])
 
 
@@ -75,24 +70,3 @@ def _password(path: Path) -> str:
     if content is None:
         raise Mistake("a node's password was to be read", found="there is no such file", where=str(path))
     return content.decode("ascii", "replace").strip()
-
-
-def _leave_root(port: int) -> None:
-    """Become nobody, in a user namespace that has no other id.
-
-    As root rsync's daemon sets its groups at each connection, and ends it where it may not: so in a namespace that an ordinary user
-    made (user_namespaces(7), setgroups).
-    """
-    from lbkit.base.syscalls import CLONE_NEWUSER, unshare  # noqa: PLC0415 - ctypes
-
-    try:
-        if int(_FIRST_PORT.read_text()) > port:
-            _FIRST_PORT.write_text(
-                str(port)
-            )  # of this network namespace, which is ours: nobody may not bind it else
-        unshare(CLONE_NEWUSER)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{_NOBODY} 0 1")
-        Path("/proc/self/gid_map").write_text(f"{_NOBODY} 0 1")
-    except OSError as error:
-        raise FileFailure("written", Path(str(error.filename or "/proc/self/uid_map")), error) from error

@@ -112,6 +112,7 @@ def test_where_there_is_one_id_both_serve_as_it(world: World, tmp_path: Path) ->
     world.write("http", {"sites": [world.site(), world.site("other")]})
     assert words(world, "http", "reload") == (0, "")
     assert world.get("/other/x").status == 503
+    assert world.log("http") == ""
 
 
 ALONE = """

@@ -298,7 +298,7 @@ def test_the_window_ends_a_queue_and_what_came_stays(world: World) -> None:
     (world.folder / "to" / "SHA256SUMS").unlink()
     assert world.get({b"big": BIG, b"first": b"1"}) == {b"big": BIG, b"first": b"1"}
     assert len(world.web.gets(b"first")) == 1
-    assert world.web.gets(b"big")[-1].start == kept[".part"]
+    assert kept[".part"] in {each.start for each in world.web.gets(b"big")}
 
 
 def test_what_lies_there_whole_is_looked_at_before_it_counts(world: World) -> None:

@@ -36,14 +36,17 @@ class Order:
     hang: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
+    """Written down before it is answered; `sent` grows."""
+
     method: str
     path: bytes
-    start: int
-    sent: int
-    at: float
     authorization: str
+    at: float = field(default_factory=time.monotonic)
+    start: int = 0
+    sent: int = 0
+    answered: bool = False
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Web:
     always: dict[bytes, Order] = field(default_factory=dict)
     after: dict[bytes, Callable[[], None]] = field(
         default_factory=dict
-    )  # what happens once that has been got
+    )  # what happens when that is asked for
     asked: list[Asked] = field(default_factory=list)
     most: int = 0  # requests at once
     port: int = 0
@@ -86,22 +89,26 @@ class Web:
             waiting = self.orders.get(path, [])
             get = handler.command == "GET"
             order = waiting.pop(0) if waiting and get else self.always.get(path, Order())
-        start = sent = 0
+            asked = Asked(handler.command, path, handler.headers.get("Authorization", ""))
+            self.asked.append(asked)
         try:
-            start, sent = self._answer(handler, path, order)
+            self._answer(handler, asked, order)
         except OSError:
             handler.close_connection = True
         finally:
-            with self._lock:
-                self._now -= 1
-                word = handler.headers.get("Authorization", "")
-                self.asked.append(Asked(handler.command, path, start, sent, time.monotonic(), word))
-            if get and (then := self.after.pop(path, None)) is not None:
-                then()
+            self._leave(asked)
 
-    def _answer(self, handler: Any, path: bytes, order: Order) -> tuple[int, int]:
+    def _leave(self, asked: Asked) -> None:
+        """Before its last byte, for who has that may ask for the next."""
+        with self._lock:
+            self._now -= not asked.answered
+            asked.answered = True
+
+    def _answer(self, handler: Any, asked: Asked, order: Order) -> None:
         wanted = "Basic " + base64.b64encode(f"user:{self.password}".encode()).decode()
-        content = self.files.get(path)
+        content = self.files.get(asked.path)
+        if handler.command == "GET" and (then := self.after.pop(asked.path, None)) is not None:
+            then()
         status = order.status
         if self.password and handler.headers.get("Authorization") != wanted:
             status = 401
@@ -116,15 +123,16 @@ class Web:
             handler.send_header("Content-Length", "4")
             handler.end_headers()
             handler.wfile.write(b"page" if handler.command == "GET" else b"")
-            return 0, 0
+            return
         start = 0
         if (span := handler.headers.get("Range")) and not order.plain:
             start = int(span.removeprefix("bytes=").removesuffix("-"))
+            asked.start = start
             if start >= len(content):
                 handler.send_response(416)
                 handler.send_header("Content-Length", "0")
                 handler.end_headers()
-                return start, 0
+                return
         body = content[start:]
         if order.wrong:
             body = bytes(byte ^ 1 for byte in body)
@@ -137,19 +145,19 @@ class Web:
             handler.send_header(name, value)
         handler.end_headers()
         if handler.command == "HEAD":
-            return start, 0
+            return
         body = body[: order.cut]
         step = len(body) or 1 if order.slow is None else max(1, order.slow // 20)
-        sent = 0
         for at in range(0, len(body), step):
+            if at + step >= len(body):
+                self._leave(asked)
+            asked.sent += len(body[at : at + step])
             handler.wfile.write(body[at : at + step])
-            sent += len(body[at : at + step])
             if order.slow is not None and self.over.wait(0.05):
                 break
         if order.cut is not None:
             handler.close_connection = True
             handler.connection.shutdown(socket.SHUT_RDWR)
-        return start, sent
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from lbkit.mirror.serving.launch import (
     program,
 )
 
-_MOST = 65536  # files that a worker of nginx has open
+_MOST = 16384  # files that a worker of nginx has open: two for a download
 _TRIED, _PROBE = f"{nginx.CONFIG}.tried", "tmp/probe"
 _TAKEN_WITHIN = 30.0  # seconds until nginx has read a new configuration
 
@@ -113,7 +113,7 @@ def _check(path: str, folder: Path, text: str) -> None:
             "nginx was to take its configuration",
             found=done.stderr.strip()[-2000:],
             where=str(folder / _TRIED),
-            remedy="it is made for nginx 1.18 or later",
+            remedy="it is made for nginx 1.20 and later",
         )
     (folder / _TRIED).unlink()
 

@@ -45,7 +45,7 @@ _TYPES: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Site:
     """A mirror. `root` is its store's folder, `name` what its trees are called there; `listen` are addresses with their ports, as nginx
-    has them ("10.80.0.11:80", "[fd00::1]:80"). `exact` are folders of the tree, as above.
+    has them ("10.80.0.11:80", "[fd00::1]:80"). `exact` are folders of the tree, as above; "" is all of it.
     """
 
     name: str
@@ -124,11 +124,11 @@ def _server(listen: Sequence[str], sites: Sequence[Site]) -> Iterator[str]:
     yield "    if (-d $document_root) { set $lbkit_serial $lbkit_found; }"
     yield from (f"    {line}" for line in _headers())
     yield "    location / { return 404; }"
-    yield "    location = / {"
-    yield "        default_type text/html;"
     links = "".join(f"<li><a href='/{site.name}/'>{site.name}</a></li>" for site in sites)
-    yield f'        return 200 "<!DOCTYPE html><title>Mirrors</title><h1>Mirrors</h1><ul>{links}</ul>\\n";'
-    yield "    }"
+    page = f"<!DOCTYPE html><title>Mirrors</title><h1>Mirrors</h1><ul>{links}</ul>\\n"
+    yield from (
+        f"    {line}" for line in _location("= /", ["default_type text/html;", f'return 200 "{page}";'])
+    )
     for number, site in enumerate(sites):
         yield from (f"    {line}" for line in _site(site, f"@gone_{number}"))
     yield "}"
@@ -136,39 +136,42 @@ def _server(listen: Sequence[str], sites: Sequence[Site]) -> Iterator[str]:
 
 def _site(site: Site, gone: str) -> Iterator[str]:
     view = f"{site.root}/{VIEW}$lbkit_serial"
-    here = ['    if ($lbkit_serial = "") { return 503; }', f"    error_page 404 = {gone};"]
+    begin = ['if ($lbkit_serial = "") { return 503; }', f"error_page 404 = {gone};"]
     found = [
-        f"    root {view}/{AT}$lbkit_at;",
-        *here,
+        f"root {view}/{AT}$lbkit_at;",
+        *begin,
         *(
-            f"    if (-e {view}/{AT}{number}$uri) {{ set $lbkit_at {number}; }}"
+            f"if (-e {view}/{AT}{number}$uri) {{ set $lbkit_at {number}; }}"
             for number in reversed(range(site.keep))
         ),
-        "    autoindex on;",
+        "autoindex on;",
     ]
-    yield f"location = /{site.name} {{ return 301 /{site.name}/; }}"
-    yield f"location /{site.name}/ {{"
-    yield from found
+    exact = {_folder(folder) for folder in site.exact}
+    for folder in sorted({"", *exact}):
+        yield from _location(f"/{site.name}/{folder}", [*found, *(_tagged() if folder in exact else ())])
+    yield from _location(f"= /{site.name}", [f"return 301 /{site.name}/;"])
+    of_this = [f"root {view}/{AT}0;", *begin, "default_type application/json;", *_tagged()]
+    yield from _location(f"= /{site.name}/{TRACE}", of_this)  # of another generation it would be wrong
+    # the view has gone between two looks: what was said of it counts for nothing
+    yield from _location(gone, [f"if (-d {view}) {{ return 404; }}", "return 503;"])
+
+
+def _location(name: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f"location {name} {{"
+    yield from (f"    {line}" for line in lines)
     yield "}"
-    yield f"location = /{site.name}/{TRACE} {{"  # of another generation it would be wrong
-    yield f"    root {view}/{AT}0;"
-    yield from here
-    yield "    default_type application/json;"
-    yield "}"
-    for folder in site.exact:
-        yield f"location /{site.name}/{_folder(folder)} {{"
-        yield from found
-        yield "    etag off;"
-        yield "    if_modified_since off;"
-        yield from (f"    {line}" for line in _headers())
-        yield '    add_header Last-Modified "";'
-        yield "    add_header ETag '\"$lbkit_serial\"';"
-        yield "    if ($http_if_none_match = '\"$lbkit_serial\"') { return 304; }"
-        yield "}"
-    yield f"location {gone} {{"  # the view has gone between two looks: what was said of it counts for nothing
-    yield f"    if (-d {view}) {{ return 404; }}"
-    yield "    return 503;"
-    yield "}"
+
+
+def _tagged() -> Sequence[str]:
+    """An ETag is the generation's."""
+    return [
+        "etag off;",
+        "if_modified_since off;",
+        *_headers(),
+        'add_header Last-Modified "";',
+        "add_header ETag '\"$lbkit_serial\"';",
+        "if ($http_if_none_match = '\"$lbkit_serial\"') { return 304; }",
+    ]
 
 
 def _headers() -> Sequence[str]:
@@ -182,8 +185,9 @@ def _name(site: Site) -> str:
 
 
 def _folder(path: str) -> str:
-    """With its slash at the end."""
-    if not _FOLDER.fullmatch(folder := f"{path.strip('/')}/"):
+    """With its slash at the end; "" is the whole tree."""
+    folder = f"{path.strip('/')}/" if path else ""
+    if folder and not _FOLDER.fullmatch(folder):
         raise Mistake("a folder of a mirror was to have a plain path", found=repr(path)[:300])
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from lbkit.base.errors import Mistake
 from lbkit.mirror.serving import nginx
 from lbkit.mirror.tree.store import Store
 from tests.machine.world import until
-from tests.mirror.serving.world import World, free_port, world_of
+from tests.mirror.serving.world import World, free_port, listens, world_of
 from tests.mirror.tree.trees import TIME, Tree
 
 pytestmark = pytest.mark.sandbox
@@ -54,6 +55,7 @@ def test_a_client_gets_what_serves_and_is_told_which_it_is(world: World) -> None
     (world.store.tree(2) / ".lbkit-trace").write_text("{}")
     answer = world.get("/debian/.lbkit-trace")
     assert (answer.body, answer.headers["Content-Type"]) == (b"{}", "application/json")
+    assert answer.headers["ETag"] == '"2"', "within a second one is as large as the next"
 
 
 def test_a_session_reads_the_generation_that_it_began_with(world: World) -> None:
@@ -267,6 +269,12 @@ def test_no_read_is_mixed_or_missing_while_generations_come_and_go(world: World)
     def publish() -> None:
         for number in range(2, 12):
             world.publish(number, TREES[number])
+        for number in [
+            9,
+            10,
+            11,
+        ] * 300:  # an answer says what it is of, however near to a flip it was asked for
+            world.store.publish(number)
 
     wrong, sessions = clients(world, publish)
     assert wrong == []
@@ -302,6 +310,27 @@ def test_a_download_goes_on_though_its_generation_goes_and_the_server_is_reloade
             got += more
     assert got.partition(b"\r\n\r\n")[2] == content
     until(lambda: not world.store.prune(3) and not (world.store.root / "old-2").exists(), "it has gone")
+
+
+def test_told_to_quit_it_ends_with_its_last_download(world: World) -> None:
+    content = os.urandom(1 << 24)
+    world.publish(2, {b"large": content})
+    with closing(socket.create_connection(("127.0.0.1", world.http))) as slow:
+        slow.sendall(b"GET /debian/large HTTP/1.0\r\n\r\n")
+        got = slow.recv(1000)
+        world.processes["http"].send_signal(signal.SIGQUIT)
+        until(lambda: not listens(world.http), "it takes nothing new")
+        while more := slow.recv(1 << 20):
+            got += more
+    assert got.partition(b"\r\n\r\n")[2] == content
+    assert world.processes["http"].wait(timeout=30) == 0
+
+
+def test_all_of_a_tree_may_be_one_where_time_and_size_say_nothing(world: World) -> None:
+    world.write("http", {"sites": [world.site(exact=[""])]})
+    assert world.run("http", "reload").stderr == ""
+    assert world.get("/debian/index").headers["ETag"] == '"1"'
+    assert world.get("/debian/").status == 200
 
 
 WRONG: list[Callable[[], object]] = [

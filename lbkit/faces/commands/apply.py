@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,37 @@ def _rate(text: str) -> float:
 
 def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
+
+    scope = operate.load(options.file)
+    host = host_of(options)
+    adopt = [] if absent else adopted(options.adopt)
+    plan = operate.plan(scope, host, absent=absent, adopt=adopt)
+    result = agreed_and_done(plan, scope, host, options, out, absent=absent, adopt=adopt)
+    if out.json:
+        out.document({"schema": "lbkit.result/1", **result.as_data()})
+    elif result.plan:
+        from lbkit.faces.render.plan import show_result  # noqa: PLC0415 - brings rich
+
+        show_result(out, result, absent=absent)
+        _show_proof(result.proof, out)
+    return 0
+
+
+def agreed_and_done(
+    plan: Plan,
+    scope: Scope,
+    host: Host,
+    options: argparse.Namespace,
+    out: Out,
+    *,
+    absent: bool = False,
+    adopt: Sequence[Key] = (),
+    agreed: Callable[[], None] = lambda: None,
+) -> Result:
+    """Show the plan, ask, and carry it out; anew where the world overtakes it. `agreed` is called before anything is touched.
+
+    `options` are those of `lbkit apply`.
+    """
     from lbkit.engine.applying import (  # noqa: PLC0415 - brings the engine
         ApplyFailed,
         NotAsDeclared,
@@ -87,15 +119,12 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
     )
     from lbkit.engine.proof import ProofFailed  # noqa: PLC0415 - brings the engine
 
-    scope = operate.load(options.file)
-    host = host_of(options)
-    adopt = [] if absent else adopted(options.adopt)
-    plan = operate.plan(scope, host, absent=absent, adopt=adopt)
     rounds = 0
     while True:
         _agree(plan, options, out, absent=absent)
+        agreed()
         try:
-            result = _carry_out(plan, scope, host, options, out, absent=absent, adopt=adopt)
+            return _carry_out(plan, scope, host, options, out, absent=absent, adopt=adopt)
         except PlanChanged as error:
             rounds += 1
             if rounds == _ROUNDS:
@@ -106,16 +135,6 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
         except (ProofFailed, ApplyFailed, NotAsDeclared) as error:
             _show_what_was_met(error.result, out)
             raise
-        else:
-            break
-    if out.json:
-        out.document({"schema": "lbkit.result/1", **result.as_data()})
-    elif plan:
-        from lbkit.faces.render.plan import show_result  # noqa: PLC0415 - brings rich
-
-        show_result(out, result, absent=absent)
-        _show_proof(result.proof, out)
-    return 0
 
 
 def _show_what_was_met(result: Result, out: Out) -> None:
@@ -166,7 +185,7 @@ def _carry_out(
     out: Out,
     *,
     absent: bool,
-    adopt: list[Key],
+    adopt: Sequence[Key],
 ) -> Result:
     from lbkit import operate  # noqa: PLC0415 - brings every room
     from lbkit.faces.render.progress import Progress  # noqa: PLC0415 - brings rich

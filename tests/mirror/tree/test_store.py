@@ -130,6 +130,26 @@ def test_a_serial_that_has_gone_leads_to_what_serves(
     assert asked == {"4": b"7", "5": b"7", "6": b"6", "7": b"7"}
 
 
+def test_a_web_server_finds_a_mirrors_trees_under_its_name(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    store = Store(tmp_path / "store", "debian")
+    for number in range(1, 5):
+        make(store, number, {b"n": b"%d" % number}, tmp_path)
+    asked = {
+        f"{asked}/{path.parent.name}": (path / "n").read_bytes()
+        for asked in ("current", "serial/3", "serial/1")
+        for path in (store.root / asked).glob("at-*/*")
+        if path.name == "debian" and path.exists()
+    }
+    newest = {"at-0": b"4", "at-1": b"3", "at-2": b"2"}
+    assert asked == {
+        **{f"current/{name}": content for name, content in newest.items()},
+        **{f"serial/1/{name}": content for name, content in newest.items()},  # it has gone
+        "serial/3/at-0": b"3",
+        "serial/3/at-1": b"2",
+    }
+
+
 class Killed(BaseException):
     pass
 

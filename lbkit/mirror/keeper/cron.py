@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from lbkit.base.errors import Mistake
 
 _DAY = timedelta(days=1)
+_CHANGE = timedelta(hours=4)  # more than clocks are ever put back by
 _YEARS = 28  # after which days of the week are the same again: a 29 February on a Monday is among them
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
@@ -76,12 +77,17 @@ class Cron:
 
     def after(self, at: datetime, zone: tzinfo) -> datetime:
         """The first time after that moment, in UTC."""
-        for day in self._dates(
-            at.astimezone(zone).date() - _DAY
-        ):  # a night without its last hour goes on the next day
-            later = [each for each in self._moments(day, zone) if each > at]
-            if later:
-                return min(later)
+        local = at.astimezone(zone).replace(tzinfo=None)
+        # from the day before: a night without its last hour goes on the next day
+        for day in self._dates(local.date() - _DAY):
+            found: datetime | None = None
+            for each in self._moments(day, zone, local - _CHANGE):
+                if each > at and (found is None or each < found):
+                    found = each
+                elif found is not None and each > found + _CHANGE:
+                    break
+            if found is not None:
+                return found
         raise _mistake(str(self), "no such day comes any more")  # the end of all dates
 
     def _dates(self, since: date) -> Iterator[date]:
@@ -97,8 +103,11 @@ class Cron:
         of_month, of_week = day.day in self.days, day.isoweekday() in self.weekdays
         return (of_month and of_week) if self.both else (of_month or of_week)
 
-    def _moments(self, day: date, zone: tzinfo) -> Iterator[datetime]:
+    def _moments(self, day: date, zone: tzinfo, since: datetime) -> Iterator[datetime]:
+        """Those of hours that begin after `since`, a local time; nearly in their order."""
         for hour in self.hours:
+            if datetime.combine(day, time(hour)) < since:
+                continue
             for minute in self.minutes:
                 local = datetime.combine(day, time(hour, minute), zone)
                 first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbkit.mirror.keeper.cron import Cron
 from lbkit.mirror.keeper.schedule import Schedule, Window
 
 HOUR = timedelta(hours=1)
@@ -93,3 +94,43 @@ def test_mirrors_do_not_all_begin_at_once() -> None:
     late = {schedule.due(f"m{number}", last, last) - last - HOUR for number in range(50)}
     assert len(late) == 50
     assert timedelta(0) <= min(late) <= max(late) <= timedelta(minutes=10)
+
+
+@given(windows, times)
+def test_a_window_that_is_open_closes_when_it_says(window: Window, now: datetime) -> None:
+    schedule = Schedule(HOUR, window, zone=BERLIN)
+    closes = schedule.closes(now)
+    local = now.astimezone(BERLIN)
+    assert (closes is None) == (not window.has(local.time()))
+    if closes is None:
+        assert schedule.allowed(now) > now
+        return
+    assert now < closes <= now + timedelta(hours=25)
+    if closes.astimezone(BERLIN).utcoffset() == local.utcoffset():
+        assert closes.astimezone(BERLIN).time() == window.until
+        assert not window.has(closes.astimezone(BERLIN).time())
+    assert schedule.allowed(now) == now
+
+
+def test_no_window_never_closes() -> None:
+    assert Schedule(HOUR).closes(at("2026-11-22T10:00")) is None
+
+
+def test_a_window_closes_in_the_hour_that_comes_twice() -> None:
+    schedule = Schedule(HOUR, Window(time(1), time(2, 30)), zone=BERLIN)
+    assert schedule.closes(at("2026-10-25T02:10+02:00")) == at("2026-10-25T02:30+02:00")
+    assert schedule.closes(at("2026-10-25T02:10+01:00")) == at("2026-10-25T02:30+01:00")
+
+
+def test_times_of_a_clock_are_due_once_however_many_were_missed() -> None:
+    schedule = Schedule(Cron.parse("30 3 * * *"), jitter=timedelta(minutes=5), zone=BERLIN)
+    assert schedule.due("debian", None, at("2026-11-22T10:00")) == at("2026-11-22T10:00")
+    due = schedule.due("debian", at("2026-11-19T10:00"), at("2026-11-22T10:00"))
+    assert at("2026-11-20T03:30+01:00") <= due <= at("2026-11-20T03:35+01:00"), "overdue: at once"
+    due = schedule.due("debian", at("2026-11-22T10:00"), at("2026-11-22T10:01"))
+    assert at("2026-11-23T03:30+01:00") <= due <= at("2026-11-23T03:35+01:00")
+
+
+def test_times_of_a_clock_wait_for_the_window_too() -> None:
+    schedule = Schedule(Cron.parse("0 */6 * * *"), NIGHT)
+    assert schedule.due("debian", at("2026-11-22T06:30"), at("2026-11-22T06:30")) == at("2026-11-23T01:00")

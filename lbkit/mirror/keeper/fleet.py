@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure, LbkitError
-from lbkit.base.files import read, write_atomic
+from lbkit.base.files import make_folder, read, write_atomic
 from lbkit.mirror.keeper.deciding import Decided, Flip, Known, Node, Policy, Prepare, Tell, decide, inherited
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.store import Store
 
 _ASKED_WITHIN = 2.0  # seconds for an answer: a node says what it knows, and works in the background
-_AT_ONCE = 32  # nodes that are asked at the same time
+_WAITED_FOR = 0.5  # seconds: what comes later is heard in a later turn
 
 
 class Voice(Protocol):
@@ -31,13 +31,17 @@ class Voice(Protocol):
 
 @dataclass(slots=True)
 class _Heard:
-    """What one node said last, when, and the number of that answer."""
+    """What one node said last, when, and the number of that answer. `answered` is clear while it is being asked."""
 
     node: Node = field(default_factory=Node)
     at: float | None = None
     number: int | None = None
     trouble: str = ""
     verify: Mapping[str, Any] | None = None
+    answered: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.answered.set()
 
 
 class Fleet:
@@ -130,6 +134,7 @@ class Fleet:
 
     def _write(self, committed: tuple[int, str], *, inherited: bool) -> None:
         data = {"serial": committed[0], "digest": committed[1], "inherited": inherited}
+        make_folder(self._file.parent)
         write_atomic(self._file, json.dumps(data).encode() + b"\n")
         self.committed, self._trusting = committed, inherited
 
@@ -154,16 +159,21 @@ class Fleet:
                 return {"do": "prepare", "generation": generation.as_data(), "sources": list(sources)}
 
     def _each(self, messages: Mapping[str, Message]) -> None:
-        if not messages:
-            return
-        with ThreadPoolExecutor(min(_AT_ONCE, len(messages)), thread_name_prefix="lbkit-keeper") as pool:
-            list(pool.map(lambda name: self._ask(name, messages[name]), messages))
+        """All at once. Nobody waits for one that hangs: it is asked nothing more until it has answered, or was given up."""
+        asked = [name for name in messages if self._heard[name].answered.is_set()]
+        for name in asked:
+            heard, message = self._heard[name], messages[name]
+            if message["do"] != "status":
+                # until it answers nobody knows which of its words it has
+                heard.node = _without_word(heard.node)
+            heard.answered.clear()
+            threading.Thread(target=self._ask, args=(name, message), name="lbkit-keeper", daemon=True).start()
+        until = self._clock.monotonic() + _WAITED_FOR
+        for name in asked:
+            self._heard[name].answered.wait(max(0.0, until - self._clock.monotonic()))
 
     def _ask(self, name: str, message: Message) -> None:
         heard = self._heard[name]
-        if message["do"] != "status":
-            # until it answers nobody knows which of its words it has
-            heard.node = _without_word(heard.node)
         try:
             said = self._voices[name].ask({**message, "heard": heard.number}, timeout=_ASKED_WITHIN)
             heard.node, heard.number, heard.trouble = _node(said), int(said["n"]), str(said["trouble"])
@@ -174,6 +184,8 @@ class Fleet:
             heard.trouble = error.found or str(error)
         except (KeyError, TypeError, ValueError) as error:
             heard.trouble = f"it said what makes no sense: {error!r}"
+        finally:
+            heard.answered.set()
 
 
 def _without_word(node: Node) -> Node:

@@ -18,6 +18,7 @@ from lbkit.mirror.keeper.schedule import Schedule
 from lbkit.mirror.keeper.standing import Standing
 from lbkit.mirror.keeper.turns import Asked, Turns
 from lbkit.mirror.node.pulling import Pulling
+from lbkit.mirror.sync.ready import make_ready
 from lbkit.mirror.sync.runs import Run
 from lbkit.mirror.sync.syncing import Syncing
 from lbkit.mirror.sync.upstream import Rsynced
@@ -67,6 +68,7 @@ class Keeper:
             self.say,
             lambda: hold.found() is not None,
             self.ran,
+            self._tidy_up,
         )
         pulling = Pulling(project.name, store, project.keep, watch=progress)
         others = [*self.sources.values()]
@@ -104,8 +106,10 @@ class Keeper:
 
     def turn(self) -> None:
         """To be called every second."""
-        before = self.fleet.taken_over
+        before, committed = self.fleet.taken_over, self.fleet.committed
         self.fleet.turn()
+        if self.fleet.committed != committed:
+            self.turns.wake()
         if self.fleet.taken_over != before:
             note = f"nodes serve {self.fleet.taken_over}, of which this disk knew nothing: it counts as committed, and later serials come after it"
             self.desk.standing.notes.append(note)
@@ -113,6 +117,14 @@ class Keeper:
         if self.fleet.alarms != self._alarms:
             self._alarms = self.fleet.alarms
             self.say(f"alarm: {'; '.join(self._alarms)}" if self._alarms else "the alarm is over")
+
+    def _tidy_up(self) -> None:
+        """Once the newest generation serves, the one that leaves is made ready for the next run."""
+        store = self.syncing.store
+        newest = next(reversed(store.generations()), None)
+        if newest is not None and store.serving() == newest.serial:
+            store.prune(self.syncing.project.keep)
+            make_ready(store)
 
     def _run(self, cause: str) -> Run:
         """What was pushed is had by a sync alone: where there is something to take over, that comes before it."""

@@ -49,6 +49,7 @@ class Turns:
     """For one thread, that calls `run`; `push`, `ask` and `stop` are for any. `schedule` None: on push alone. `held`: nothing runs but what is asked for.
 
     Who has `alone` writes into the store: a run while it lasts. `running` is the cause of the run under way, and when it began; `ran` is told after each.
+    `idle` is called with `alone` when there is nothing to do: after each run, and when `wake` was called.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Turns:
     told: Callable[[str], None] = lambda _words: None
     held: Callable[[], bool] = lambda: False
     ran: Callable[[], None] = lambda: None
+    idle: Callable[[], None] = lambda: None
     alone: threading.Lock = field(default_factory=threading.Lock, init=False)
     running: tuple[str, float] | None = field(default=None, init=False)
     _asked: deque[Asked] = field(default_factory=deque, init=False)
@@ -100,6 +102,7 @@ class Turns:
             if due is not None and due <= self.clock.now():
                 self._take(cause)
                 continue
+            self._rest()
             left = _LOOK if due is None else (due - self.clock.now()).total_seconds()
             self._wake.wait(max(0.0, min(left, _LOOK)))
 
@@ -140,6 +143,13 @@ class Turns:
         if last.came != "paused":
             again += min(FIRST_PAUSE * 2 ** min(failed - 1, 10), LONGEST_PAUSE)
         return again if asked or self.schedule is None else self.schedule.allowed(again)
+
+    def _rest(self) -> None:
+        try:
+            with self.alone:
+                self.idle()
+        except LbkitError as error:
+            self.told(str(error))
 
     def _take(self, cause: str) -> None:
         try:

@@ -14,6 +14,7 @@ from lbkit.base.files import read, write_atomic
 from lbkit.mirror.node.contact import Contact, verdict_of
 from lbkit.mirror.node.pulling import Pulling
 from lbkit.mirror.node.verifying import Verifying
+from lbkit.mirror.sync.ready import make_ready
 from lbkit.mirror.sync.upstream import Rsynced
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.talk.words import Verdict
@@ -154,6 +155,7 @@ class Agent:
     def _prune(self) -> None:
         since = self.clock.now().timestamp() - self.session
         self.pulling.store.prune(self.pulling.keep, since=since)
+        make_ready(self.pulling.store)
 
     def _in_background(self, source: str | None, work: Callable[[], None]) -> None:
         """One thing at a time; what comes meanwhile is not begun: the keeper sees that, and asks again."""

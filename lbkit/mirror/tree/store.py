@@ -130,6 +130,28 @@ class Store:
             raise FileFailure("made", self.work, error) from error
         return Source(self.work, lambda: ())
 
+    def is_ready(self, spare: int, serial: int) -> bool:
+        """Whether that spare is as the generation is: it has its very manifest."""
+        try:
+            return os.path.samefile(self._old(spare) / "manifest", self.manifest(serial))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise FileFailure("read", self.root, error) from error
+
+    def set_aside(self, spare: int, serial: int) -> None:
+        """The tree in the making, which is as that generation but for its trace, is a spare from here on."""
+        aside = self.root / "work" / "aside"
+        try:
+            aside.mkdir(mode=0o755)
+            os.link(self.manifest(serial), aside / "manifest")
+            os.rename(self.work, aside / "tree")
+            _flush(aside)  # the next one is made of it by its manifest alone
+            _remove(self._old(spare))
+            os.rename(aside, self._old(spare))
+        except OSError as error:
+            raise FileFailure("made", aside, error) from error
+
     def seal(self, generation: Generation, keep: int) -> None:
         """The tree in the making becomes that generation, with the manifest that lies beside it. Readers may ask for it by its
         serial; it does not serve yet. All of it is on the disk when this returns.
@@ -139,12 +161,12 @@ class Store:
             raise Bug("a generation was to be made once", found=f"{serial} stands", where=str(self.root))
         before = [each.serial for each in self.generations()]
         try:
-            _flush(self.work)
             os.rename(self.work_manifest, self.manifest(serial))
             os.rename(self.work, self.tree(serial))
             self._make_view(serial, [serial, *reversed(before)][:keep])
+            _flush(self.root)  # all of it is on the disk before its record is anywhere
             write_atomic(self._record(serial), generation.as_json())
-            _flush(self.root)
+            _flush_folder(self.root)
         except OSError as error:
             raise FileFailure("made", self.tree(serial), error) from error
 
@@ -301,6 +323,15 @@ def _remove(path: Path) -> None:
         return
     except OSError as error:
         raise FileFailure("removed", path, error) from error
+
+
+def _flush_folder(path: Path) -> None:
+    """What was renamed in it is so on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _flush(path: Path) -> None:

@@ -91,6 +91,11 @@ class RunningNode:
         self._open[0].shutdown(socket.SHUT_RDWR)
         self._open[0].close()
 
+    def hang(self) -> None:
+        """As a machine that stands still: it takes connections, and nobody is there."""
+        self.cut()
+        self._open[0] = socket.create_server(("127.0.0.1", self.port))
+
     def stop(self) -> None:
         self._done.set()
         for each in self._open:
@@ -223,6 +228,24 @@ def test_one_that_is_cut_off_does_not_serve_what_is_old(world: World) -> None:
     world.nodes["c"].start()
     world.until(lambda: world.serving() == dict.fromkeys(NAMES, 2), "it comes back")
     world.until(lambda: world.checked() == dict.fromkeys(NAMES, UP), "and serves again")
+
+
+def test_one_that_hangs_holds_up_nobody(world: World) -> None:
+    world.sync(ONE)
+    world.until(lambda: world.checked() == dict.fromkeys(NAMES, UP), "all are ready")
+    world.nodes["c"].hang()
+    world.voices["c"].close()
+    world.sync(TWO)
+
+    def committed() -> bool:
+        assert world.fleet.alarms == ()
+        return world.serving() == {"a": 2, "b": 2, "c": 1}
+
+    world.until(committed, "the others go on, and are heard all the time")
+    assert world.nodes["c"].checked() == "drain"
+    world.nodes["c"].stop()
+    world.nodes["c"].start()
+    world.until(lambda: world.serving() == dict.fromkeys(NAMES, 2), "it comes back")
 
 
 def test_while_the_keeper_is_dead_all_serve_on_and_another_one_goes_on(world: World) -> None:

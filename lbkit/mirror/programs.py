@@ -68,9 +68,6 @@ def _keeper(mirror: ResolvedMirror) -> ResolvedService:
     declared = mirror.declared
     preset = PRESETS[declared.preset] if declared.preset else None
     data = data_folder(mirror, mirror.master, mirror.keeper)
-    stages = [
-        {"folder": stage.include.rstrip("/"), "contents": stage.contents} for stage in declared.stages
-    ] or [{"folder": stage.folder, "contents": stage.contents} for stage in (preset.stages if preset else ())]
     limits, fresh, schedule = declared.limits, declared.freshness, declared.schedule
     config: dict[str, Any] = {
         "project": mirror.name,
@@ -80,7 +77,7 @@ def _keeper(mirror: ResolvedMirror) -> ResolvedService:
         "upstream": mirror.upstream,
         "exclude": [*(preset.exclude if preset else ()), *declared.exclude],
         "markers": [*(preset.markers if preset else ()), *declared.markers],
-        "stages": stages,
+        "stages": _stages(mirror),
         "guard": declared.guard.model_dump(),
         "bandwidth": limits.bandwidth,
         "connections": limits.connections,
@@ -117,6 +114,14 @@ def _keeper(mirror: ResolvedMirror) -> ResolvedService:
     }
     files = {**mirror.files, **secrets}
     return _service(mirror.keeper, ("keeper", "serve"), config, files, mirror.ports.push)
+
+
+def _stages(mirror: ResolvedMirror) -> list[dict[str, Any]]:
+    declared = mirror.declared
+    if declared.stages:
+        return [{"folder": each.include.rstrip("/"), "contents": each.contents} for each in declared.stages]
+    preset = PRESETS[declared.preset].stages if declared.preset else ()
+    return [{"folder": each.folder, "contents": each.contents} for each in preset]
 
 
 def _node(mirror: ResolvedMirror, node: str) -> ResolvedService:
@@ -206,6 +211,7 @@ def _http(machine: str, mirrors: Iterable[ResolvedMirror]) -> ResolvedService:
                 "store": f"{_beside(mirror, machine, mirror.node)}/store",
                 "listen": [[str(address), http.port] for address in mirror.addresses[machine]],
                 "keep": mirror.declared.keep,
+                "stages": _stages(mirror),
             }
         )
     port = int(sites[0]["listen"][0][1])  # type: ignore[index]

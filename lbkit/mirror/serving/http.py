@@ -2,9 +2,9 @@
 
 CONFIG is JSON, and so are all paths in it relative to its folder:
 
-    sites    a list of {"name", "store", "listen": [[ADDRESS, PORT], ...], "keep"}: a mirror, the folder of its store, which may come
-             later, where it is served, and how many generations readers find; and "exact", folders of the tree in which a
-             file's size and time say nothing of its content (nginx.py)
+    sites    a list of {"name", "store", "listen": [[ADDRESS, PORT], ...], "keep", "stages"}: a mirror, the folder of its store, which
+             may come later, where it is served, how many generations readers find, and, where there are some, the stages that
+             it is fetched in, as the keeper's
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from lbkit.mirror.serving.launch import (
     leave_root,
     program,
 )
+from lbkit.mirror.sync.project import Stage
 
 _MOST = 16384  # files that a worker of nginx has open: two for a download
 _TRIED, _PROBE = f"{nginx.CONFIG}.tried", "tmp/probe"
@@ -83,7 +84,8 @@ def _render(folder: Path, data: Mapping[str, Any]) -> str:
         if who is not None:
             demand_passable(store, who)
         listen = [_endpoint(address, port) for address, port in site["listen"]]
-        sites.append(nginx.Site(site["name"], str(store), listen, site["keep"], site.get("exact", ())))
+        stages = [Stage(each["folder"], each["contents"]) for each in site.get("stages", ())]
+        sites.append(nginx.Site(site["name"], str(store), listen, site["keep"], stages))
     user = "" if who is None else f"{who.user} {who.group}"
     make_folder(folder / "tmp")
     connections = _files() // 2

@@ -6,8 +6,8 @@ serves answers; of one that is not here yet nobody does (503), so that the load 
 
 A cache may keep all of it and must ask each time (`no-cache`): whether a file is an index or never changes, a mirror does not know.
 nginx's ETag is time and size; both are the manifest's, so all nodes say the same. It is wrong for a file that was written anew within
-one second in the same size. Who compares a folder by content expects that of it: below `exact` an ETag is the generation's serial, and
-time counts for nothing.
+one second in the same size. Of a stage that is compared by content that is to be expected: there an ETag is the generation's serial,
+and time counts for nothing.
 
 Links are followed: that they stay in the tree was made sure of when it was made (manifest.py), and it does not change.
 """
@@ -19,14 +19,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbkit.base.errors import Mistake
-from lbkit.mirror.sync.project import TRACE
+from lbkit.mirror.sync.project import TRACE, Stage
 from lbkit.mirror.tree.store import AT, CURRENT, SERIALS, VIEW
 
 SERIAL = "Lbkit-Serial"
 CONFIG, PID = "nginx.conf", "nginx.pid"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_FOLDER = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9._+~-]+/)+")
+_FOLDER = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9._+~@-]+/)+")
 
 _TYPES: Mapping[str, str] = {
     "text/html": "html htm",
@@ -45,14 +45,14 @@ _TYPES: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Site:
     """A mirror. `root` is its store's folder, `name` what its trees are called there; `listen` are addresses with their ports, as nginx
-    has them ("10.80.0.11:80", "[fd00::1]:80"). `exact` are folders of the tree, as above; "" is all of it.
+    has them ("10.80.0.11:80", "[fd00::1]:80"). `stages` are those that it is fetched in.
     """
 
     name: str
     root: str
     listen: Sequence[str]
     keep: int
-    exact: Sequence[str] = ()
+    stages: Sequence[Stage] = ()
 
 
 def config(sites: Sequence[Site], *, user: str = "", connections: int = 4096) -> str:
@@ -146,9 +146,9 @@ def _site(site: Site, gone: str) -> Iterator[str]:
         ),
         "autoindex on;",
     ]
-    exact = {_folder(folder) for folder in site.exact}
-    for folder in sorted({"", *exact}):
-        yield from _location(f"/{site.name}/{folder}", [*found, *(_tagged() if folder in exact else ())])
+    folders = {"": False} | {_folder(stage.folder): stage.contents for stage in site.stages}
+    for folder, contents in folders.items():  # the most particular one has a file, here as there
+        yield from _location(f"/{site.name}/{folder}", [*found, *(_tagged() if contents else ())])
     yield from _location(f"= /{site.name}", [f"return 301 /{site.name}/;"])
     of_this = [f"root {view}/{AT}0;", *begin, "default_type application/json;", *_tagged()]
     yield from _location(f"= /{site.name}/{TRACE}", of_this)  # of another generation it would be wrong

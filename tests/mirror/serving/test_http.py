@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from lbkit.base.errors import Mistake
 from lbkit.mirror.serving import nginx
+from lbkit.mirror.sync.project import Stage
 from lbkit.mirror.tree.store import Store
 from tests.machine.world import until
 from tests.mirror.serving.world import World, free_port, listens, world_of
@@ -191,7 +193,7 @@ def test_ranges_and_conditions_are_answered(world: World) -> None:
 
 def test_where_time_and_size_say_nothing_a_tag_is_of_the_generation(world: World) -> None:
     """All files of these trees are of one second: a rewrite in the same size is told by the serial alone."""
-    world.write("http", {"sites": [world.site(exact=["data", "only/"])]})
+    world.write("http", {"sites": [world.site(stages=[stage("data"), stage("only")])]})
     assert world.run("http", "reload").stderr == ""
     first = world.get("/debian/data/file")
     assert (first.headers["ETag"], first.headers["Last-Modified"]) == ('"1"', None)
@@ -326,10 +328,16 @@ def test_told_to_quit_it_ends_with_its_last_download(world: World) -> None:
     assert world.processes["http"].wait(timeout=30) == 0
 
 
-def test_all_of_a_tree_may_be_one_where_time_and_size_say_nothing(world: World) -> None:
-    world.write("http", {"sites": [world.site(exact=[""])]})
+def stage(folder: str, *, contents: bool = True) -> dict[str, Any]:
+    return {"folder": folder, "contents": contents}
+
+
+def test_the_most_particular_stage_has_a_file(world: World) -> None:
+    stages = [stage("data", contents=False), stage("")]
+    world.write("http", {"sites": [world.site(stages=stages)]})
     assert world.run("http", "reload").stderr == ""
     assert world.get("/debian/index").headers["ETag"] == '"1"'
+    assert world.get("/debian/data/file").headers["Last-Modified"] is not None
     assert world.get("/debian/").status == 200
 
 
@@ -337,8 +345,8 @@ WRONG: list[Callable[[], object]] = [
     lambda: nginx.config([nginx.Site("a", "/srv/a; include /etc/passwd", [], 3)]),
     lambda: nginx.config([nginx.Site("a", "relative", [], 3)]),
     lambda: nginx.config([nginx.Site("a b", "/srv/a", [], 3)]),
-    lambda: nginx.config([nginx.Site("a", "/srv/a", ["127.0.0.1:80"], 3, ["../x"])]),
-    lambda: nginx.config([nginx.Site("a", "/srv/a", ["127.0.0.1:80"], 3, ["x {"])]),
+    lambda: nginx.config([nginx.Site("a", "/srv/a", ["127.0.0.1:80"], 3, [Stage("../x")])]),
+    lambda: nginx.config([nginx.Site("a", "/srv/a", ["127.0.0.1:80"], 3, [Stage("x {")])]),
 ]
 
 

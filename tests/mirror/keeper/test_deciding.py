@@ -18,6 +18,7 @@ from lbkit.mirror.keeper.deciding import (
     Prepare,
     Tell,
     decide,
+    inherited,
 )
 from lbkit.mirror.talk.words import Verdict
 from lbkit.mirror.tree import serial as serials
@@ -110,6 +111,38 @@ def test_one_that_caught_up_is_ready_again() -> None:
     assert decide(known(9, 9, a=node(9, told="drain"), b=node(9)), POLICY).tell == (Tell("a", "ready"),)
 
 
+def test_the_same_content_under_an_older_serial_is_not_old() -> None:
+    """A new master's first generation is what its nodes serve, 1000 serials on."""
+    same = Node(4, {4: "same"}, 0.0, "ready")
+    older = Node(3, {3: "other"}, 0.0, "ready")
+    got = Node(4, {4: "same", 1004: "same"}, 0.0, "ready")
+    found = decide(Known({"a": got, "b": got, "c": same}, (4, "same"), (1004, "same")), POLICY)
+    assert (found.commit, found.tell) == (True, ())
+    after = decide(Known({"a": got, "b": got, "c": same}, (1004, "same"), (1004, "same")), POLICY)
+    assert after.tell == ()
+    found = decide(Known({"a": got, "b": got, "c": older}, (4, "same"), (1004, "same")), POLICY)
+    assert (found.commit, found.tell) == (False, (Tell("c", "drain"),))
+
+
+def test_a_master_that_has_less_than_what_is_committed_takes_nobody_back() -> None:
+    assert decide(known(9, 4, a=node(9, 4, 9), b=node(9, 9)), POLICY) == Decided()
+
+
+def test_what_nodes_serve_was_committed_by_somebody() -> None:
+    def found(*serving: int, committed: int | None, trusting: bool) -> tuple[int, str] | None:
+        nodes = {str(number): node(serial) for number, serial in enumerate(serving)}
+        had = None if committed is None else (committed, digest(committed))
+        return inherited(Known(nodes, had, None), POLICY, trusting=trusting)
+
+    assert found(7, 8, 7, committed=None, trusting=True) == (8, digest(8))
+    assert found(7, 8, 7, committed=None, trusting=False) == (7, digest(7)), "a quorum is past it"
+    assert found(7, 8, 7, committed=7, trusting=False) is None
+    assert found(8, 8, 7, committed=7, trusting=False) == (8, digest(8))
+    assert found(6, 6, 7, committed=7, trusting=True) is None
+    assert found(committed=None, trusting=True) is None
+    assert inherited(Known({"a": Node(silent=0.0)}, None, None), POLICY, trusting=True) is None
+
+
 @dataclass
 class Real:
     """A node as it is: what the keeper last heard of it may be older."""
@@ -136,10 +169,13 @@ class Fleet(RuleBasedStateMachine):
         self.nodes = {name: Real() for name in "abcd"}
         self.committed: int | None = None
         self.newest: int | None = None
+        self.trusting = True
+        self.ever: set[int] = set()  # committed, by any keeper
 
     @rule()
     def sync(self) -> None:
-        self.newest = serials.after(self.newest or 0)
+        heard = [each for real in self.nodes.values() for each in (real.seen.serving, *real.seen.has)]
+        self.newest = serials.minted(self.newest or 0, serials.highest([*heard, self.committed or 0]))
 
     @rule(name=st.sampled_from("abcd"))
     def cut(self, name: str) -> None:
@@ -178,17 +214,27 @@ class Fleet(RuleBasedStateMachine):
             real.seen = Node()
 
     @rule()
+    def disk_is_lost(self) -> None:
+        self.keeper_dies()
+        self.committed = self.newest = None
+        self.trusting = True
+
+    @rule()
     def turn(self) -> None:
         for real in self.nodes.values():
             if not real.cut and not real.mute:
                 real.heard_at = real.seen_at = self.now
                 has = {each: digest(each) for each in real.has}
                 real.seen = Node(real.serving, has, 0.0, real.verdict, real.busy)
+        if (found := inherited(self._known(), self.policy, trusting=self.trusting)) is not None:
+            assert found[0] in self.ever
+            self.committed, self.trusting = found[0], True
         decided = decide(self._known(), self.policy)
         if decided.commit:
             assert self.newest is not None
             assert sum(self.newest in real.has for real in self.nodes.values()) >= self.policy.quorum
-            self.committed = self.newest
+            self.committed, self.trusting = self.newest, False
+            self.ever.add(self.newest)
             decided = decide(self._known(), self.policy)
         for flip in decided.flip:
             assert flip.serial == self.committed
@@ -238,7 +284,7 @@ class Fleet(RuleBasedStateMachine):
     @invariant()
     def nobody_serves_what_was_not_committed(self) -> None:
         for real in getattr(self, "nodes", {}).values():
-            assert real.serving == 0 or serials.behind(real.serving, self.committed or 0) >= 0
+            assert real.serving == 0 or real.serving in self.ever
 
 
 Fleet.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

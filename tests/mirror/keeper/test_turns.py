@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 
 import pytest
 
 from lbkit.base.clock import SystemClock
 from lbkit.base.errors import Failure
-from lbkit.mirror.keeper.schedule import Schedule
-from lbkit.mirror.keeper.turns import LONGEST_PAUSE, Turns
+from lbkit.mirror.keeper.schedule import Schedule, Window
+from lbkit.mirror.keeper.turns import LONGEST_PAUSE, Asked, Turns
 from lbkit.mirror.sync.runs import Came, Run, Runs
 from tests.clocks import HandClock
 from tests.machine.world import until
@@ -73,6 +74,34 @@ def test_what_failed_is_tried_again_later_each_time(world: World) -> None:
     world.comes = "partial"
     world.turns._take("schedule")
     assert world.due() == ("retry", 1), "it counts anew"
+
+
+@pytest.mark.parametrize(
+    ("cause", "came", "minutes"),
+    [
+        ("schedule", "failed", 18 * 60 - 0.5),
+        ("retry", "killed", 18 * 60 - 0.5),
+        ("schedule", "paused", 18 * 60 - 0.5),
+        ("push", "failed", 1),
+        ("person", "partial", 1),
+    ],
+)
+def test_what_nobody_asked_for_is_tried_again_in_the_window(
+    tmp_path: Path, cause: str, came: Came, minutes: float
+) -> None:
+    world = World(tmp_path, schedule=Schedule(240 * HOUR, Window(clock_time(1), clock_time(7))))
+    world.clock.seconds = 6 * 3600 + 59.5 * 60  # and it takes a minute
+    world.comes = came
+    world.turns._take(cause)
+    assert world.due() == ("retry", minutes)
+
+
+def test_what_paused_goes_on_as_soon_as_it_may(tmp_path: Path) -> None:
+    world = World(tmp_path, schedule=Schedule(240 * HOUR))
+    world.comes = "paused"
+    for _ in range(3):
+        world.turns._take("schedule")
+        assert world.due() == ("retry", 0)
 
 
 def test_what_waits_for_a_person_is_not_tried_again(world: World) -> None:
@@ -163,3 +192,46 @@ def test_a_disk_that_is_full_ends_nothing(tmp_path: Path) -> None:
     turns._take("push")
     assert "No space left" in said[0]
     assert turns.next(SystemClock().now())[0] == "push", "the push is still to be had"
+
+
+def test_what_is_asked_for_is_next_and_a_hold_leaves_the_rest(world: World) -> None:
+    held = True
+    world.turns.held = lambda: held
+    world.turns.push()
+    assert world.due() == ("person", None)
+    asked = world.turns.ask(Asked("rollback", lambda: world.sync("rollback")))
+    assert (world.due(), world.turns.waiting) == (("rollback", 0), 1)
+    with pytest.raises(Failure, match="the keeper ends"):
+        asked.came()
+    world.turns._give(world.turns._asked.popleft())
+    assert (asked.came().cause, world.due()) == ("rollback", ("person", None)), "what was pushed still waits"
+    held = False
+    assert world.due() == ("push", 0)
+    world.turns._give(Asked("person", lambda: world.sync("person"), all_pushed=True))
+    assert world.due()[0] == "schedule", "and a person's sync has it"
+
+
+def test_who_writes_alone_is_waited_for(tmp_path: Path) -> None:
+    runs = Runs(tmp_path, SystemClock())
+    turns = Turns("debian", runs, lambda cause: runs.end(runs.begin(cause, 0), "made"), None, SystemClock())
+    threading.Thread(target=turns.run, daemon=True).start()
+    with turns.alone:
+        turns.push()
+        asked = turns.ask(Asked("person", lambda: runs.end(runs.begin("person", 0), "made")))
+        assert not asked.done.wait(0.05)
+        assert [*runs.all()] == []
+    assert asked.done.wait(30)
+    until(lambda: runs.taken() == 1, "and the push")
+    turns.stop()
+
+
+def test_what_could_not_be_written_is_told_to_who_asked(tmp_path: Path) -> None:
+    def full() -> Run:
+        raise Failure("a file was to be written", found="No space left on device")
+
+    turns = Turns("debian", Runs(tmp_path, SystemClock()), lambda _cause: full(), None, SystemClock())
+    asked = Asked("person", full)
+    turns._give(asked)
+    with pytest.raises(Failure, match="No space left"):
+        asked.came()
+    assert turns.running is None

@@ -194,7 +194,7 @@ def parse(url: str) -> dict[str, Any]:
             found="a password in its address",
             remedy="write the user alone there, and `password: {file: ...}` beside it",
         )
-    _demand("@" not in url or bool(user), "a user's name", url)
+    _demand(match[2] is None or bool(_USER.fullmatch(user)), "a user's name", user)
     path = path.rstrip("/")
     if scheme in {"http", "https"}:
         data = {"kind": "https", "url": f"{scheme}://{host}{f':{port}' if port else ''}{path}/"}
@@ -205,7 +205,6 @@ def parse(url: str) -> dict[str, Any]:
     else:
         data = {"kind": "ssh", "host": host, "path": path.removeprefix("/")}
     if user:
-        _demand(bool(_USER.fullmatch(user)), "a user's name", user)
         data["user"] = user
     if scheme in {"rsync", "ssh"}:
         if port:

@@ -23,6 +23,7 @@ from lbkit.mirror.tree.scan import hashed
 from lbkit.mirror.tree.store import Store
 from lbkit.mirror.tree.verify import Damage, damages, matches
 
+_CONNECT, _SILENCE = 5.0, 20.0  # seconds: there are other sources, and one that is cut off says nothing
 _TRIES = 2  # from each source, for a file that comes damaged
 
 
@@ -168,7 +169,7 @@ class Pulling:
             if newest is not None:
                 os.link(self.store.manifest(newest.serial), basis / name)
             try:
-                Rsync(source, bandwidth=self.bandwidth).get(
+                self._rsync(source).get(
                     [name.encode()], folder, basis=basis, told=lambda _: None
                 )
             except RsyncFailed as error:
@@ -190,18 +191,23 @@ class Pulling:
             remedy="the next try asks again; look at the master's rsync service",
         )
 
+    def _rsync(self, source: Rsynced) -> Rsync:
+        return Rsync(source, bandwidth=self.bandwidth, silence=_SILENCE, connect=_CONNECT)
+
     def _fetch(self, tree: Path, lines: Sequence[bytes], sources: Sequence[Rsynced]) -> None:
         """Files that come otherwise than their line says are got again, at last from the next source."""
         left = list(lines)
         newest = next(reversed(self.store.generations()), None)
         failed = ""
+        away: list[Rsynced] = []
         count = size = 0
         for source in (source for source in sources for _ in range(_TRIES)):
             if not left:
                 return
-            rsync = Rsync(source, bandwidth=self.bandwidth)
+            if source in away:
+                continue
             try:
-                rsync.get(
+                self._rsync(source).get(
                     (entry_of(line).path for line in left),
                     tree,
                     basis=self.store.tree(newest.serial) if newest and not failed else None,
@@ -209,6 +215,7 @@ class Pulling:
                 )
             except RsyncFailed as error:
                 failed = error.found
+                away.append(source)
             again = []
             for line in left:
                 if _came(tree, line):

@@ -17,7 +17,7 @@ from lbkit.base.run import MissingProgram
 from lbkit.mirror.sync.ended import TransferFailed, outcome_of, words_of
 from lbkit.mirror.sync.fetching import Told, Tried, untold
 from lbkit.mirror.sync.itemized import FORMAT, Item, item_of
-from lbkit.mirror.sync.upstream import Rsynced
+from lbkit.mirror.sync.upstream import RsyncDaemon, Rsynced
 from lbkit.mirror.tree.build import Lines, none
 
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -45,12 +45,15 @@ class RsyncFailed(TransferFailed):
 
 @dataclass(frozen=True, slots=True)
 class Rsync:
-    """`bandwidth` in bytes a second, `silence` in seconds without a byte before it gives up; `exclude` as rsync's patterns."""
+    """`bandwidth` in bytes a second; `silence` in seconds without a byte before it gives up, `connect` until a daemon takes the
+    connection; `exclude` as rsync's patterns.
+    """
 
     upstream: Rsynced
     exclude: Sequence[str] = ()
     bandwidth: int | None = None
     silence: float = 300.0
+    connect: float = 30.0
     program: str = "rsync"
 
     def compare(
@@ -135,6 +138,8 @@ class Rsync:
         # it dies with the thread that waits for it: another program that goes on must not meet one that still writes
         argv = [*_DIES_WITH_US, self.program, *self.upstream.options]
         argv += [f"--timeout={max(1, round(self.silence))}", *words]
+        if isinstance(self.upstream, RsyncDaemon):
+            argv.append(f"--contimeout={max(1, round(min(self.connect, self.silence)))}")
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 argv,

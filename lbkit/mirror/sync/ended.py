@@ -50,6 +50,8 @@ WORDS = {
     25: "the --max-delete limit stopped deletions",
     30: "timeout in data send/receive",
     35: "timeout waiting for daemon connection",
+    127: "no such program there",
+    255: "ssh failed",
 }
 
 _PARTIAL = frozenset({23, 24, 25})

@@ -61,6 +61,8 @@ def demand_free(address: str, port: int) -> None:
     """Nothing listens there meanwhile: a client would be heard by nobody."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if probe.family == socket.AF_INET6:  # as nginx does: IPv4 has its own
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             probe.bind((address, port))
         except OSError as error:

@@ -219,7 +219,7 @@ def test_mirrors_have_their_own_serials_and_ports(world: World) -> None:
         {
             "sites": [
                 world.site(),
-                world.site("deb", listen=[["127.0.0.1", world.http], ["127.0.0.1", port]]),
+                world.site("deb", listen=[["127.0.0.1", world.http], ["127.0.0.1", port], ["::1", port]]),
             ]
         },
     )
@@ -229,6 +229,9 @@ def test_mirrors_have_their_own_serials_and_ports(world: World) -> None:
     assert (world.get("/deb/index").body, world.get("/deb/index").serial) == (b"7", "7")
     assert world.get("/debian/index").serial == "1"
     assert world.get("/deb/index", port=port).body == b"7"
+    with closing(socket.create_connection(("::1", port))) as connection:
+        connection.sendall(b"GET /deb/index HTTP/1.0\r\n\r\n")
+        assert connection.makefile().readline() == "HTTP/1.1 200 OK\n"
     assert world.get("/debian/index", port=port).status == 404
     assert b"debian" not in world.get("/", port=port).body
 

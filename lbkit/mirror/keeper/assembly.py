@@ -87,8 +87,8 @@ class Keeper:
 
     def known(self) -> int:
         """The highest serial that anybody is known to have, or to have had."""
-        made = (run.after for run in self.syncing.runs.all())
-        return serials.highest([self.fleet.highest(), *made])
+        made = next((run.after for run in self.syncing.runs.all() if run.after), serials.NONE)
+        return serials.highest([self.fleet.highest(), made])
 
     def begin(self, done: threading.Event) -> None:
         """Runs may be from here on: after the nodes have said what they have, or did not for a while, where this disk does not know it."""
@@ -101,7 +101,8 @@ class Keeper:
                 break
         self.turn()
         if promoted and self._adopting is not None:
-            self.turns.ask(Asked("promotion", self._adopting.adopt))
+            # before what a person asked for meanwhile: a sync would get all of it from upstream again
+            self.turns.ask(Asked("promotion", self._adopting.adopt), first=True)
         threading.Thread(target=self.turns.run, daemon=True).start()
 
     def turn(self) -> None:

@@ -43,7 +43,7 @@ class Progress:
                 self._size += self._coming
             self._coming = size
             now = self.clock.monotonic()
-            if now - self._points[-1][0] >= _STEP if self._points else True:
+            if not self._points or now - self._points[-1][0] >= _STEP:
                 self._points.append((now, self._size))
             while len(self._points) > 2 and now - self._points[1][0] >= WINDOW:
                 self._points.popleft()

@@ -59,11 +59,11 @@ class Standing:
         running = self.turns.running
         if running is None:
             return None
-        run = next((run for run in self.runs.all() if run.came == "running"), None)
+        run = next(self.runs.all(), None)
         return {
             "cause": running[0],
             "began": running[1],
-            "run": None if run is None else run.as_data(),
+            "run": run.as_data() if run is not None and run.came == "running" else None,
             "progress": self.progress.as_data(),
         }
 

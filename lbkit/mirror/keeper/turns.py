@@ -73,9 +73,9 @@ class Turns:
         self._wake.set()
         return number
 
-    def ask(self, asked: Asked) -> Asked:
-        """It is the next one, after those that others asked for. Forgotten where this program ends before."""
-        self._asked.append(asked)
+    def ask(self, asked: Asked, *, first: bool = False) -> Asked:
+        """It is the next one, after those that others asked for; `first`: before them. Forgotten where this program ends before."""
+        self._asked.appendleft(asked) if first else self._asked.append(asked)
         self._wake.set()
         return asked
 

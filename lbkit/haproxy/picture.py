@@ -37,7 +37,7 @@ def _nodes(balancer: ResolvedLoadBalancer) -> Iterator[Node]:
             layer=2,
             inside=f"machine {member}",
         )
-    for backend in balancer.backends:
+    for backend in _shown(balancer):
         check = backend.health_check
         checked = (
             ()
@@ -46,6 +46,8 @@ def _nodes(balancer: ResolvedLoadBalancer) -> Iterator[Node]:
         )
         yield Node(_backend(balancer, backend), backend.name, "backend", (backend.balance, *checked), layer=3)
     for backend, server in balancer.servers:
+        if backend.stands_in_for is not None:
+            continue
         name = _server(balancer, backend, server)
         if server.member is not None:
             yield Node(
@@ -67,15 +69,22 @@ def _edges(balancer: ResolvedLoadBalancer) -> Iterator[Edge]:
             yield Edge(CLIENTS, _haproxy(balancer, member), label)
         else:
             yield Edge(entry, _haproxy(balancer, member), faint=standby)
-        for backend in balancer.backends:
+        for backend in _shown(balancer):
             yield Edge(_haproxy(balancer, member), _backend(balancer, backend), faint=standby)
     for backend, server in balancer.servers:
+        if backend.stands_in_for is not None:
+            continue
         yield Edge(
             _backend(balancer, backend),
             _server(balancer, backend, server),
             "backup" if server.backup else "",
             faint=server.backup or server.weight == 0,
         )
+
+
+def _shown(balancer: ResolvedLoadBalancer) -> list[ResolvedBackend]:
+    """Whose servers stand in for another's would be there twice."""
+    return [each for each in balancer.backends if each.stands_in_for is None]
 
 
 def _haproxy(balancer: ResolvedLoadBalancer, member: str) -> str:

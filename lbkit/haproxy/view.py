@@ -48,9 +48,11 @@ def status(scope: Scope, host: Host) -> Iterator[Status]:
         for each in seen:
             row = _haproxy_row(each, balancer)
             active = each.info is not None and (held is None or each.member in held)
-            backends = (str(backend_key(balancer.name, backend.name)) for backend in balancer.backends)
+            backends = (str(backend_key(balancer.name, name)) for name in _declared(balancer))
             yield replace(row, feeds=frozenset(backends if active else ()))
         for backend, server in balancer.servers:
+            if backend.stands_in_for is not None:
+                continue
             hold = scope.holds.get(server_key(balancer.name, backend.name, server.name).name)
             yield _server_row(balancer, backend, server, seen, hold)
 
@@ -61,14 +63,15 @@ def _haproxy_row(seen: Seen, balancer: ResolvedLoadBalancer) -> Status:
     if seen.info is None:
         return Status(key, present=False, health=Health.DOWN, detail=seen.way.reason, parent=parent)
     info = seen.info
-    up = sum(row.up for row in seen.servers)
+    servers = [row for row in seen.servers if row.proxy in _declared(balancer)]
+    up = sum(row.up for row in servers)
     facts = {
         "version": info.version,
         "pid": info.pid,
         "uptime": info.uptime,
         "sessions": info.sessions,
         "servers_up": up,
-        "servers": len(seen.servers),
+        "servers": len(servers),
         "certificates": expiry.facts(balancer),
         "frontends": {row.proxy: numbers(row) for row in seen.rows if row.server == "FRONTEND"},
         "backends": {row.proxy: numbers(row) for row in seen.rows if row.server == "BACKEND"},
@@ -77,12 +80,22 @@ def _haproxy_row(seen: Seen, balancer: ResolvedLoadBalancer) -> Status:
     queue = sum(row.queue for row in seen.rows if row.server == "BACKEND")
     goes = f"{info.sessions} sessions" + (f", {rate} requests/s" if rate else "")
     goes += f", {queue} queued" if queue else ""
-    detail = f"{up}/{len(seen.servers)} servers up, {goes}, HAProxy {info.version}"
+    detail = f"{up}/{len(servers)} servers up, {goes}, HAProxy {info.version}"
     if not seen.as_declared:
         detail += f"; not as declared: {seen.way.reason}"
-    empty = any(row.server == "BACKEND" and not row.up for row in seen.rows)
-    health = Health.UP if up == len(seen.servers) and seen.as_declared else Health.DEGRADED
+    serving = {row.proxy for row in seen.rows if row.server == "BACKEND" and row.up}
+    empty = any(
+        row.server == "BACKEND" and serving.isdisjoint(balancer.everywhere(row.proxy))
+        for row in seen.rows
+        if row.proxy in _declared(balancer)
+    )
+    health = Health.UP if up == len(servers) and seen.as_declared else Health.DEGRADED
     return Status(key, seen.as_declared, Health.DOWN if empty and not up else health, detail, facts, parent)
+
+
+def _declared(balancer: ResolvedLoadBalancer) -> list[str]:
+    """Its backends without those that stand in for another."""
+    return [each.name for each in balancer.backends if each.stands_in_for is None]
 
 
 def numbers(row: Row) -> dict[str, Any]:

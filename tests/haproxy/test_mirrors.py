@@ -13,8 +13,12 @@ from lbkit.engine.holds import Hold
 from lbkit.engine.scope import Draft
 from lbkit.haproxy.config.make import config_of
 from lbkit.haproxy.holding import holdable
+from lbkit.haproxy.reasons.cause import cause
+from lbkit.haproxy.reasons.evidence import Evidence
 from lbkit.haproxy.resolve import mirrors
 from lbkit.haproxy.resolved import LoadBalancers
+from lbkit.haproxy.runtime import Row
+from lbkit.haproxy.runtime.servers_state import Admin
 from lbkit.haproxy.text import serials
 from lbkit.haproxy.text.render import render
 from lbkit.haproxy.transition import written
@@ -23,6 +27,7 @@ from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running, Wanted
 from lbkit.haproxy.transition.statefile import remembered, state_file, state_file_after
 from lbkit.haproxy.wanted import wanted_on
+from lbkit.health.outcome import Outcome
 from lbkit.mirror.serving import nginx
 from lbkit.mirror.sync import project
 from tests.haproxy.mirrored import NODES, booked, loopback, mirrored
@@ -71,6 +76,39 @@ def test_the_text_is_as_agreed_and_haproxy_accepts_it(tmp_path: Path) -> None:
     text = text_of(mirrored())
     assert text == (GOLDEN / "mirrors.cfg").read_text()
     assert accepts(text, tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "admin", "agent", "words"),
+    [
+        (
+            "DRAIN (agent)",
+            Admin.FORCED_DRAIN,
+            "CHECKED",
+            "by its agent, as the mirror's keeper has judged the node: `lbkit explain debian/mirror-2` says why",
+        ),
+        ("DRAIN (agent)", Admin.FORCED_DRAIN, "INI", "its agent was not asked yet"),
+        ("DRAIN (agent)", Admin.FORCED_DRAIN, "L4CON", "now its agent does not answer (L4CON)"),
+        ("DOWN", Admin.NONE, "L7TOUT", "it serves, but its agent does not answer (L7TOUT)"),
+        ("UP", Admin.NONE, "L7OK", ""),
+    ],
+)
+def test_why_a_node_gets_nothing(status: str, admin: Admin, agent: str, words: str) -> None:
+    with booked():
+        backend = resolved(mirrored()).backends[0]
+    row = Row("debian", "mirror-2", status, 1, 0, 0, 0, 5, "L7OK", "", "", "", False, "", agent=agent)
+    well = Outcome(passed=True, code="L7OK", words="", seconds=0.001)
+    said = cause(Evidence("lb-1", True, backend, backend.servers[1], row, admin, tcp=well, asked=well))
+    assert words in said
+    assert bool(words) == bool(said)
+
+
+def test_who_stands_in_says_so() -> None:
+    with booked():
+        backend = resolved(mirrored()).backends[1]
+    row = Row("debian.any", "mirror-2", "UP", 1, 0, 0, 0, 5, "L7OK", "", "", "", False, "")
+    said = cause(Evidence("lb-1", True, backend, backend.servers[1], row))
+    assert said == "it stands in: it gets requests only while no server of debian is in use"
 
 
 def test_its_words_are_those_of_mirrors() -> None:
@@ -159,13 +197,20 @@ def test_it_takes_a_counter_that_its_frontends_leave() -> None:
 def test_a_start_asks_the_agents_first() -> None:
     it = wanted(mirrored())
     steps = transition(Running(None, alive=False), it).lines
-    assert not any(line.startswith("probe") for line in steps)
+    (probe,) = (line for line in steps if line.startswith("probe"))
+    assert "debian/mirror-3" in probe
+    assert "debian.any" not in probe
     assert steps[-1] == (
         "wait until their agents were asked: debian/mirror-1, debian/mirror-2, debian/mirror-3 (5 s at most)"
     )
-    begin = state_file("", {name: it.server(name) for name in it.servers}, it.servers, [], late=it.late)
-    lines = [line.split() for line in begin.splitlines() if line.startswith("0 ")]
-    assert {(line[1], line[5], line[6]) for line in lines} == {("debian", "0", "8"), ("debian.any", "0", "0")}
+    begin = state_file(
+        "", {name: it.server(name) for name in it.servers}, it.servers, ["debian/mirror-1"], late=it.late
+    )
+    assert set(columns(begin).items()) == {
+        ("debian/mirror-1", ("2", "8")),
+        *((f"debian/mirror-{number}", ("0", "8")) for number in (2, 3)),
+        *((f"debian.any/mirror-{number}", ("0", "0")) for number in (1, 2, 3)),
+    }
     assert remembered(begin)["debian/mirror-1"] == "None ready"
 
 
@@ -208,10 +253,11 @@ def test_a_node_goes_from_both() -> None:
     assert {"del server debian/mirror-3", "del server debian.any/mirror-3"} <= set(lines)
 
 
-def test_a_reload_probes_no_node() -> None:
+def test_a_reload_waits_for_agents_and_not_for_who_stands_in() -> None:
     found = way(of_nodes(2), of_nodes(3, mirrored({"balance": "leastconn"})))
     assert found.way is Way.RELOAD
-    assert not any("probe" in line for line in found.lines)
+    assert "wait until debian/mirror-3 passed its checks (15 s at most)" in found.lines
+    assert not any("debian.any" in line for line in found.lines)
     assert "wait until its agent was asked: debian/mirror-3 (5 s at most)" in found.lines
 
 

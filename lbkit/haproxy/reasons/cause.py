@@ -39,9 +39,27 @@ def who_set(seen: Evidence) -> str:
         return f"as declared (state: {seen.server.state})"
     if seen.admin & Admin.CONFIG_MAINT:
         return "by the configuration that is loaded"
+    if seen.backend.mirror is not None and seen.row is not None:
+        return _by_the_mirror(seen, seen.row)
     if seen.backend.health_check is not None and seen.backend.health_check.agent is not None:
         return "by its agent, or by hand at the runtime socket"
     return "by hand at the runtime socket"
+
+
+def heard(row: Row) -> bool | None:
+    """Whether its agent answered when it was asked last; None: it was not asked yet."""
+    return None if row.agent in {"", "INI"} else row.agent in {"CHECKED", "L7OK", "L7OKC", "L7STS"}
+
+
+def _by_the_mirror(seen: Evidence, row: Row) -> str:
+    """Servers of a mirror's nodes begin drained, and their agents alone end that."""
+    said = heard(row)
+    if said is None:
+        return "as lbkit begins: its agent was not asked yet"
+    if not said:
+        return f"by its agent or as lbkit begins, and now its agent does not answer ({row.agent})"
+    name = f"{seen.backend.mirror.name}/{seen.server.name}" if seen.backend.mirror else seen.server.name
+    return f"by its agent, as the mirror's keeper has judged the node: `lbkit explain {name}` says why"
 
 
 def _out_of_use(seen: Evidence, state: str, words: str) -> str:
@@ -59,6 +77,10 @@ def _of_one_that_is_up(seen: Evidence, row: Row) -> str:
         if seen.server.weight == 0:
             return "its weight is 0, as declared"
         return f"its weight is 0 at run time, and {seen.server.weight} is declared: by hand, or by its agent"
+    if seen.backend.stands_in_for is not None:
+        return (
+            f"it stands in: it gets requests only while no server of {seen.backend.stands_in_for} is in use"
+        )
     if seen.server.backup and seen.others_up:
         return "it is a backup: it gets traffic only while no other server is up"
     if row.limit and row.sessions >= row.limit:
@@ -74,6 +96,13 @@ def _of_one_that_is_up(seen: Evidence, row: Row) -> str:
 def _of_one_that_is_down(seen: Evidence, row: Row) -> str:
     if seen.tcp is not None and not seen.tcp.passed:
         return _connection(seen)
+    if (
+        seen.backend.mirror is not None
+        and heard(row) is False
+        and seen.asked is not None
+        and seen.asked.passed
+    ):
+        return f"it serves, but its agent does not answer ({row.agent}): nobody knows whether it is stale"
     if row.check == "L4CON" and seen.asked is not None and seen.asked.code == "L4CON":
         port = seen.backend.health_check.port if seen.backend.health_check else None
         return f"nothing listens on the check's own port {port}"

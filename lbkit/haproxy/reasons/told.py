@@ -8,7 +8,7 @@ from lbkit.base.host import Host
 from lbkit.engine.journal import read_journal
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Finding
-from lbkit.haproxy.reasons.cause import NOBODY, cause, who_set
+from lbkit.haproxy.reasons.cause import NOBODY, cause, heard, who_set
 from lbkit.haproxy.reasons.evidence import Evidence, gather
 from lbkit.haproxy.reasons.history import last_change
 from lbkit.haproxy.resolved import ResolvedBackend, ResolvedLoadBalancer, ResolvedServer
@@ -54,6 +54,7 @@ def _findings(evidence: Evidence, seen: Seen) -> Iterator[Finding]:
         )
         yield _admin(evidence)
         yield Finding(good(row), f"{member}: last check {row.check or 'none'}", check_words(row))
+        yield from _agent(evidence, row)
     yield from _way(evidence)
 
 
@@ -62,6 +63,18 @@ def _admin(evidence: Evidence) -> Finding:
     state = "maintenance" if evidence.admin.maint else "drain" if evidence.admin.drain else "ready"
     return Finding(
         state == wanted, f"{evidence.member}: admin state {state}, wanted {wanted}", who_set(evidence)
+    )
+
+
+def _agent(evidence: Evidence, row: Row) -> Iterator[Finding]:
+    check = evidence.backend.health_check
+    if check is None or check.agent is None or not row.agent:
+        return
+    words = {None: "was not asked yet", True: "answers", False: "does not answer"}[heard(row)]
+    yield Finding(
+        heard(row),
+        f"{evidence.member}: its agent at port {check.agent.port} {words}",
+        f"{row.agent} {row.agent_words}".strip(),
     )
 
 

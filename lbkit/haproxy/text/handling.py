@@ -28,8 +28,11 @@ def handling(section: Frontend) -> Iterator[Words]:
 
 
 def instead(backend: str) -> Words:
-    """When another stands in for it: none of its servers may be used."""
-    return "{", f"nbsrv({backend})", "eq", 0, "}"
+    """When another stands in for it: none of its servers may be used.
+
+    To a process that a reload has replaced 2.6 says so of every backend, whose servers serve on.
+    """
+    return "{", f"nbsrv({backend})", "eq", 0, "}", "!{", "stopping", "}"
 
 
 def _requests(section: Frontend) -> Iterator[Words]:

@@ -66,8 +66,11 @@ class Backend:
 
     def awaited(self, names: Iterable[str]) -> tuple[str, ...]:
         """Of those that are checked: who is to get requests. Not who stands in for others: nobody waits for that."""
-        found = (name for name in self.checked(names) if self.want(name).admin == "ready")
-        return tuple(name for name in found if self.name not in self.wanted.late or self.want(name).asked)
+        return tuple(
+            name
+            for name in self.checked(names)
+            if self.want(name).admin == "ready" and not self.wanted.stands_in(name)
+        )
 
     def checked(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if self.wanted.server(name).checked)

@@ -126,19 +126,16 @@ def _steps(
 
 
 def _reload(running: Running, wanted: Wanted, servers: Moves, write: list[Put]) -> Iterator[Step]:
-    checked = [name for name in servers.new if wanted.server(name).checked]
-    if probed := tuple(name for name in checked if not wanted.is_late(name)):
-        yield Probe(probed, PROBE_WITHIN)
+    checked = [name for name in servers.new if wanted.server(name).checked and not wanted.stands_in(name)]
+    if checked:
+        yield Probe(tuple(checked), PROBE_WITHIN)
     yield from servers.guards
     yield Remember(tuple(servers.new), handed=True)
     yield from write
     yield Reload()
     awaited: dict[str, list[str]] = {}
     for name in checked:
-        want = wanted.server(name)
-        if want.admin == "ready" and (
-            want.asked or not wanted.is_late(name)
-        ):  # nobody waits for who stands in
+        if wanted.server(name).admin == "ready":
             awaited.setdefault(name.partition("/")[0], []).append(name)
     for backend, names in awaited.items():
         yield UntilUp(tuple(names), wanted.timing_of(backend).up)
@@ -148,7 +145,7 @@ def _reload(running: Running, wanted: Wanted, servers: Moves, write: list[Put]) 
 
 
 def _heard(names: Iterable[str], wanted: Wanted) -> Iterator[Step]:
-    if found := tuple(name for name in names if wanted.is_late(name) and wanted.server(name).asked):
+    if found := tuple(name for name in names if wanted.waits_for_agent(name)):
         yield UntilHeard(found)
 
 
@@ -183,7 +180,7 @@ def _start(running: Running, wanted: Wanted) -> Transition:
 def starting(wanted: Wanted, marks: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Where nothing runs yet."""
     checked = tuple(
-        name for name in wanted.servers if wanted.server(name).checked and not wanted.is_late(name)
+        name for name in wanted.servers if wanted.server(name).checked and not wanted.stands_in(name)
     )
     return (
         Check(),

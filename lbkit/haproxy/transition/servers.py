@@ -66,7 +66,7 @@ def _with_reload(of: Backend, found: Changes, moves: Moves) -> None:
     new = dict.fromkeys([*found.came, *found.moved, *found.again, *found.rests, *found.woken])
     moves.new += new
     others = tuple(name for name in of.mine(of.wanted.servers) if of.takes(name) and name not in new)
-    probed = tuple(name for name in new if of.takes(name) and not of.wanted.is_late(name))
+    probed = tuple(name for name in new if of.takes(name) and name.partition("/")[0] not in of.wanted.late)
     staying = frozenset(others)
     leaving = tuple(name for name in of.mine(of.running.servers) if name not in staying)
     unchecked = any(not of.wanted.server(name).checked for name in probed)

@@ -66,9 +66,13 @@ class Wanted:
     def server(self, name: str) -> Server:
         return Server.parse(self.servers[name])
 
-    def is_late(self, name: str) -> bool:
+    def waits_for_agent(self, name: str) -> bool:
         """Of a server, "BACKEND/SERVER"."""
-        return name.partition("/")[0] in self.late
+        return name.partition("/")[0] in self.late and self.server(name).asked
+
+    def stands_in(self, name: str) -> bool:
+        """Whether it is late, and has no agent that would say when that ends: nobody waits for it."""
+        return name.partition("/")[0] in self.late and not self.server(name).asked
 
     def timing_of(self, backend: str) -> Timing:
         return self.timing.get(backend, Timing())

@@ -29,17 +29,21 @@ def wait_until_serving(on: Machine, balancer: ResolvedLoadBalancer, scope: Scope
     """
     instance = Instance(on, balancer.name)
     wanted = wanted_on(balancer, on.name, scope, host).servers
-    checks = {each.name: each.health_check for each in balancer.backends if each.health_check is not None}
+    checks = {
+        each.name: each.health_check
+        for each in balancer.backends
+        if each.health_check is not None and each.stands_in_for is None
+    }
 
     def lacking() -> list[str]:
         try:
             with instance.runtime() as runtime:
-                found = [name for name in without_servers(runtime.servers(), wanted) if name in checks]
+                empty = set(without_servers(runtime.servers(), wanted))
         except (
             LbkitError
         ):  # then keepalived is told that HAProxy does not answer, and does without the address
             return []
-        return found
+        return [name for name in checks if empty.issuperset(balancer.everywhere(name))]
 
     missing = lacking()
     if not missing or not _another_holds(on, balancer, scope, host):

@@ -15,6 +15,8 @@ from lbkit.base.files import make_folder, read, write_atomic
 from lbkit.mirror.keeper.deciding import Decided, Flip, Known, Node, Policy, Prepare, Tell, decide, inherited
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.tree import serial as serials
+from lbkit.mirror.tree.difference import Difference
+from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.store import Store
 
 _ASKED_WITHIN = 2.0  # seconds for an answer: a node says what it knows, and works in the background
@@ -57,6 +59,8 @@ class Fleet:
         self._file = committed_file
         self._heard = {name: _Heard() for name in voices}
         self._began = clock.monotonic()
+        self._difference: tuple[Generation, Mapping[str, Any] | None] | None = None
+        self._plainly: set[str] = set()
         self.committed, self._trusting = _committed(committed_file)
         self.alarms: tuple[str, ...] = ()
         self.taken_over = serials.NONE  # the serial that another keeper committed, and this one took for so
@@ -156,7 +160,17 @@ class Fleet:
                 generation = self.store.find(serial)
                 if generation is None:
                     raise Failure(f"generation {serial} was to be told", found="it does not stand any more")
-                return {"do": "prepare", "generation": generation.as_data(), "sources": list(sources)}
+                told = {"do": "prepare", "generation": generation.as_data(), "sources": list(sources)}
+                if order.node not in self._plainly and (found := self._difference_of(generation)) is not None:
+                    told["difference"] = found
+                return told
+
+    def _difference_of(self, generation: Generation) -> Mapping[str, Any] | None:
+        """Found once, and said to all."""
+        if self._difference is None or self._difference[0] != generation:
+            found = Difference.of(self.store, generation)
+            self._difference = generation, None if found is None else found.as_data()
+        return self._difference[1]
 
     def _each(self, messages: Mapping[str, Message]) -> None:
         """All at once. Nobody waits for one that hangs: it is asked nothing more until it has answered, or was given up."""
@@ -182,6 +196,10 @@ class Fleet:
             heard.at = self._clock.monotonic()
         except LbkitError as error:
             heard.trouble = error.found or str(error)
+            if (
+                "difference" in message
+            ):  # it may have been too long for that line: it is told without the next time
+                self._plainly.add(name)
         except (KeyError, TypeError, ValueError) as error:
             heard.trouble = f"it said what makes no sense: {error!r}"
         finally:

@@ -19,6 +19,7 @@ from lbkit.mirror.sync.upstream import Rsynced
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.talk.words import Verdict
 from lbkit.mirror.tree import serial as serials
+from lbkit.mirror.tree.difference import Difference
 from lbkit.mirror.tree.generation import Generation
 
 KEEPER, NEIGHBOUR = "keeper", "neighbour"
@@ -78,7 +79,11 @@ class Agent:
             case {"do": "status"}:
                 pass
             case {"do": "prepare", "generation": given, "sources": [*names]}:
-                self._prepare(Generation.from_data(given, "the keeper's word"), [str(each) for each in names])
+                self._prepare(
+                    Generation.from_data(given, "the keeper's word"),
+                    [str(each) for each in names],
+                    Difference.from_data(message.get("difference")),
+                )
             case {"do": "flip", "serial": int(serial)}:
                 self.pulling.store.publish(serial)
                 self._in_background(None, self._prune)
@@ -142,10 +147,12 @@ class Agent:
         doing = thread.is_alive()
         return {"id": name, "doing": doing, **verifying.as_data()}
 
-    def _prepare(self, wanted: Generation, names: Sequence[str]) -> None:
+    def _prepare(self, wanted: Generation, names: Sequence[str], difference: Difference | None) -> None:
         sources = [self.sources[name] for name in names if name in self.sources]
         if sources:
-            self._in_background(names[0], lambda: self.pulling.prepare(wanted, sources))
+            self._in_background(
+                names[0], lambda: self.pulling.prepare(wanted, sources, difference=difference)
+            )
 
     def let_go(self) -> None:
         """What no client reads on from any more, where there is some. To be called now and then."""

@@ -17,6 +17,7 @@ from lbkit.mirror.sync.syncing import leave_trace
 from lbkit.mirror.sync.upstream import Rsynced
 from lbkit.mirror.sync.watched import Unwatched, Watch
 from lbkit.mirror.tree.build import Source, build, none
+from lbkit.mirror.tree.difference import Difference
 from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.manifest import BadManifest, check, entry_of, lines_of
 from lbkit.mirror.tree.scan import hashed
@@ -45,11 +46,12 @@ class Pulling:
         *,
         of: int | None = None,
         lenders: Sequence[Source] = (),
+        difference: Difference | None = None,
     ) -> None:
         """The generation stands here when this returns; it does not serve yet. Stands it already: nothing.
 
         `sources` are roots of stores, the best first. Raises Failure where none of them gives what the digest says. `of` is under which serial
-        they have it, where that is another one. `lenders` are trees that files are linked from, before those of this store.
+        they have it, where that is another one. `lenders` are trees that files are linked from, before those of this store. `difference` is the manifest, where it is enough.
         """
         of = wanted.serial if of is None else of
         found = self.store.find(wanted.serial)
@@ -67,7 +69,10 @@ class Pulling:
         with suppress(FileNotFoundError):
             (have.root / TRACE).unlink()
         self.watch.phase("build")
-        self._manifest(of, wanted.digest, sources)
+        if difference is not None and difference.write(self.store, wanted.digest):
+            self._check()
+        else:
+            self._manifest(of, wanted.digest, sources)
         missing: list[bytes] = []
         standing = [self.store.source(each.serial) for each in reversed(self.store.generations())]
         build(have.root, have.lines, self._lines, [*lenders, *standing[: self.keep]], missing.append)
@@ -169,9 +174,7 @@ class Pulling:
             if newest is not None:
                 os.link(self.store.manifest(newest.serial), basis / name)
             try:
-                self._rsync(source).get(
-                    [name.encode()], folder, basis=basis, told=lambda _: None
-                )
+                self._rsync(source).get([name.encode()], folder, basis=basis, told=lambda _: None)
             except RsyncFailed as error:
                 failed.append(error.found)
                 continue
@@ -179,11 +182,7 @@ class Pulling:
                 failed.append(f"{source.source} gave another one than {digest[:12]}")
                 continue
             os.rename(got, self.store.work_manifest)
-            # the master's own, by its digest; that it leads nowhere else is asked all the same
-            try:
-                check(self._lines, none if newest is None else partial(self.store.lines, newest.serial))
-            except BadManifest:  # the one here may be what is damaged
-                check(self._lines, none)
+            self._check()
             return
         raise Failure(
             f"the manifest of generation {serial} was to be got",
@@ -193,6 +192,14 @@ class Pulling:
 
     def _rsync(self, source: Rsynced) -> Rsync:
         return Rsync(source, bandwidth=self.bandwidth, silence=_SILENCE, connect=_CONNECT)
+
+    def _check(self) -> None:
+        """It is the master's own, by its digest; that it leads nowhere else is asked all the same."""
+        newest = next(reversed(self.store.generations()), None)
+        try:
+            check(self._lines, none if newest is None else partial(self.store.lines, newest.serial))
+        except BadManifest:  # the one here may be what is damaged
+            check(self._lines, none)
 
     def _fetch(self, tree: Path, lines: Sequence[bytes], sources: Sequence[Rsynced]) -> None:
         """Files that come otherwise than their line says are got again, at last from the next source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from lbkit.base.errors import Failure
 from lbkit.mirror.node.pulling import Pulling
 from lbkit.mirror.sync.project import TRACE
 from lbkit.mirror.sync.upstream import Folder
+from lbkit.mirror.tree.difference import Difference
 from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.store import Store
 from tests.mirror.tree.test_store import FIRST, SECOND, THIRD
@@ -74,6 +76,30 @@ def test_one_that_was_away_gets_the_newest_alone(fleet: Fleet) -> None:
     fleet.pulling.prepare(fleet.make(5), [fleet.source])
     assert fleet.tree(5) == TREES[5]
     assert os.stat(fleet.node.tree(1) / "a").st_ino == os.stat(fleet.node.tree(5) / "a").st_ino, "it was here"
+
+
+def test_what_the_manifest_has_otherwise_is_enough(fleet: Fleet) -> None:
+    fleet.pulling.prepare(fleet.make(1), [fleet.source])
+    generation = fleet.make(2)
+    told = Difference.of(fleet.master, generation)
+    assert told is not None
+    assert Difference.from_data(json.loads(json.dumps(told.as_data()))) == told
+    os.rename(fleet.master.manifest(2), fleet.folder / "manifest")
+    for wrong in (Difference(1, b""), Difference(7, told.orders), Difference(1, b"nonsense\n")):
+        with pytest.raises(Failure, match="the manifest of generation 2 was to be got"):
+            fleet.pulling.prepare(generation, [fleet.source], difference=wrong)
+    fleet.pulling.prepare(generation, [fleet.source], difference=told)
+    assert fleet.tree(2) == TREES[2]
+    assert fleet.node.manifest(2).read_bytes() == (fleet.folder / "manifest").read_bytes()
+
+
+def test_a_wrong_or_long_difference_is_none_and_the_manifest_is_got(fleet: Fleet) -> None:
+    assert Difference.of(fleet.master, fleet.make(1)) is None, "it was made from nothing"
+    fleet.pulling.prepare(fleet.master.generations()[0], [fleet.source])
+    fleet.pulling.prepare(fleet.make(2), [fleet.source], difference=Difference(1, b"-none\n"))
+    assert fleet.tree(2) == TREES[2]
+    bad: list[object] = [None, {}, {"base": 1, "orders": "*"}, {"base": "x", "orders": ""}, [], 1]
+    assert {Difference.from_data(each) for each in bad} == {None}
 
 
 def test_what_comes_damaged_is_no_generation(fleet: Fleet) -> None:

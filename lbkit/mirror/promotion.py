@@ -18,14 +18,16 @@ from lbkit.base.host import Host
 from lbkit.base.problems import near
 from lbkit.engine.scope import Scope
 from lbkit.machine.handle import machine
+from lbkit.mirror import operations
 from lbkit.mirror.programs import data_folder
-from lbkit.mirror.reach import KeeperAway, keeper, mirror_of
+from lbkit.mirror.reach import mirror_of
 from lbkit.mirror.resolved import ResolvedMirror
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.generation import Generation
 
 _ASKED_WITHIN = 20.0  # seconds: a guest under emulation takes some to start a Python
 _READ_WITHIN = 86_400.0  # seconds for all bytes of one generation
+_ALIVE_WITHIN = 5.0  # seconds for a keeper's answer; one that hangs is lost, too
 _AT_ONCE = 16
 
 Depth = Literal["whole", "quick"]
@@ -233,8 +235,8 @@ def _unasked(node: str, found: str) -> Failure:
 
 def _answers(scope: Scope, host: Host, mirror: ResolvedMirror) -> bool:
     try:
-        keeper(scope, host, mirror).close()
-    except KeeperAway:
+        operations.status(scope, mirror.name, host, patience=_ALIVE_WITHIN)
+    except LbkitError:
         return False
     return True
 

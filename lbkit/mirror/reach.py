@@ -49,7 +49,7 @@ def keeper(
         found = error.found or error.wanted if isinstance(error, LbkitError) else error.strerror or str(error)
         raise KeeperAway(
             f"the keeper of mirror {mirror.name} was to be asked",
-            found=found,
+            found=f"no answer at its control: {found}",
             where=f"machine {mirror.master}",
             remedy="`lbkit apply` starts what does not run; where that machine is lost, "
             f"`lbkit mirror promote {mirror.name}` puts a node in its place",

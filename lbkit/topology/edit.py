@@ -33,6 +33,10 @@ class Edit:
         """As it will be read."""
         return self.after.decode("utf-8-sig")
 
+    @property
+    def undone(self) -> Edit:
+        return Edit(self.path, self.line, self.after, self.before)
+
     def write(self) -> None:
         """At once; mode, owner and links that lead to it stay."""
         real = self.path.resolve()

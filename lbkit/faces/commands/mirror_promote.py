@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from lbkit.base.errors import Failure, Mistake
+from lbkit.base.errors import Failure, LbkitError, Mistake
 from lbkit.faces.arguments import host_of
+from lbkit.faces.ending import Interrupted
 from lbkit.faces.out import Out
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class NotPromoted(Failure):
 
 def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
+    from lbkit.engine.applying import ApplyFailed, NotAsDeclared  # noqa: PLC0415 - brings the engine
     from lbkit.faces.commands.apply import agreed_and_done  # noqa: PLC0415
     from lbkit.faces.render.transfer import Transfer  # noqa: PLC0415
     from lbkit.mirror import promotion, taking_over  # noqa: PLC0415
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace, out: Out) -> int:
     promoted = load_text(change.text, scope.file, scope.folder)
     if not out.json:
         for words in lost:
-            out.line(f"lost: {words}", "bold yellow")
+            out.line(f"note: {words}", "bold yellow")
         out.line(f"{options.file}:{change.line}: master: {survey.master} -> {chosen.node}", "bold")
         out.line("")
     written = False
@@ -53,7 +55,16 @@ def run(options: argparse.Namespace, out: Out) -> int:
             written = True
 
     plan = operate.plan(promoted, host)
-    result = agreed_and_done(plan, promoted, host, options, out, agreed=agreed)
+    try:
+        result = agreed_and_done(plan, promoted, host, options, out, agreed=agreed)
+    except (ApplyFailed, NotAsDeclared, Interrupted):
+        if not out.json:
+            out.warning(f"{change.path} names {chosen.node} now: `lbkit apply` goes on from there")
+        raise
+    except LbkitError:  # nothing was touched: neither is the file
+        if written:
+            change.undone.write()
+        raise
     status = None
     if options.wait:
         with Transfer(out) as transfer:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lbkit.faces.out import Out
 from lbkit.faces.render.harmless import one_line
-from lbkit.faces.render.sizes import size_words, time_words
+from lbkit.faces.render.sizes import files_words, size_words, time_words
 from lbkit.faces.render.words import word
 from lbkit.mirror.answers import Counted, MirrorPlan, MirrorStatus, RunLog
 from lbkit.mirror.promotion import Survey
@@ -40,7 +40,7 @@ def show_plan(out: Out, plan: MirrorPlan) -> None:
     ):
         table.add_row(
             word(f"{sign} {name}", style),
-            f"{counted.files:,} files",
+            files_words(counted.files),
             Text(size_words(counted.size), style="dim"),
         )
     out.show(table)
@@ -136,7 +136,7 @@ def show_run(out: Out, found: RunLog) -> None:
                 f"{size_words(run.fetched)} fetched, {_took(run)}, digest {run.digest[:12]}"
             )
         )
-    for each in run.tries:
+    for each in (each for each in run.tries if each.code):
         out.show(word(f"exit code {each.code}: {' '.join(each.words.split())}", "yellow"))
     out.show("", *(word(line, "dim") for line in found.words.splitlines() or ["(no words are kept of it)"]))
 
@@ -168,7 +168,7 @@ def show_survey(out: Out, survey: Survey) -> None:
 
 
 def _counted(counted: Counted) -> str:
-    return f"{counted.files:,} files, {size_words(counted.size)}"
+    return f"{files_words(counted.files)}, {size_words(counted.size)}"
 
 
 def _came(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Bytes and seconds in a few letters. Without rich."""
+"""Bytes, files and seconds in a few letters. Without rich."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ def size_words(size: float) -> str:
         if size >= 1 << power:
             return f"{size / (1 << power):.1f} {unit}"
     return f"{size:.0f} B"
+
+
+def files_words(files: int) -> str:
+    return f"{files:,} file{'' if files == 1 else 's'}"
 
 
 def time_words(seconds: float) -> str:

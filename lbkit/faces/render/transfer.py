@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from lbkit.faces.out import Out
 from lbkit.faces.render.harmless import one_line
-from lbkit.faces.render.sizes import size_words, time_words
+from lbkit.faces.render.sizes import files_words, size_words, time_words
 from lbkit.mirror.answers import Committing, Ended, Progress, Told, Verified, Verifying, Waiting
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ class Transfer:
             case Progress():
                 self._progress(told)
             case Waiting(run):
-                self._show(
-                    "waits for its turn" + (f": a run by {run.cause} is under way" if run else ""), once=True
-                )
+                if run is not None:
+                    self._show(f"waits for its turn: a run by {run.cause} is under way", once=True)
             case Ended():
                 self._end_phase()
             case Committing():
@@ -65,7 +64,6 @@ class Transfer:
                 self._show("verify  " + ", ".join(parts))
             case Verified():
                 self._verifying.pop(told.node, None)
-                self._say(verified_words(told))
 
     def _progress(self, told: Progress) -> None:
         if self._last is not None and self._last.phase != told.phase:
@@ -125,16 +123,17 @@ def verified_words(told: Verified) -> str:
     name = told.node or "master"
     if told.failed:
         return f"{name}: could not be verified: {told.failed}"
-    read = f"{name}: {told.files:,} files, {size_words(told.size)} read"
+    read = f"{name}: {files_words(told.files)}, {size_words(told.size)} read"
     if not told.damaged:
         return f"{read}: all as it should be"
-    return f"{read}: {told.damaged} damaged, {told.mended} mended, {told.left} left"
+    return f"{read}: {told.damaged} damaged, {told.mended} mended, {told.left} left as they are"
 
 
 def _parts(files: int | None, of_files: int | None, size: int | None, of_size: int | None) -> list[str]:
     found = []
     if files or of_files:
-        found.append(f"{files or 0:,}{f'/{of_files:,}' if of_files else ''} files")
+        count = f"{files or 0:,}/{of_files:,} files" if of_files else files_words(files or 0)
+        found.append(count)
     if size or of_size:
         found.append(f"{size_words(size or 0)}{f' of {size_words(of_size)}' if of_size else ''}")
     return found

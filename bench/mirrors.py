@@ -11,7 +11,8 @@ It is not told to delete what has gone, and lbkit is.
 
 Of 1 % of the files the content changes, spread over all folders, other ones in each round. Rounds alternate, and the disk is idle when
 one begins. Before the first, so many generations were made that the one that leaves is made into the next; where none leaves yet
-the tree is linked anew, which has a row of its own. Processor time is that of all processes of a way together, the daemon's too.
+the tree is linked anew, which has a row of its own. Processor time is that of all processes of a way together, the daemon's too,
+with what lbkit does after the flip: it makes what left ready for the next sync.
 """
 
 from __future__ import annotations
@@ -141,9 +142,13 @@ class Fleet:
         return run
 
     def at_rest(self) -> bool:
-        """Whether what left is a spare everywhere: what a node does after it flipped is over."""
-        stores = [Store(self.root / name / "store") for name in NODES]
-        return all(len(store.generations()) <= KEEP for store in stores)
+        """Whether what left is ready for the next sync everywhere: what is done after a flip is over."""
+        for name in ("master", *NODES):
+            store = Store(self.root / name / "store")
+            standing, spare = store.generations(), store.spare()
+            if len(standing) > KEEP or (spare and not store.is_ready(spare, standing[-1].serial)):
+                return False
+        return True
 
     def processor(self) -> float:
         """Seconds of all of its processes so far, and of those that they waited for."""
@@ -278,11 +283,11 @@ class Bench:
     found: dict[str, list[Took]] = field(default_factory=dict)
 
     def note(self, what: str, step: Callable[[], None]) -> None:
-        wait(self.fleet.at_rest, "the end of what nodes do after a flip")
         os.sync()
         used, began = self._processor(), time.perf_counter()
         step()
         seconds = time.perf_counter() - began
+        wait(self.fleet.at_rest, "the end of what is done after a flip")
         took = Took(seconds, self._processor() - used)
         self.found.setdefault(what, []).append(took)
         print(

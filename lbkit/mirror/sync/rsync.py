@@ -119,7 +119,7 @@ class Rsync:
         if self.bandwidth is not None:
             options.append(f"--bwlimit={max(1, self.bandwidth // 1024)}")  # KiB a second
         if basis is not None:
-            options.append(f"--copy-dest={basis}")
+            options.append(f"--copy-dest={basis.absolute()}")  # to rsync a relative one is below `tree`
         with tempfile.TemporaryFile() as listed:
             listed.writelines(path + b"\0" for path in paths)
             listed.seek(0)

@@ -63,6 +63,22 @@ def test_it_gets_content_mode_and_time_and_nobodys_rights(rsync: Rsync, tmp_path
     assert status.st_nlink == 1
 
 
+def test_what_it_is_based_on_is_found_from_where_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative folder is, to rsync, below the one that it writes to: it would find nothing there, and send all."""
+    lay(tmp_path / "up", NEW)
+    lay(tmp_path / "old", OLD)
+    (tmp_path / "to").mkdir()
+    program = tmp_path / "noted"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.words"\nexec rsync "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    rsync = Rsync(Folder(str(tmp_path / "up").lstrip("/")), program=str(program))
+    rsync.get([b"big"], Path("to"), basis=Path("old"), told=lambda _: None)
+    assert f"--copy-dest={tmp_path / 'old'}" in Path("noted.words").read_text().splitlines()
+
+
 def test_what_has_gone_at_upstream_is_a_part(rsync: Rsync, tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
     with pytest.raises(RsyncFailed, match="code 23, partial transfer") as caught:

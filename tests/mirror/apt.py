@@ -67,6 +67,11 @@ class Apt:
         """One update, and one download of what it told. Whether all went well."""
         return self.update() and self.download(chance.choice(self.names))
 
+    def forget(self) -> None:
+        """From here on it is another machine's, that has seen no index yet."""
+        for file in (self.folder / "lists").glob("*_dists_*"):
+            file.unlink()
+
     def update(self) -> bool:
         if not self._call("update"):
             return False

@@ -152,8 +152,8 @@ class Syncing:
                 orders[escaped(entry.path)] = entry.line
                 count, size = count + 1, size + entry.size
                 self.progress(count, size)
-            changes = changes_of(self._items(have.root, now), now)
-            if not changes:
+            items = self._items(have.root, now)
+            if not items or not (changes := changes_of(items, now)):
                 break
             self._judge(changes, anyway=anyway)
             _clear(have.root, changes)

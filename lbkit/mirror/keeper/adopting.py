@@ -73,7 +73,7 @@ class Adopting:
                     digest=wanted.digest,
                     after=wanted.serial,
                 )
-        except LbkitError as error:
+        except (LbkitError, OSError) as error:
             passed.append(str(error))
         return self.runs.end(run, "failed", "; ".join(passed) or "the node has no generation that is newer")
 

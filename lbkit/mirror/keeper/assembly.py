@@ -66,7 +66,7 @@ class Keeper:
             self.schedule,
             self.clock,
             self.say,
-            lambda: hold.found() is not None,
+            lambda: hold.is_held,
             self.ran,
             self._tidy_up,
         )

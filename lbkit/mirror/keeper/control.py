@@ -169,6 +169,10 @@ class Control:
             raise
         except LbkitError as error:
             return _failed(error)
+        except OSError as error:
+            return _failed(
+                Failure("what was asked was to be done", found=str(error), remedy="look at the disk")
+            )
 
 
 def _failed(error: LbkitError) -> Message:

@@ -150,7 +150,7 @@ class _Work:
         self._held = held
         self._work = work
         self._came: Changes | None = None
-        self._error: LbkitError | None = None
+        self._error: LbkitError | OSError | None = None
         threading.Thread(target=self._do, name="lbkit-plan", daemon=True).start()
 
     def result(self) -> Changes:
@@ -161,7 +161,7 @@ class _Work:
     def _do(self) -> None:
         try:
             self._came = self._work()
-        except LbkitError as error:
+        except (LbkitError, OSError) as error:
             self._error = error
         finally:
             self._held.release()

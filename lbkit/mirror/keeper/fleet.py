@@ -232,5 +232,5 @@ def _committed(file: Path) -> tuple[tuple[int, str] | None, bool]:
             "what is committed was to be read",
             found=repr(error),
             where=str(file),
-            remedy="`lbkit mirror promote` takes what the nodes have",
+            remedy="remove the file: what the nodes serve is taken for it then",
         ) from error

@@ -40,7 +40,7 @@ class Hold:
                 "what holds runs was to be read",
                 found=repr(error),
                 where=str(self.file),
-                remedy="remove the file: runs go on as declared",
+                remedy="`lbkit mirror release`: runs go on as declared",
             ) from error
 
     def hold(self, held: Held) -> None:
@@ -48,9 +48,17 @@ class Hold:
         make_folder(self.file.parent)
         write_atomic(self.file, json.dumps(held.as_data()).encode() + b"\n")
 
+    @property
+    def is_held(self) -> bool:
+        """One that cannot be read holds, too: nobody knows what for."""
+        return self.file.exists()
+
     def release(self) -> Held | None:
-        """What was held; None: nothing."""
-        found = self.found()
+        """What was held; None: nothing, or what could not be read."""
+        try:
+            found = self.found()
+        except Failure:
+            found = None
         try:
             self.file.unlink(missing_ok=True)
         except OSError as error:

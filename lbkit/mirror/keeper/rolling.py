@@ -87,7 +87,7 @@ class Rolling:
                 lenders=[store.source(to.serial)],
             )
             added, changed, deleted = _counted(store, before, wanted.serial)
-        except LbkitError as error:
+        except (LbkitError, OSError) as error:
             return self.runs.end(run, "failed", str(error))
         return self.runs.end(
             run,

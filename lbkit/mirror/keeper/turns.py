@@ -98,7 +98,12 @@ class Turns:
             if self._asked:
                 self._give(self._asked.popleft())
                 continue
-            cause, due = self.next(self.clock.now())
+            try:
+                cause, due = self.next(self.clock.now())
+            except LbkitError as error:  # what it goes by cannot be read: somebody may mend that
+                self.told(str(error))
+                self._wake.wait(FIRST_PAUSE.total_seconds())
+                continue
             if due is not None and due <= self.clock.now():
                 self._take(cause)
                 continue

@@ -53,7 +53,24 @@ class Pulling:
         `sources` are roots of stores, the best first. Raises Failure where none of them gives what the digest says. `of` is under which serial
         they have it, where that is another one. `lenders` are trees that files are linked from, before those of this store. `difference` is the manifest, where it is enough.
         """
-        of = wanted.serial if of is None else of
+        try:
+            self._prepare(wanted, sources, wanted.serial if of is None else of, lenders, difference)
+        except OSError as error:
+            raise Failure(
+                f"generation {wanted.serial} was to be got",
+                found=str(error),
+                where=str(self.store.root),
+                remedy="free space or inodes on its disk; the next try begins anew",
+            ) from error
+
+    def _prepare(
+        self,
+        wanted: Generation,
+        sources: Sequence[Rsynced],
+        of: int,
+        lenders: Sequence[Source],
+        difference: Difference | None,
+    ) -> None:
         found = self.store.find(wanted.serial)
         if found is not None and found.digest == wanted.digest:
             return
@@ -117,9 +134,17 @@ class Pulling:
 
     def remanifest(self, generation: Generation, sources: Sequence[Rsynced]) -> None:
         """Get its manifest anew: the digest says which is the one."""
-        self.store.tidy()
-        self._manifest(generation.serial, generation.digest, sources)
-        os.rename(self.store.work_manifest, self.store.manifest(generation.serial))
+        try:
+            self.store.tidy()
+            self._manifest(generation.serial, generation.digest, sources)
+            os.rename(self.store.work_manifest, self.store.manifest(generation.serial))
+        except OSError as error:
+            raise Failure(
+                f"the manifest of generation {generation.serial} was to be mended",
+                found=str(error),
+                where=str(self.store.root),
+                remedy="its disk may be full, or have faults",
+            ) from error
 
     def _set_right(self, serial: int, found: Sequence[Damage], lines: Sequence[bytes]) -> None:
         """What takes no bytes of others: what is in no manifest goes, folders and links are made."""

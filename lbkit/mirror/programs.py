@@ -132,7 +132,8 @@ def _node(mirror: ResolvedMirror, node: str) -> ResolvedService:
         "store": f"{data_folder(mirror, node, mirror.node)}/store",
         "bandwidth": mirror.declared.limits.bandwidth,
         "contact": mirror.declared.freshness.contact,
-        "session": mirror.declared.session + _UNDER_WAY,
+        # the last connection of an address that is kept at a generation may begin at its session's end
+        "session": 2 * mirror.declared.session + _UNDER_WAY,
         "listen": [[str(mirror.inner[node]), mirror.ports.agent]],
         "check": [[str(address), mirror.ports.check] for address in mirror.addresses[node]],
         "keys": {"keeper": "keys.keeper", "neighbour": "keys.neighbour"},

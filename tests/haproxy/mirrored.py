@@ -39,6 +39,7 @@ def loopback(draft: Draft) -> None:
             {"back": (ip_address(address),)},
             frozenset({Key("service", f"mirror-{number}/mirror-http")}),
             {"http": HTTP, "check": CHECK},
+            {"session": 300.0},
         )
         for number, address in enumerate(NODES, start=1)
     )

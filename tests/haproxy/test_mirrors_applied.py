@@ -34,6 +34,7 @@ def nodes_of_machines(draft: Draft) -> None:
             each.addresses,
             each.keys | {Key("service", f"{each.name}/node")},
             {"http": HTTP, "check": CHECK},
+            {"session": 300.0},
         )
         for each in draft.book.endpoints("machines.node") or ()
     )

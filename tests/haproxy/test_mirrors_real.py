@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from lbkit.haproxy.transition.statefile import state_file
 from tests.haproxy import bare
 from tests.haproxy.bare import Bare, eventually
 from tests.haproxy.mirrored import booked, mirrored
-from tests.haproxy.nodes import Node, fresh, get, serial, standing
+from tests.haproxy.nodes import PORT, Node, fresh, get, serial, standing
 from tests.haproxy.topologies import resolved
 from tests.haproxy.versions import VERSIONS, program
 
@@ -123,7 +124,7 @@ def test_what_nobody_has_any_more_is_forgotten(start: Callable[..., Bare], nodes
 
 
 def test_a_generation_is_not_read_for_ever(start: Callable[..., Bare], nodes: list[Node]) -> None:
-    ready(start(("lt 600", "lt 2")))
+    ready(start(("lt 300", "lt 2")))
     assert serial() == "7"
     for node in nodes:
         node.flip(8)
@@ -132,6 +133,28 @@ def test_a_generation_is_not_read_for_ever(start: Callable[..., Bare], nodes: li
     for node in nodes:
         node.flip(9)
     assert serial() == "8"
+
+
+def test_a_connection_stays_at_a_generation_whatever_others_of_its_address_read(
+    start: Callable[..., Bare], nodes: list[Node]
+) -> None:
+    """Many share an address; each connection's session has a beginning of its own."""
+    young = "{ var(txn.known) -m int gt 0 } { date,sub(txn.since) -m int lt 300 }"
+    ready(start((young, young.replace("300", "0"))))  # what the table remembers is old at once
+
+    def asked(connection: HTTPConnection) -> str:
+        connection.request("GET", "/debian/x")
+        return connection.getresponse().read().decode().split()[1]
+
+    with closing(HTTPConnection("127.0.0.1", PORT, timeout=5)) as before:
+        assert asked(before) == "7"
+        for node in nodes:
+            node.flip(8)
+        with closing(HTTPConnection("127.0.0.1", PORT, timeout=5)) as after:
+            assert [asked(each) for each in (after, before, after, before)] == ["8", "7", "8", "7"]
+        for node in nodes:
+            node.has, node.gone = [9], [7, 8]
+        assert [asked(before) for _ in range(2)] == ["9", "9"]
 
 
 def test_without_a_request_for_a_while_it_is_forgotten(start: Callable[..., Bare], nodes: list[Node]) -> None:

@@ -17,6 +17,7 @@ from lbkit.haproxy.config.sections import (
     Global,
     Metrics,
     Peers,
+    Serials,
     Server,
 )
 from lbkit.haproxy.config.times import ms
@@ -138,7 +139,7 @@ def _backend(backend: ResolvedBackend, balancer: ResolvedLoadBalancer, member: s
         traffic=backend.traffic,
         source=backend.source.get(member),
         tls=backend.tls,
-        serials=backend.mirror.counter if backend.mirror is not None else None,
+        serials=None if backend.mirror is None else Serials(backend.mirror.counter, backend.mirror.session),
         unpinned=backend.stands_in_for is not None,
         agent_checked=backend.mirror is not None and backend.mirror.agent_checked,
     )

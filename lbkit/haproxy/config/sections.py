@@ -125,10 +125,18 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Serials:
+    """`counter`: the sticky counter that tracks clients. `session`: seconds for which one is kept at a generation."""
+
+    counter: int
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """`host`: what a health check by HTTP says in its Host header. `source`: where connections to servers come from.
 
-    `serials`: of a mirror, the sticky counter by which clients' serials are remembered. `unpinned`: a mirror's nodes, and
+    `serials`: of a mirror, how clients' serials are remembered. `unpinned`: a mirror's nodes, and
     whichever serial they have. `agent_checked`: the health check wants an answer of the agent too.
     """
 
@@ -142,7 +150,7 @@ class Backend:
     traffic: Traffic = USUAL_TRAFFIC
     source: IPAddress | None = None
     tls: ServerTls | None = None
-    serials: int | None = None
+    serials: Serials | None = None
     unpinned: bool = False
     agent_checked: bool = False
 

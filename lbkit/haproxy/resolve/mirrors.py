@@ -21,6 +21,8 @@ TRACE = ".lbkit-trace"
 """The file of every generation that says which one it is (docs/adr/0012-mirrors.md)."""
 SERVED, ASKED = "http", "check"
 """Ports of a node, by their names in the address book: of its web server, and of its agent."""
+SESSION = "session"
+"""And for how long a client is kept at a generation."""
 ASKED_EVERY = 1.0  # seconds, for agents and checks
 STANDS_IN_AFTER = 5
 """Checks that a server must pass to stand in: by then the agents of all that are reached were heard twice."""
@@ -86,7 +88,7 @@ def with_mirror(
         found,
         traffic=own,
         health_check=check.model_copy(update={"agent": Agent(port=ports.ports[ASKED], interval=ASKED_EVERY)}),
-        mirror=ResolvedMirror(server.mirror, counter, agent_checked=not written),
+        mirror=ResolvedMirror(server.mirror, counter, round(ports.times[SESSION]), agent_checked=not written),
     )
     slowly = {"agent": None, "interval": ASKED_EVERY, "interval_changing": None, "rise": STANDS_IN_AFTER}
     others = replace(

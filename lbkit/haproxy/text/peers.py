@@ -21,4 +21,6 @@ def peers(section: Peers, frontends: Sequence[Frontend], backends: Sequence[Back
             yield "peer", name, endpoint(address.compressed, section.port)
     for frontend in frontends:
         yield from tables(frontend)
-    yield from (serials.table(backend) for backend in backends if backend.serials is not None)
+    yield from (
+        serials.table(backend.name, backend.serials) for backend in backends if backend.serials is not None
+    )

@@ -271,8 +271,11 @@ def _came(tree: Path, line: bytes) -> bool:
     here = os.path.join(os.fsencode(tree), wanted.path)
     try:
         if hashed(here) == (wanted.size, wanted.sha256):
-            os.chmod(here, wanted.mode)
-            os.utime(here, (wanted.mtime, wanted.mtime))
+            status = os.lstat(here)
+            if status.st_mode & 0o7777 != wanted.mode:
+                os.chmod(here, wanted.mode)
+            if status.st_mtime_ns // 10**9 != wanted.mtime:
+                os.utime(here, (wanted.mtime, wanted.mtime))
             return True
     except OSError:
         pass

@@ -62,12 +62,12 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def wait(condition: Callable[[], bool], what: str) -> None:
+def wait(condition: Callable[[], bool], what: str, *, every: float = 0.002) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             sys.exit(f"{what}: it did not come within {PATIENCE:.0f} s")
-        time.sleep(0.002)
+        time.sleep(every)
 
 
 @dataclass
@@ -287,7 +287,7 @@ class Bench:
         used, began = self._processor(), time.perf_counter()
         step()
         seconds = time.perf_counter() - began
-        wait(self.fleet.at_rest, "the end of what is done after a flip")
+        wait(self.fleet.at_rest, "the end of what is done after a flip", every=0.1)
         took = Took(seconds, self._processor() - used)
         self.found.setdefault(what, []).append(took)
         print(

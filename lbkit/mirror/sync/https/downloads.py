@@ -78,6 +78,7 @@ class Downloads:
     pause: float = 1.0
     until: datetime | None = None
     _pending: deque[_Job] = field(default_factory=deque, init=False)
+    _later: list[_Job] = field(default_factory=list, init=False)
     _under_way: int = field(default=0, init=False)
     _after: float = field(default=0.0, init=False)
     _in_turn: int = field(default=0, init=False)
@@ -169,35 +170,45 @@ class Downloads:
             while True:
                 if self._left() == 0.0:
                     self._paused = self._ended = True
-                if self._ended or not (self._pending or self._under_way):
+                if self._ended or not (self._pending or self._later or self._under_way):
                     self._changed.notify_all()
                     return []
                 now = self.clock.monotonic()
-                ready = [job for job in self._pending if max(job.after, self._after) <= now]
-                if ready:
-                    jobs = _batch(ready, workers)
-                    for job in jobs:
-                        self._pending.remove(job)
+                self._pending.extend(job for job in self._later if job.after <= now)
+                self._later = [job for job in self._later if job.after > now]
+                if self._pending and self._after <= now:
+                    jobs = self._batch(workers)
                     self._under_way += len(jobs)
                     return jobs
-                due = min((max(job.after, self._after) for job in self._pending), default=now + 3600.0)
+                if self._pending:
+                    due = self._after
+                else:
+                    due = min((max(job.after, self._after) for job in self._later), default=now + 3600.0)
                 self._changed.wait(min(due - now, self._left() or 3600.0))
+
+    def _batch(self, workers: int) -> list[_Job]:
+        """The first, and with one that is small those after it that are, so many that each connection has its part."""
+        most = min(_BATCH, -(-len(self._pending) // workers))
+        jobs = [self._pending.popleft()]
+        while _small(jobs[0]) and len(jobs) < most and _small(self._pending[0]):
+            jobs.append(self._pending.popleft())
+        return jobs
 
     def _carry_out(self, jobs: Sequence[_Job], workers: int) -> None:
         asked = [job for job in jobs if not self._had(job)]
         if not asked:
             return
         before = [_size(self._part(job)) for job in asked]
+        rate = None if self.bandwidth is None else max(1, self.bandwidth // workers)
+        began = self.clock.monotonic()
         ended = self.curl.call(
-            [Order(job.wanted.url, self._part(job)) for job in asked],
-            rate=None if self.bandwidth is None else max(1, self.bandwidth // workers),
-            left=self._left(),
+            [Order(job.wanted.url, self._part(job)) for job in asked], rate=rate, left=self._left()
         )
         if self._ended:
             return
-        good = max(
-            0, len(ended.answers) - (ended.code > 0)
-        )  # one that was killed had answered for whole ones
+        moved = sum(_size(self._part(job)) for job in asked) - sum(before)
+        # of one that was killed all answers are of whole files
+        good = max(0, len(ended.answers) - (ended.code > 0))
         for job in asked[:good]:
             self._verify(job)
         rest = asked[good:]
@@ -206,6 +217,15 @@ class Downloads:
             self._fail(bad, ended, before[good])
         with self._changed:
             self._pending.extend(rest)
+            self._changed.notify_all()
+        if rate is not None:
+            self._hold_back(began + moved / rate)
+
+    def _hold_back(self, until: float) -> None:
+        """For the first part of a second curl lets a file pass as fast as it comes: of small ones, all of them."""
+        with self._changed:
+            while not self._ended and (left := until - self.clock.monotonic()) > 0 and self._left() != 0.0:
+                self._changed.wait(min(left, self._left() or left))
 
     def _had(self, job: _Job) -> bool:
         """Whether it lies there whole, or is once what lies there has been looked at."""
@@ -291,7 +311,7 @@ class Downloads:
 
     def _again(self, job: _Job) -> None:
         with self._changed:
-            self._pending.append(job)
+            self._later.append(job)
             self._changed.notify_all()
 
     def _give_up(self, fault: _Fault, *, end: bool = False) -> None:
@@ -315,14 +335,6 @@ class Downloads:
 
     def _whole(self, job: _Job) -> Path:
         return self.folder / job.wanted.sha256
-
-
-def _batch(ready: Sequence[_Job], workers: int) -> list[_Job]:
-    """The first, and with one that is small others that are, so many that each connection has its part."""
-    if not _small(ready[0]):
-        return [ready[0]]
-    most = min(_BATCH, -(-len(ready) // workers))
-    return [job for job in ready if _small(job)][:most]
 
 
 def _small(job: _Job) -> bool:

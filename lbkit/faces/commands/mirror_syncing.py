@@ -115,7 +115,9 @@ def _tell_synced(synced: Synced, scope: Scope, out: Out) -> int:
         out.line(_as_it_is(name, synced.serial), "green")
     elif run.came == "made":
         counts = f"+{run.added} ~{run.changed} -{run.deleted} files"
-        where = f"committed, {len(synced.serving)} nodes serve it" if synced.committed else "nodes get it"
+        serving = len(synced.serving)
+        serve = f"{serving} node{' serves' if serving == 1 else 's serve'} it"
+        where = f"committed, {serve}" if synced.committed else "nodes get it"
         out.line(f"{name}: generation {synced.serial}, {counts}: {where}", "green")
     else:
         out.line(f"{name}: {run.why or run.came}", "green")

@@ -98,7 +98,7 @@ def show_status(out: Out, status: MirrorStatus, master: str, now: datetime) -> N
     if status.last_made is not None and (status.last is None or status.last.id != status.last_made.id):
         out.show(word(f"last generation {status.last_made.after}, {_time(status.last_made.began)}"))
     if status.wanted:
-        out.show(word(f"{status.wanted} pushes were not had yet"))
+        out.show(word(f"{status.wanted} push{' was' if status.wanted == 1 else 'es were'} not had yet"))
     if words := next_words(status, now):
         out.show(word(words))
 

@@ -1,4 +1,4 @@
-# make demo [KEEP=1] | make demo-vm [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make bench | make setup | make images | make clean
+# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make bench | make setup | make images | make clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 # Where tests and benchmarks have their images: outside the checkout, so that one build serves them all.
 export LBKIT_IMAGES ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lbkit/images
 
-.PHONY: demo demo-vm test fuzz check bench setup images clean
+.PHONY: demo demo-vm demo-mirrors test fuzz check bench setup images clean
 
 demo:
 	@tools/setup demo
@@ -17,6 +17,11 @@ demo:
 demo-vm:
 	@tools/setup demo-vm
 	@$(BIN)/lbkit demo --vm --svg build/web-vm.svg $(if $(KEEP),--keep)
+
+# A mirror fleet: fifty publications, and what can go wrong meanwhile.
+demo-mirrors:
+	@tools/setup demo
+	@$(BIN)/lbkit demo --mirrors --svg build/mirrors.svg $(if $(KEEP),--keep)
 
 # All in one sandbox; each of the workers is a host of its own in it (tests/conftest.py).
 test: setup images

@@ -40,6 +40,21 @@ OF_VIRTUAL_MACHINES = [
 ]
 
 
+OF_MIRRORS = [
+    "everything that is declared stands and works",
+    "each push became a generation that all nodes serve",
+    "no client is sent to mirror-1 while it is too old, and it comes back by itself",
+    "no client is sent to mirror-2 while it is too old, and it comes back by itself",
+    "no push is lost when the master dies",
+    "what rots on a disk is found and mended",
+    "a rollback reaches all nodes, and holds",
+    "no session of a client mixed two generations, and no file of an index was missing",
+    "clients read what was published",
+    "a second apply changes nothing and starts no process",
+    "no namespace, link, process, table, mount or file is left",
+]
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Not below /run, which another sandbox covers."""
@@ -87,6 +102,19 @@ def test_every_promise_of_virtual_machines_is_kept(
     assert found
     record_property("nobody was answered for", found[1])
     assert ET.parse(folder / "web-vm.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_every_promise_of_mirrors_is_kept(
+    folder: Path, record_property: Callable[[str, object], None]
+) -> None:
+    done = demo("--mirrors", "--svg", str(folder / "mirrors.svg"), timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kept(done.stdout) == OF_MIRRORS
+    found = re.search(r"(\d+) sessions, (\d+) files: 0 mixed, 0 with a 404, 0 with an error", done.stdout)
+    assert found
+    assert int(found[1]) >= 50
+    record_property("sessions", found[1])
+    assert ET.parse(folder / "mirrors.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_keep_opens_a_shell_inside_and_takes_down_after_it(folder: Path) -> None:

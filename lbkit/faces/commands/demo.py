@@ -21,16 +21,22 @@ def add(commands: Commands) -> None:
         more="Of a checkout's examples/web.yml: brought up by Ansible, used, broken, repaired and taken down. "
         "Exit code 1 where a promise was broken.",
     )
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--vm",
         action="store_true",
         help="of examples/web-vm.yml: its HAProxys in virtual machines, whose image is built where it is missing",
+    )
+    which.add_argument(
+        "--mirrors",
+        action="store_true",
+        help="of examples/mirrors.yml: fifty publications reach three nodes, and what can go wrong does",
     )
     parser.add_argument(
         "--svg",
         metavar="PATH",
         type=Path,
-        help="where its picture goes, by default build/web.svg, with --vm build/web-vm.svg",
+        help="where its picture goes, by default build/EXAMPLE.svg",
     )
     parser.add_argument("--keep", action="store_true", help="once it stands, a shell inside to look around")
 
@@ -38,13 +44,15 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit.base import sandbox  # noqa: PLC0415 - not for --help
 
-    picture = options.svg or Path("build/web-vm.svg" if options.vm else "build/web.svg")
+    example = "web-vm" if options.vm else "mirrors" if options.mirrors else "web"
+    picture = options.svg or Path(f"build/{example}.svg")
     if not sandbox.inside():
         if options.vm:
             _have_image(out)
         words = ["demo", "--svg", str(picture)]
         flags = {
             "--vm": options.vm,
+            "--mirrors": options.mirrors,
             "--keep": options.keep,
             "--no-color": options.no_color,
             "--debug": options.debug,
@@ -55,6 +63,10 @@ def run(options: argparse.Namespace, out: Out) -> int:
         from lbkit.faces.demo import vm_story  # noqa: PLC0415 - brings every room
 
         return vm_story.tell(out, picture.absolute(), keep=options.keep)
+    if options.mirrors:
+        from lbkit.faces.demo import mirror_story  # noqa: PLC0415 - brings every room
+
+        return mirror_story.tell(out, picture.absolute(), keep=options.keep)
     from lbkit.faces.demo import story  # noqa: PLC0415 - brings every room
 
     return story.tell(out, picture.absolute(), keep=options.keep)

@@ -68,15 +68,15 @@ class Telling:
         write_atomic(self.picture, svg(self.scope.name, operate.picture(self.scope), rows).encode())
         self.say(f"its picture: {self.picture}")
 
-    def look_around(self, inside: str) -> None:
-        """`inside`: a command that looks into a load balancer."""
+    def look_around(self, inside: str, *, page: str = "", path: str = "shop/web/web-1") -> None:
+        """`inside`: a command that looks into a machine. `page`: what is asked of the load balancer; `path`: what to explain."""
         self.show()
         shell = os.environ.get("SHELL") or "/bin/sh"
         self.chapter(f"Look around: {shell} in the sandbox; exit takes everything down")
         for hint in (
-            f"curl http://{self.address}/",
+            f"curl http://{self.address}/{page}",
             f"lbkit status {self.topology}",
-            f"lbkit explain {self.topology} shop/web/web-1",
+            f"lbkit explain {self.topology} {path}",
             inside,
             f"lbkit apply {self.topology}   # after you broke something",
         ):
@@ -103,12 +103,12 @@ class Telling:
     def promise(self, text: str, kept: bool) -> None:  # noqa: FBT001 - what the promise came to
         self.promises.append((text, kept))
 
-    def wait(self, done: Callable[[], bool], what: str) -> None:
+    def wait(self, done: Callable[[], bool], what: str, *, often: float = POLL) -> None:
         end = time.monotonic() + self.patience
         while not done():
             if time.monotonic() > end:
                 raise Failure(f"{what} was waited for", found=f"not within {self.patience:g} s")
-            time.sleep(POLL)
+            time.sleep(often)
 
     def status(self, kind: str, name: str) -> Status:
         key = Key(kind, name)

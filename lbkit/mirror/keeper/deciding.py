@@ -47,6 +47,8 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Known:
     """`committed` and `newest` are serial and digest, of what nodes are to serve and of the newest that the master has; None: none.
+    `between` are those of the master's that came between the two and may yet be committed, the newest first: where generations come
+    faster than nodes get them, nobody ever has the newest.
 
     `running` is for how many seconds the keeper runs: what one before it told a node nobody knows.
     """
@@ -56,6 +58,7 @@ class Known:
     newest: tuple[int, str] | None
     running: float = 0.0
     heard_within: float = 2.0  # seconds, for a node to count as heard
+    between: Sequence[tuple[int, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,11 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """In this order. `commit`: write down that the newest is committed, and decide anew. `flip`: have them flip, and decide anew: who
+    """In this order. `commit`: write down that this one is committed, and decide anew. `flip`: have them flip, and decide anew: who
     did is fresh, who did not is not. Then the rest. `alarms` are sentences for a person.
     """
 
-    commit: bool = False
+    commit: tuple[int, str] | None = None
     prepare: tuple[Prepare, ...] = ()
     flip: tuple[Flip, ...] = ()
     tell: tuple[Tell, ...] = ()
@@ -115,10 +118,10 @@ def inherited(known: Known, policy: Policy, *, trusting: bool) -> tuple[int, str
 def decide(known: Known, policy: Policy) -> Decided:
     if known.newest and known.committed and serials.newer(known.committed[0], known.newest[0]):
         known = replace(
-            known, newest=None
+            known, newest=None, between=()
         )  # another master's is newer: nobody is to go back to what this one has
     verdicts, alarms = _verdicts(known, policy)
-    commit = False
+    commit = None
     if known.newest is not None and known.newest != known.committed:
         commit, more, waiting = _may_commit(known, policy)
         verdicts |= more
@@ -166,30 +169,38 @@ def _verdicts(known: Known, policy: Policy) -> tuple[dict[str, Verdict], list[st
     ]
 
 
-def _may_commit(known: Known, policy: Policy) -> tuple[bool, dict[str, Verdict], list[str]]:
-    """Whether the newest may be committed now; what nodes are to be told before; and why it waits."""
+def _may_commit(known: Known, policy: Policy) -> tuple[tuple[int, str] | None, dict[str, Verdict], list[str]]:
+    """What may be committed now, the newer the better; what nodes are to be told before; and why it waits."""
     assert known.newest is not None  # noqa: S101 - asked only then
-    serial, _ = known.newest
-    have = {name for name, node in known.nodes.items() if _has(node, known.newest)}
-    if len(have) < policy.quorum:
-        unheard = sorted(name for name in known.nodes if not _heard(known, name))
-        reachable = len(known.nodes) - len(unheard)
-        if reachable < policy.quorum:
-            said = f"{serial} cannot be committed: {policy.quorum} nodes are needed, {', '.join(unheard)} are not heard"
-            return False, {}, [said]
-        return False, {}, []
     drain: dict[str, Verdict] = {}
-    waits = False
-    for name, node in known.nodes.items():
-        if name in have or behind(node, known.newest) <= policy.max_lag:
-            continue
-        if _heard(known, name):
-            drain[name] = "drain"
-            waits = waits or node.told != "drain"
-        elif node.told != "drain":
-            silent = known.running if node.silent is None else node.silent
-            waits = waits or silent < 2 * policy.contact
-    return not waits, drain, []
+    prepared = [
+        each
+        for each in (known.newest, *known.between)
+        if sum(_has(node, each) for node in known.nodes.values()) >= policy.quorum
+    ]
+    for generation in prepared:
+        too_old = [
+            name
+            for name, node in known.nodes.items()
+            if not _has(node, generation) and behind(node, generation) > policy.max_lag
+        ]
+        drain |= {name: "drain" for name in too_old if _heard(known, name)}
+        if not any(_may_serve(known, name, policy) for name in too_old):
+            return generation, drain, []
+    unheard = sorted(name for name in known.nodes if not _heard(known, name))
+    if not prepared and len(known.nodes) - len(unheard) < policy.quorum:
+        words = f"{policy.quorum} nodes are needed, {', '.join(unheard)} are not heard"
+        return None, {}, [f"{known.newest[0]} cannot be committed: {words}"]
+    return None, drain, []
+
+
+def _may_serve(known: Known, name: str, policy: Policy) -> bool:
+    """Whether clients may still be sent there. Of one that is not heard: until it has drained itself."""
+    node = known.nodes[name]
+    if node.told == "drain":
+        return False
+    silent = known.running if node.silent is None else node.silent
+    return _heard(known, name) or silent < 2 * policy.contact
 
 
 def _prepare(known: Known, policy: Policy) -> Iterable[Prepare]:

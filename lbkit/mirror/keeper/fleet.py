@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,9 +83,9 @@ class Fleet:
             self._write(found, inherited=True)
             known = self.known()
         decided = decide(known, self._policy)
-        if decided.commit and known.newest is not None:
-            self._write(known.newest, inherited=False)
-            self.store.publish(known.newest[0])
+        if decided.commit is not None:
+            self._write(decided.commit, inherited=False)
+            self.store.publish(decided.commit[0])
             decided = decide(self.known(), self._policy)
         if decided.flip:
             self._carry_out(decided.flip)
@@ -105,7 +105,8 @@ class Fleet:
 
     def known(self) -> Known:
         now = self._clock.monotonic()
-        newest = next(reversed(self.store.generations()), None)
+        standing = self.store.generations()
+        newest = standing[-1] if standing else None
         return Known(
             {
                 name: Node(
@@ -120,7 +121,16 @@ class Fleet:
             self.committed,
             None if newest is None else (newest.serial, newest.digest),
             now - self._began,
+            between=[*self._between(standing)],
         )
+
+    def _between(self, standing: Sequence[Generation]) -> Iterator[tuple[int, str]]:
+        """Of those that the master has: the oldest may go any moment. None where the newest takes back what came before it."""
+        if self.committed is None or any(each.digest == standing[-1].digest for each in standing[:-1]):
+            return
+        for each in reversed(standing[1:-1]):
+            if serials.newer(each.serial, self.committed[0]):
+                yield each.serial, each.digest
 
     def troubles(self) -> dict[str, str]:
         """By node, why it did not do what it was told, in its own words."""

@@ -67,13 +67,27 @@ def test_it_is_committed_when_a_quorum_has_it_and_all_of_those_flip() -> None:
     assert after.tell == (), "c is one behind, and may be"
 
 
+def test_what_a_quorum_has_is_committed_though_newer_ones_come_all_the_time() -> None:
+    nodes = {"a": node(4, 4, 5, busy=MASTER), "b": node(4, 4, 5, 6), "c": node(3)}
+    between = [(6, digest(6)), (5, digest(5))]
+    before = decide(replace(known(4, 7, **nodes), between=between), POLICY)
+    assert (before.commit, before.tell) == (None, (Tell("c", "drain"),))
+    nodes["c"] = replace(nodes["c"], told="drain")
+    assert decide(replace(known(4, 7, **nodes), between=between), POLICY).commit == (5, digest(5))
+    nodes["a"] = node(4, 4, 5, 6)
+    assert decide(replace(known(4, 7, **nodes), between=between), POLICY).commit == (6, digest(6))
+    nodes["c"] = node(4, silent=3.0)
+    found = decide(replace(known(4, 7, **nodes), between=between), POLICY)
+    assert found.commit == (5, digest(5)), "for 6 it gets the time to drain itself; 5 leaves it fresh"
+
+
 def test_who_would_be_too_old_is_drained_before() -> None:
     nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(3)}
     before = decide(known(4, 5, **nodes), POLICY)
-    assert (before.commit, before.tell) == (False, (Tell("c", "drain"),))
+    assert (before.commit, before.tell) == (None, (Tell("c", "drain"),))
     nodes["c"] = replace(nodes["c"], told="drain")
     again = decide(known(4, 5, **nodes), POLICY)
-    assert (again.commit, again.tell) == (True, ())
+    assert (again.commit, again.tell) == ((5, digest(5)), ())
 
 
 def test_who_is_not_heard_gets_the_time_to_drain_itself() -> None:
@@ -117,11 +131,11 @@ def test_the_same_content_under_an_older_serial_is_not_old() -> None:
     older = Node(3, {3: "other"}, 0.0, "ready")
     got = Node(4, {4: "same", 1004: "same"}, 0.0, "ready")
     found = decide(Known({"a": got, "b": got, "c": same}, (4, "same"), (1004, "same")), POLICY)
-    assert (found.commit, found.tell) == (True, ())
+    assert (found.commit, found.tell) == ((1004, "same"), ())
     after = decide(Known({"a": got, "b": got, "c": same}, (1004, "same"), (1004, "same")), POLICY)
     assert after.tell == ()
     found = decide(Known({"a": got, "b": got, "c": older}, (4, "same"), (1004, "same")), POLICY)
-    assert (found.commit, found.tell) == (False, (Tell("c", "drain"),))
+    assert (found.commit, found.tell) == (None, (Tell("c", "drain"),))
 
 
 def test_a_master_that_has_less_than_what_is_committed_takes_nobody_back() -> None:
@@ -156,6 +170,7 @@ class Real:
     seen: Node = field(default_factory=Node)
     seen_at: float | None = None
     busy: str | None = None
+    getting: int = 0
 
 
 class Fleet(RuleBasedStateMachine):
@@ -192,9 +207,9 @@ class Fleet(RuleBasedStateMachine):
     @rule(name=st.sampled_from("abcd"))
     def got(self, name: str) -> None:
         real = self.nodes[name]
-        if real.busy is not None and self.newest is not None:
+        if real.busy is not None:
             real.busy = None
-            real.has = {*sorted(real.has)[-2:], self.newest}
+            real.has = {*sorted(real.has)[-2:], real.getting}
 
     @rule(name=st.sampled_from("abcd"))
     def gave_up(self, name: str) -> None:
@@ -231,10 +246,10 @@ class Fleet(RuleBasedStateMachine):
             self.committed, self.trusting = found[0], True
         decided = decide(self._known(), self.policy)
         if decided.commit:
-            assert self.newest is not None
-            assert sum(self.newest in real.has for real in self.nodes.values()) >= self.policy.quorum
-            self.committed, self.trusting = self.newest, False
-            self.ever.add(self.newest)
+            serial = decided.commit[0]
+            assert sum(serial in real.has for real in self.nodes.values()) >= self.policy.quorum
+            self.committed, self.trusting = serial, False
+            self.ever.add(serial)
             decided = decide(self._known(), self.policy)
         for flip in decided.flip:
             assert flip.serial == self.committed
@@ -254,12 +269,18 @@ class Fleet(RuleBasedStateMachine):
             for name, real in self.nodes.items()
         }
         both = [None if each is None else (each, digest(each)) for each in (self.committed, self.newest)]
-        return Known(nodes, both[0], both[1], self.now - self.began)
+        between = [
+            (each, digest(each))
+            for each in ((self.newest or 0) - 1, (self.newest or 0) - 2)
+            if self.committed is not None and each > self.committed
+        ]
+        return Known(nodes, both[0], both[1], self.now - self.began, between=between)
 
     def _carry_out(self, decided: Decided) -> None:
         for order in decided.prepare:
             if not self.nodes[order.node].cut:
                 self.nodes[order.node].busy = order.sources[0]
+                self.nodes[order.node].getting = order.serial
         for tell in decided.tell:
             real = self.nodes[tell.node]
             if not real.cut:

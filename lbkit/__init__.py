@@ -6,7 +6,8 @@
 >>> lbkit.apply(scope, promised=plan)
 
 `load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds`, `sample` and `doctor`
-are the library; the command line and the Ansible modules call nothing else. Imports are late: `import lbkit` alone costs next to nothing.
+are the library, and `mirrors` with what is done to mirrors that run; the command line and the Ansible modules call nothing else.
+Imports are late: `import lbkit` alone costs next to nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lbkit.engine.proof import Proof, ProofFailed
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
+    from lbkit.mirror import operations as mirrors
     from lbkit.operate import (
         apply,
         destroy,
@@ -69,6 +71,8 @@ _HOME = {
     "Scope": "lbkit.engine.scope",
 }
 
+_MODULES = {"mirrors": "lbkit.mirror.operations"}
+
 __all__ = [
     "ApplyFailed",
     "Bug",
@@ -90,6 +94,7 @@ __all__ = [
     "holds",
     "load",
     "load_data",
+    "mirrors",
     "observe",
     "picture",
     "plan",
@@ -100,9 +105,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415 - the point of this function
+
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'lbkit' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - the point of this function
-
     return getattr(import_module(home), name)

@@ -28,7 +28,7 @@ from tests.faces.toy import ToyRoom
 
 COMMANDS = [
     "validate", "schema", "plan", "apply", "destroy", "status", "graph", "explain", "doctor", "sandbox", "demo",
-    "keygen", "hold", "release", "top", "watch",
+    "keygen", "hold", "release", "top", "watch", "image", "mirror", "import",
 ]  # fmt: skip
 
 

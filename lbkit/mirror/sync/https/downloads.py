@@ -1,12 +1,7 @@
-"""A queue of files that are downloaded, several at once: gone on with after a cut, again after a pause, each held against its digest.
-
-A file that is under way lies in a folder of its own as DIGEST.part, a whole one as DIGEST, until the generation stands that has it: so
-whatever ends a run, the next one goes on there. What was fetched from one address is never gone on with for another digest.
-"""
+"""A queue of files that are downloaded, several at once: gone on with after a cut, again after a pause, each held against its digest."""
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections import deque
@@ -19,12 +14,12 @@ from pathlib import Path
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import LbkitError
-from lbkit.base.files import FileFailure, make_folder
+from lbkit.base.files import FileFailure
 from lbkit.mirror.sync.ended import Outcome, TransferFailed
 from lbkit.mirror.sync.fetching import Paused, Tried
 from lbkit.mirror.sync.https.curl import Answer, Curl, Ended, Order
 from lbkit.mirror.sync.https.ended import meaning_of, words_of
-from lbkit.mirror.tree.scan import hashed
+from lbkit.mirror.sync.https.kept import Kept, Wanted
 
 TRIES = 5  # of one file, that bring nothing of it
 IN_TURN = 15  # tries that fail, of all files, with nothing that comes in between
@@ -33,16 +28,6 @@ LONGEST_WAIT = (
 )
 _PROGRESS = 1 << 20  # bytes more of a file, after which its tries are counted anew
 _SMALL, _BATCH = 1 << 20, 32  # files of so few bytes are asked for over one connection, so many at once
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """`size` is what its list says, None where that does not; `about` is what upstream says, which may be anything."""
-
-    url: str
-    sha256: str
-    size: int | None = None
-    about: int | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +56,7 @@ class Downloads:
     """
 
     curl: Curl
-    folder: Path
+    kept: Kept
     clock: Clock
     connections: int = 4
     bandwidth: int | None = None
@@ -98,7 +83,7 @@ class Downloads:
         count = len(self._pending)
         if not count:
             return
-        make_folder(self.folder, mode=0o700)
+        self.kept.make()
         workers = [
             threading.Thread(target=self._work, args=(min(self.connections, count),), daemon=True)
             for _ in range(min(self.connections, count))
@@ -159,7 +144,9 @@ class Downloads:
                         self._under_way -= len(jobs)
                         self._changed.notify_all()
         except (LbkitError, OSError) as error:
-            self._error = FileFailure("written", self.folder, error) if isinstance(error, OSError) else error
+            self._error = (
+                FileFailure("written", self.kept.folder, error) if isinstance(error, OSError) else error
+            )
             self._end()
         finally:
             self._said.put(None)
@@ -195,18 +182,23 @@ class Downloads:
         return jobs
 
     def _carry_out(self, jobs: Sequence[_Job], workers: int) -> None:
-        asked = [job for job in jobs if not self._had(job)]
+        asked = []
+        for job in jobs:
+            if self.kept.has(job.wanted):
+                self._came(job)
+            else:
+                asked.append(job)
         if not asked:
             return
-        before = [_size(self._part(job)) for job in asked]
+        before = [self.kept.size(job.wanted) for job in asked]
         rate = None if self.bandwidth is None else max(1, self.bandwidth // workers)
         began = self.clock.monotonic()
         ended = self.curl.call(
-            [Order(job.wanted.url, self._part(job)) for job in asked], rate=rate, left=self._left()
+            [Order(job.wanted.url, self.kept.part(job.wanted)) for job in asked], rate=rate, left=self._left()
         )
         if self._ended:
             return
-        moved = sum(_size(self._part(job)) for job in asked) - sum(before)
+        moved = sum(self.kept.size(job.wanted) for job in asked) - sum(before)
         # of one that was killed all answers are of whole files
         good = max(0, len(ended.answers) - (ended.code > 0))
         for job in asked[:good]:
@@ -227,38 +219,16 @@ class Downloads:
             while not self._ended and (left := until - self.clock.monotonic()) > 0 and self._left() != 0.0:
                 self._changed.wait(min(left, self._left() or left))
 
-    def _had(self, job: _Job) -> bool:
-        """Whether it lies there whole, or is once what lies there has been looked at."""
-        whole, part, wanted = self._whole(job), self._part(job), job.wanted
-        if whole.exists():
-            if hashed(os.fsencode(whole))[1] == wanted.sha256:
-                self._came(job)
-                return True
-            whole.unlink()
-        size = _size(part)
-        if size and size >= (wanted.size or wanted.about or 0):
-            if hashed(os.fsencode(part))[1] == wanted.sha256:
-                self._keep(job)
-                return True
-            if wanted.size is not None:
-                part.unlink()
-        return False
-
     def _verify(self, job: _Job) -> None:
-        part, wanted = self._part(job), job.wanted
-        if not part.exists():  # curl makes no file of nothing
-            part.touch()
-        size, digest = hashed(os.fsencode(part))
-        if digest == wanted.sha256 and wanted.size in {None, size}:
-            self._keep(job)
+        wrong = self.kept.verify(job.wanted)
+        if not wrong:
+            self._came(job)
             return
-        part.unlink()
         job.wrong += 1
-        words = f"{wanted.url} has other content than its list says: {size} bytes, SHA-256 {digest}"
         if job.wrong > 1:
-            self._give_up(_Fault("partial", 0, words))
+            self._give_up(_Fault("partial", 0, wrong))
             return
-        self._said.put((0, words))
+        self._said.put((0, wrong))
         self._again(job)
 
     def _fail(self, job: _Job, ended: Ended, before: int) -> None:
@@ -274,12 +244,12 @@ class Downloads:
         job.tries += 1
         with self._changed:
             self._in_turn += 1
-        if _size(self._part(job)) - before >= _PROGRESS:
+        if self.kept.size(job.wanted) - before >= _PROGRESS:
             job.tries = 1
             with self._changed:
                 self._in_turn = 0
         if meaning == "afresh":
-            self._part(job).unlink(missing_ok=True)
+            self.kept.drop(job.wanted)
         asks = retry_after(answer, self.clock.now())
         wait = max(asks, 0.0 if meaning == "afresh" else self.pause * 2 ** (job.tries - 1))
         if wait > LONGEST_WAIT:
@@ -298,16 +268,10 @@ class Downloads:
                     self._after = max(self._after, job.after)
             self._again(job)
 
-    def _keep(self, job: _Job) -> None:
-        part, whole = self._part(job), self._whole(job)
-        part.chmod(0o644)
-        os.rename(part, whole)
-        self._came(job)
-
     def _came(self, job: _Job) -> None:
         with self._changed:
             self._in_turn = 0
-        self._said.put((job.wanted, self._whole(job)))
+        self._said.put((job.wanted, self.kept.whole(job.wanted)))
 
     def _again(self, job: _Job) -> None:
         with self._changed:
@@ -330,23 +294,10 @@ class Downloads:
         """Seconds until it is time to pause."""
         return None if self.until is None else max(0.0, (self.until - self.clock.now()).total_seconds())
 
-    def _part(self, job: _Job) -> Path:
-        return self.folder / f"{job.wanted.sha256}.part"
-
-    def _whole(self, job: _Job) -> Path:
-        return self.folder / job.wanted.sha256
-
 
 def _small(job: _Job) -> bool:
     size = job.wanted.about if job.wanted.size is None else job.wanted.size
     return size is not None and size <= _SMALL and not job.tries and not job.wrong
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def retry_after(answer: Answer, now: datetime) -> float:

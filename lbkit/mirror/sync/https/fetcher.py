@@ -20,9 +20,10 @@ from lbkit.base.files import FileFailure, read
 from lbkit.mirror.sync.ended import TransferFailed
 from lbkit.mirror.sync.fetching import Told, Tried, untold
 from lbkit.mirror.sync.https.curl import Answer, Curl, Order
-from lbkit.mirror.sync.https.downloads import LONGEST_WAIT, TRIES, Downloads, Wanted, retry_after
+from lbkit.mirror.sync.https.downloads import LONGEST_WAIT, TRIES, Downloads, retry_after
 from lbkit.mirror.sync.https.ended import meaning_of, words_of
 from lbkit.mirror.sync.https.exclusion import excluded_by
+from lbkit.mirror.sync.https.kept import Kept, Wanted
 from lbkit.mirror.sync.https.listed import BadList, Listed, listed
 from lbkit.mirror.sync.itemized import Item
 from lbkit.mirror.sync.upstream import Web
@@ -102,7 +103,8 @@ class Https:
         """As the list said at the last comparison. What the basis has under any name is linked."""
         found = self._last or self._look(tried)
         top = os.fsencode(tree)
-        self._forget({each.sha256 for each in found.files.values()})
+        kept = Kept(self.partial)
+        kept.forget({each.sha256 for each in found.files.values()})
         wanted: dict[str, list[bytes]] = {}
         for path in paths:
             if path == self._list_path():
@@ -122,7 +124,7 @@ class Https:
                     came(sha256, file)
         Downloads(
             Curl(self.upstream, self.silence),
-            self.partial,
+            kept,
             self.clock,
             self.connections,
             self.bandwidth,
@@ -135,19 +137,7 @@ class Https:
         )
 
     def settle(self) -> None:
-        self._forget(frozenset())
-
-    def _forget(self, but: Iterable[str]) -> None:
-        """Remove what was kept of files with other digests than those."""
-        kept = set(but)
-        try:
-            for file in self.partial.iterdir():
-                if file.name.removesuffix(".part") not in kept:
-                    file.unlink()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise FileFailure("removed", self.partial, error) from error
+        Kept(self.partial).forget(frozenset())
 
     def _wanted(self, one: Listed) -> Wanted:
         return Wanted(self._url(one.path), one.sha256, one.size, self._sizes.get(one.sha256))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
-from lbkit.base.files import write_atomic
+from lbkit.base.files import FileFailure
 from lbkit.mirror.sync.changes import Changes, changes_of
 from lbkit.mirror.sync.ended import TransferFailed
 from lbkit.mirror.sync.fetching import Paused
@@ -253,7 +253,14 @@ def leave_trace(tree: Path, project: str, generation: Generation) -> None:
         "size": generation.size,
         "made": generation.made,
     }
-    write_atomic(tree / TRACE, json.dumps(data, sort_keys=True).encode() + b"\n")
+    try:
+        with (tree / TRACE).open(
+            "xb"
+        ) as stream:  # it reaches the disk with all the others, when the tree is sealed
+            os.fchmod(stream.fileno(), 0o644)
+            stream.write(json.dumps(data, sort_keys=True).encode() + b"\n")
+    except OSError as error:
+        raise FileFailure("written", tree / TRACE, error) from error
 
 
 def _take(orders: dict[bytes, bytes | None], changes: Changes) -> None:

@@ -10,6 +10,7 @@ from lbkit.dns.resolve import Zones
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.machine.resolved import Machines, ResolvedMachine
+from lbkit.mirror.resolved import Mirrors
 
 _TAKEN = frozenset({"all", "ungrouped", "localhost"})  # they mean something to Ansible
 
@@ -68,6 +69,13 @@ def _groups(
         if machine.name in balancer.members:
             yield "lbkit_load_balancers"
             yield _group("lbkit_lb", balancer.name)
+    for mirror in scope.of("mirror", Mirrors).by_name.values():
+        if machine.name == mirror.master:
+            yield "lbkit_mirror_masters"
+        if machine.name in mirror.nodes:
+            yield "lbkit_mirror_nodes"
+        if machine.name in {mirror.master, *mirror.nodes}:
+            yield _group("lbkit_mirror", mirror.name)
     if machine.name in name_servers:
         yield "lbkit_name_servers"
 

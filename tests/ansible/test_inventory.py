@@ -146,3 +146,13 @@ def test_the_library_is_named_where_it_is_missing(folder: Path) -> None:
         cwd=ROOT, env=surroundings(folder), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert "lbkit-iac" in done.stderr
+
+
+def test_machines_of_mirrors_have_groups(folder: Path) -> None:
+    (folder / "archive.key").write_text("c2VjcmV0" * 8 + "\n")
+    (folder / "archive.key").chmod(0o600)
+    data = listed(folder, written(folder, "mirrors.lbkit.yml", source="mirrors.yml"))
+    nodes = ["mirror-1", "mirror-2", "mirror-3"]
+    assert data["lbkit_mirror_masters"]["hosts"] == ["store"]
+    assert data["lbkit_mirror_nodes"]["hosts"] == nodes
+    assert sorted(data["lbkit_mirror_archive"]["hosts"]) == [*nodes, "store"]

@@ -11,8 +11,9 @@ description:
   - Reads a topology's file, and has its machines as hosts with everything that reaches them. Nothing need stand yet.
   - The inventory file's name ends in C(lbkit.yml) or C(lbkit.yaml).
   - Groups are C(lbkit_machines), C(lbkit_topology_NAME), C(lbkit_driver_NAME), C(lbkit_net_NAME) for each network,
-    C(lbkit_load_balancers), C(lbkit_lb_NAME) for each load balancer, C(lbkit_name_servers), and the topology's own
-    groups of machines under their names.
+    C(lbkit_load_balancers), C(lbkit_lb_NAME) for each load balancer, C(lbkit_mirror_masters),
+    C(lbkit_mirror_nodes), C(lbkit_mirror_NAME) for each mirror, C(lbkit_name_servers), and the topology's own groups of
+    machines under their names.
   - A group of the topology is C(lbkit_group_NAME) where its name is a machine's as well, or no name that Ansible takes.
   - In names of groups C(-) becomes C(_).
   - Host variables are C(lbkit_topology), C(lbkit_member), C(lbkit_group), C(lbkit_driver), C(lbkit_addresses) (lists of

@@ -24,7 +24,7 @@ from lbkit.mirror.sync.https.downloads import LONGEST_WAIT, TRIES, Downloads, re
 from lbkit.mirror.sync.https.ended import meaning_of, words_of
 from lbkit.mirror.sync.https.exclusion import excluded_by
 from lbkit.mirror.sync.https.kept import Kept, Wanted
-from lbkit.mirror.sync.https.listed import BadList, Listed, listed
+from lbkit.mirror.sync.https.listed import BadList, Listed, folders_of, listed
 from lbkit.mirror.sync.itemized import Item
 from lbkit.mirror.sync.upstream import Web
 from lbkit.mirror.tree.build import Lines, none
@@ -173,7 +173,7 @@ class Https:
             if any(each.startswith(path + b"/") for each in files):
                 raise BadList("a list was to be a file", found="it names files below itself", where=where)
             files[path] = Listed(path, hashlib.sha256(content).hexdigest(), len(content))
-        return _Found(files, frozenset(_folders(files)), content, mtime)
+        return _Found(files, frozenset(folders_of(files)), content, mtime)
 
     def _fetch(self, url: str, tried: Tried) -> tuple[bytes, float]:
         for count in range(1, TRIES + 1):
@@ -246,14 +246,6 @@ def _items(found: _Found, lines: Lines) -> Iterator[Item]:
 def _is_below(path: bytes, folder: str) -> bool:
     below = folder.strip("/").encode()
     return not below or path.startswith(below + b"/")
-
-
-def _folders(paths: Iterable[bytes]) -> Iterator[bytes]:
-    for path in paths:
-        above = path.rpartition(b"/")[0]
-        while above:
-            yield above
-            above = above.rpartition(b"/")[0]
 
 
 def _held(basis: bytes, lines: Lines, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:

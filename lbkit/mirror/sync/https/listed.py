@@ -12,7 +12,7 @@ a page that says that something went wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lbkit.base.errors import Failure
@@ -51,9 +51,8 @@ def listed(content: bytes, where: str) -> dict[bytes, Listed]:
         one = _listed(text, f"{where}, line {number}")
         if found.setdefault(one.path, one).sha256 != one.sha256:
             raise _bad(text, "the same file with another digest", f"{where}, line {number}")
-    for path in found:
-        if above := next((each for each in _above(path) if each in found), None):
-            raise _bad(path, f"{above.decode(errors='replace')!a} is a file and a folder", where)
+    if both := next((each for each in folders_of(found) if each in found), None):
+        raise _bad(both, "a file that is a folder, too", where)
     if not found:
         raise _bad(content, "no files at all", where)
     return found
@@ -89,10 +88,15 @@ def _path(name: bytes, where: str) -> bytes:
     return name
 
 
-def _above(path: bytes) -> Iterator[bytes]:
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        yield path
+def folders_of(paths: Iterable[bytes]) -> set[bytes]:
+    """All folders that those are in."""
+    found: set[bytes] = set()
+    for path in paths:
+        above = path.rpartition(b"/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition(b"/")[0]
+    return found
 
 
 def _bad(text: bytes, what: str, where: str) -> BadList:

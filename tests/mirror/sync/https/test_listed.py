@@ -66,7 +66,7 @@ def test_every_plain_path_is_read(path: bytes, size: int | None) -> None:
         (f"{A}  a\0b", "control character"),
         (f"{A}  {'x' * 256}", "too long"),
         (f"{A}  a\n{B}  a", "another digest"),
-        (f"{A}  a\n{B}  a/b", "a file and a folder"),
+        (f"{A}  a\n{B}  a/b", "a file that is a folder"),
     ],
 )
 def test_what_no_tree_can_be_made_of_is_none(text: str, words: str) -> None:

@@ -184,6 +184,12 @@ def events(scope: Scope, host: Host | None = None) -> dict[str, AbstractContextM
     return {name: source for room in rooms() for name, source in room.events(scope, host).items()}
 
 
+def alarms(scope: Scope, host: Host | None = None) -> dict[str, str]:
+    """What a person is to know of now, in words, by the thing that it is of: no apply mends it."""
+    host = host or Host()
+    return {thing: words for room in rooms() for thing, words in room.alarms(scope, host).items()}
+
+
 def status(scope: Scope, host: Host | None = None) -> list[Status]:
     host = host or Host()
     scope, _ = _with_holds(scope, host)

@@ -182,6 +182,13 @@ class Room(ABC, Generic[S]):
         """
         return {}
 
+    def alarms(self, scope: Scope, host: Host) -> Mapping[str, str]:
+        """What a person is to know of now though no apply mends it, in words, by the thing that it is of ("mirror debian").
+
+        Asked with every look of a watcher: within seconds, whatever hangs, and in the same words while it is the same.
+        """
+        return {}
+
     def doctor(self, host: Host) -> Iterable[Check]:
         return ()
 

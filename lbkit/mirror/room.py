@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lbkit.base.host import Host
 from lbkit.engine.change import Change
@@ -62,6 +62,11 @@ class MirrorRoom(Room[Section]):
         for mirror in scope.of("mirror", Mirrors).by_name.values():
             yield mirror.name
             yield from (f"{mirror.name}/{node}" for node in mirror.nodes)
+
+    def alarms(self, scope: Scope, host: Host) -> Mapping[str, str]:
+        from lbkit.mirror.view import alarms  # noqa: PLC0415 - asks the keepers
+
+        return alarms(scope, host)
 
     def doctor(self, host: Host) -> Iterable[Check]:
         for program, package in (("rsync", "rsync"), ("nginx", "nginx-light"), ("curl", "curl")):

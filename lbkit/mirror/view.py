@@ -26,7 +26,11 @@ from lbkit.mirror.seen import (
     source_words,
 )
 
-__all__ = ["explain", "picture", "status"]
+__all__ = ["alarms", "explain", "picture", "status"]
+
+
+_FOR_PERSONS = frozenset({"failed", "held"})
+"""Of runs that made nothing: what is tried again soon, and mostly well, is told by `status` alone."""
 
 
 def mirror_key(name: str) -> Key:
@@ -41,6 +45,21 @@ def status(scope: Scope, host: Host) -> Iterator[Status]:
     for seen in each_of(lambda mirror: see(scope, host, mirror), mirrors_of(scope)):
         yield _mirror_row(seen, host.clock.now())
         yield from (_node_row(seen, node) for node in seen.mirror.nodes)
+
+
+def alarms(scope: Scope, host: Host) -> dict[str, str]:
+    """Of keepers that hang, and in the words of those that answer. One that does not run is an apply's to start."""
+    found = {}
+    for seen in each_of(lambda mirror: see(scope, host, mirror), mirrors_of(scope)):
+        if seen.status is not None:
+            last = seen.status.last
+            wants = last is not None and last.came in _FOR_PERSONS
+            words = "; ".join([*seen.status.alarms, *(last_words(seen.status) if wants else ())])
+        else:
+            words = "" if seen.away else f"its keeper on {seen.mirror.master} does not answer"
+        if words:
+            found[str(mirror_key(seen.mirror.name))] = words
+    return found
 
 
 def picture(scope: Scope) -> Picture:

@@ -20,6 +20,7 @@ from lbkit.engine.journal import read_journal
 from lbkit.engine.plan import Plan
 from lbkit.engine.scope import Scope
 from lbkit.watch import decision, words
+from lbkit.watch.alarms import Alarms
 from lbkit.watch.decision import Exhausted, Now, Pause, Tried
 from lbkit.watch.hearing import Hearing
 from lbkit.watch.kept import Kept
@@ -77,6 +78,7 @@ class Keeping:
         self._retiring = False
         self._heard: list[str] = []
         self._tellings = Tellings()
+        self._alarms = Alarms(self._tellings, say)
         self._tried: Tried | None = None
         self._spent: list[float] | None = None
         self._announced: Said | None = None
@@ -140,6 +142,7 @@ class Keeping:
             if self.scope is not before:
                 self._tried = None
             looked = self._repair(agreed)
+            self._alarms.hear(operate.alarms(self.scope, self._host), self._now().ticks)
         except (PlanChanged, AgreedOtherwise):
             return Looked.OVERTAKEN
         except Locked as error:

@@ -22,7 +22,7 @@ from lbkit.mirror.operations import NotCommitted, SyncFailed
 from lbkit.mirror.reach import KeeperAway
 from lbkit.mirror.taking_over import NotTakenOver
 from lbkit.mirror.talk.lines import Message
-from lbkit.mirror.view import explain, picture
+from lbkit.mirror.view import alarms, explain, picture
 from lbkit.mirror.view import status as rows_of
 from tests.clocks import HandClock
 from tests.mirror import faked
@@ -232,6 +232,20 @@ def test_a_keeper_that_hangs_is_not_waited_for(
         began = time.monotonic()
         assert rows(scope)["debian"].health is Health.UNKNOWN
         assert time.monotonic() - began < 30  # and not asking.SILENCE
+
+
+def test_a_watcher_is_told_what_wants_a_person(keeper: Keeper, scope: Scope) -> None:
+    def alarmed(**more: Any) -> dict[str, str]:
+        keeper.says["status"] = faked.status(**more)
+        return alarms(scope, Host(clock=HandClock()))
+
+    assert alarmed() == {}
+    assert alarmed(last=faked.run("partial", why="it updates itself")) == {}
+    assert alarmed(last=faked.run("held", why="too much"), alarms=["1 is fresh"]) == {
+        "mirror debian": "1 is fresh; the last run was held: too much"
+    }
+    keeper.away = True
+    assert alarmed() == {}  # the next apply starts it
 
 
 def test_evidence_says_why_a_node_is_drained(keeper: Keeper, scope: Scope) -> None:

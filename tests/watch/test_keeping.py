@@ -48,6 +48,10 @@ class FileRoom(ModelRoom):
     at: Callable[[Change], None] | None = None
     bell: Bell | None = None
     refuse: bool = False
+    alarmed: dict[str, str] = field(default_factory=dict)
+
+    def alarms(self, scope: Scope, host: Host) -> dict[str, str]:
+        return self.alarmed
 
     def desired(self, scope: Scope, host: Host) -> list[Desired]:
         return list(scope.resolved["things"])
@@ -348,6 +352,20 @@ def test_a_look_that_fails_is_told_once_and_that_it_is_over(world: World, watche
     world.room.refuse = False
     assert keeping.look() is Looked.WELL
     assert len(world.told("well")) == 1
+
+
+def test_what_no_apply_mends_is_told_once_and_that_it_is_over(world: World, watcher: Start) -> None:
+    world.person_applies()
+    keeping = watcher()
+    world.room.alarmed = {"mirror debian": "1 nodes are fresh, and 2 must serve"}
+    assert [keeping.look() for _ in range(3)] == [Looked.WELL] * 3
+    assert world.told("alarm") == ["mirror debian: 1 nodes are fresh, and 2 must serve"]
+    world.room.alarmed = {"mirror debian": "the last run was failed"}
+    keeping.look()
+    assert world.told("alarm") == ["mirror debian: the last run was failed"]
+    world.room.alarmed = {}
+    assert [keeping.look() for _ in range(2)] == [Looked.WELL] * 2
+    assert world.told("well") == ["mirror debian: no alarm any more"]
 
 
 def test_where_a_person_applies_it_waits(world: World, watcher: Start) -> None:

@@ -68,6 +68,10 @@ SIGNS: Final = {
     "frontend": ("balance", "M2 8h11 M9.4 4.2l3.8 3.8l-3.8 3.8"),
     "backend": ("balance", "M3 4.2h10 M3 8h10 M3 11.8h10"),
     "machine": ("place", "M2.6 2.8h10.8v4.2h-10.8z M2.6 9h10.8v4.2h-10.8z M5.2 4.9h.01 M5.2 11.1h.01"),
+    "mirror": (
+        "place",
+        "M3 4.6a5 2.2 0 1 0 10 0a5 2.2 0 1 0-10 0z M3 4.6v6.8a5 2.2 0 0 0 10 0v-6.8 M3 8a5 2.2 0 0 0 10 0",
+    ),
     "server": ("balance", "M1.8 8h7.6 M6 4.4l3.6 3.6l-3.6 3.6 M13.4 3v10"),
     "service": ("place", "M3 4.4l3.6 3.6l-3.6 3.6 M8.4 12h4.8"),
     "zone": (

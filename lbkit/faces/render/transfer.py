@@ -73,6 +73,7 @@ class Transfer:
 
     def _end_phase(self) -> None:
         last, self._last = self._last, None
+        self._show("")
         if last is not None and last.phase:
             self._say(ended_words(last))
 

@@ -14,7 +14,7 @@ from lbkit.mirror.sync.project import TRACE
 from lbkit.mirror.sync.upstream import Rsynced
 from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.scan import hashed
-from lbkit.mirror.tree.verify import Damage, damages, stands
+from lbkit.mirror.tree.verify import Damage, Known, as_in, damages, nothing_known, stands
 
 FIRST = 20  # of what is damaged so much is told by name
 
@@ -44,6 +44,7 @@ class Verifying:
     _left: int = field(default=0, init=False)
     _first: list[dict[str, Any]] = field(default_factory=list, init=False)
     _failed: str = field(default="", init=False)
+    _read: tuple[int, frozenset[bytes]] | None = field(default=None, init=False)
     _stopped: bool = field(default=False, init=False)
 
     def run(self) -> None:
@@ -105,8 +106,15 @@ class Verifying:
         found: list[Damage] = []
         try:
             lines = self._counted(store.lines(serial))
-            for each in damages(store.tree(serial), lines, without=frozenset({os.fsencode(TRACE)})):
+            known: Known = nothing_known
+            if self._read is not None:  # most of it is one with the newer one's: that was read just now
+                newer, bad = self._read
+                known = as_in(store.tree(newer), store.lines(newer), bad)
+            for each in damages(
+                store.tree(serial), lines, without=frozenset({os.fsencode(TRACE)}), known=known
+            ):
                 found.append(each)  # noqa: PERF402 - what was found until it could not be read on counts
+            self._read = serial, frozenset(each.line for each in found if each.line is not None)
         except Stopped:
             raise
         except LbkitError as error:

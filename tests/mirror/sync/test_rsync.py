@@ -50,6 +50,21 @@ def test_it_gets_what_it_is_told_by_hostile_names_too(tmp_path: Path) -> None:
     assert sorted(told) == sorted(tree)
 
 
+def test_many_are_got_by_several_calls_and_one_that_is_missing_keeps_none_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lbkit.mirror.sync.rsync._AT_ONCE", 2)
+    tree = {b"%d" % number: b"%d" % number for number in range(5)}
+    lay(tmp_path / "up", tree)
+    (tmp_path / "to").mkdir()
+    with pytest.raises(RsyncFailed) as caught:
+        Rsync(Folder(str(tmp_path / "up").lstrip("/"))).get(
+            [b"missing", *tree], tmp_path / "to", told=lambda _: None
+        )
+    assert caught.value.code == 23
+    assert found(tmp_path / "to") == tree
+
+
 def test_it_gets_content_mode_and_time_and_nobodys_rights(rsync: Rsync, tmp_path: Path) -> None:
     big = tmp_path / "up stream" / "big"
     big.chmod(0o6777)

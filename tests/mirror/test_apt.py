@@ -1,286 +1,27 @@
 """A Debian archive of real packages, mirrored, and apt as its client, through fifty publications and what goes wrong meanwhile.
 
-In this archive a package's file is gone as soon as the next index is out, and both clients ask without a pause.
+In this archive a package's file is gone as soon as the next index is out, and clients ask without a pause.
 """
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
 import threading
-import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
 
 import pytest
 
 import lbkit
 from lbkit.base.host import Host
-from lbkit.engine.scope import Scope
-from lbkit.machine.contract import Machine
-from lbkit.machine.handle import machine
-from lbkit.mirror.asking import answer
-from lbkit.mirror.resolved import CONTROL, Mirrors, ResolvedMirror
-from lbkit.mirror.talk.ends import Caller, Unheard
 from tests.machine.world import kill, until
-from tests.mirror.apt import Apt
-from tests.mirror.archive import SUITE, Archive, faults, publication_of
+from tests.mirror.debian import KEEPER, NODES, Client, Watched, World, cut_off, lags, meanwhile, standing
 
 pytestmark = pytest.mark.sandbox
 
 PUBLICATIONS = 50
-PACE = 0.6  # seconds from one publication to the next
-LB, ORIGIN, PORT = "10.82.0.10", "10.83.0.10", 8873
-NODES = ("mirror-1", "mirror-2", "mirror-3")
-KEEPER, NODE = "mirror-debian-keeper", "mirror-debian-node"
-
-
-def topology(name: str) -> dict[str, Any]:
-    return {
-        "lbkit": 1,
-        "name": name,
-        "networks": {"front": {"cidr": "10.82.0.0/16"}, "back": {"cidr": "10.83.0.0/24"}},
-        "machines": {
-            "lb": {"networks": {"front": {"addresses": LB}, "back": {}}},
-            "mirror": {"count": 3, "networks": ["back"]},
-            "store": {"networks": ["back"]},
-            "origin": {
-                "networks": {"back": {"addresses": ORIGIN}},
-                "run": [
-                    {
-                        "name": "rsync",
-                        # of one id it needs no other, wherever the test runs
-                        "command": [
-                            *("unshare", "--user", "--map-user=65534", "--map-group=65534"),
-                            *("rsync", "--daemon", "--no-detach", "--config=rsyncd.conf"),
-                        ],
-                        "files": {"rsyncd.conf": {"source": "rsyncd.conf"}},
-                        "ready": {"port": PORT},
-                    }
-                ],
-            },
-        },
-        "mirrors": {
-            "debian": {
-                "upstream": f"rsync://{ORIGIN}:{PORT}/debian",
-                "master": "store",
-                "nodes": "mirror",
-                "preset": "debian",
-                "keep": 3,
-                "freshness": {"contact": "3s"},
-            }
-        },
-        "load_balancers": {
-            "site": {
-                "machines": "lb",
-                "frontends": {"http": {"bind": 80, "backend": "debian"}},
-                "backends": {"debian": {"servers": [{"mirror": "debian"}]}},
-            }
-        },
-    }
-
-
-@dataclass
-class World:
-    folder: Path
-    host: Host
-    scope: Scope
-    archive: Archive
-    pushed: float = 0.0
-
-    @property
-    def mirror(self) -> ResolvedMirror:
-        return self.scope.of("mirror", Mirrors).by_name["debian"]
-
-    def machine(self, member: str) -> Machine:
-        return machine(self.scope, self.host, member)
-
-    def pid(self, member: str, program: str) -> int:
-        return self.machine(member).running()[program].pid
-
-    def publish(self) -> None:
-        self.archive.publish()
-        self.push()
-
-    def push(self) -> None:
-        """As the archive's own machine does: until it is heard."""
-        self.pushed = time.time()
-        until(self._push_once, "the push is heard")
-
-    def _push_once(self) -> bool:
-        mirror = self.mirror
-        address, key = str(mirror.inner[mirror.master]), mirror.keys.push().reveal()
-        try:
-            with Caller(address, mirror.ports.push, "push", key) as caller:
-                return bool(caller.ask({"do": "push"}, timeout=10)["run"])
-        except Unheard:
-            return False
-
-    def rests(self) -> bool:
-        """Whether the keeper has had all that was pushed, and knows of nothing that is wrong."""
-        status = self.asked("status")
-        return (status["wanted"], status["running"], status["alarms"]) == (0, None, [])
-
-    def asked(self, do: str, **words: Any) -> dict[str, Any]:
-        """What the keeper answers."""
-        keeper = self.machine("store")
-        with keeper.connect(keeper.folder(KEEPER) / CONTROL) as connection:
-            return answer(connection, {"do": do, **words})
-
-    def served(self) -> list[int | None]:
-        """The publication that each node has for whoever asks."""
-        found: list[int | None] = []
-        for node in NODES:
-            url = f"http://{self.mirror.inner[node]}/debian/dists/{SUITE}/Release"
-            try:
-                with urllib.request.urlopen(url, timeout=5) as response:
-                    found.append(publication_of(response.read().decode()))
-            except OSError:
-                found.append(None)
-        return found
-
-    def answers(self) -> bool:
-        """Whether the load balancer lets clients in."""
-        try:
-            with urllib.request.urlopen(f"http://{LB}/debian/", timeout=5):
-                return True
-        except OSError:
-            return False
-
-    def stores(self) -> Iterator[Path]:
-        yield Path(str(self.machine("store").folder(KEEPER)), "data", "store")
-        for node in NODES:
-            yield Path(str(self.machine(node).folder(NODE)), "data", "store")
-
-
-@pytest.fixture
-def world(tmp_path: Path, host: Host, topology_name: str) -> Iterator[World]:
-    archive = Archive(tmp_path / "archive", tmp_path / "work")
-    (tmp_path / "debian.key").write_text("k" * 40)
-    (tmp_path / "debian.key").chmod(0o600)
-    (tmp_path / "rsyncd.conf").write_text(
-        f"port = {PORT}\nuse chroot = no\nread only = yes\nreverse lookup = no\n[debian]\npath = {archive.root}\n"
-    )
-    scope = lbkit.load_data(topology(topology_name), tmp_path)
-    try:
-        lbkit.apply(scope, host)
-        yield World(tmp_path, host, scope, archive)
-    finally:
-        lbkit.destroy(scope, host)
-
-
-@dataclass
-class Watched:
-    """What one store published, by what clients may find there. `looked` are serials."""
-
-    store: Path
-    looked: set[int] = field(default_factory=set)
-    wrong: list[str] = field(default_factory=list)
-
-    def look(self) -> None:
-        """At what serves now, unless it was looked at before."""
-        with suppress(OSError):  # it has gone meanwhile
-            tree = (self.store / "current" / "0").resolve(strict=True)
-            serial = int(tree.name.removeprefix("gen-"))
-            if serial not in self.looked:
-                found = faults(tree)
-                if (self.store / "current" / "0").resolve(strict=True) == tree:
-                    self.looked.add(serial)
-                    self.wrong += [f"{tree}: {words}" for words in found]
-
-
-@contextmanager
-def meanwhile(*works: Callable[[], None]) -> Iterator[None]:
-    """Each of them again and again, in a thread of its own."""
-    over = threading.Event()
-
-    def run(work: Callable[[], None]) -> None:
-        while not over.is_set():
-            work()
-            over.wait(0.05)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-
-
-class Client:
-    """Sessions of apt from the front network, each from a machine of its own: from an address that had none before."""
-
-    def __init__(self, world: World, number: int, *, by_hash: bool) -> None:
-        self._name = f"{world.scope.name}-c{number}"
-        self._bridge = f"{world.scope.name}.front"
-        self._addresses = map("10.82.{0[0]}.{0[1]}".format, product([number], range(1, 255)))
-        self._chance = random.Random(number)
-        around = ("nsenter", f"--net={world.host.netns_dir}/{self._name}")
-        self.apt = Apt(
-            world.folder / self._name,
-            f"http://{LB}/debian",
-            world.archive.names,
-            by_hash=by_hash,
-            around=around,
-        )
-
-    def __enter__(self) -> Self:
-        ip("netns", "add", self._name)
-        ip("link", "add", self._name, "type", "veth", "peer", "eth0", "netns", self._name)
-        ip("link", "set", self._name, "master", self._bridge, "up")
-        ip("-n", self._name, "link", "set", "eth0", "up")
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        ip("netns", "del", self._name)
-
-    def session(self) -> None:
-        ip("-n", self._name, "address", "flush", "dev", "eth0")
-        ip("-n", self._name, "address", "add", f"{next(self._addresses)}/16", "dev", "eth0")
-        self.apt.forget()
-        self.apt.session(self._chance)
-
-
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
-
-
-@contextmanager
-def lags(world: World, node: str) -> Iterator[None]:
-    """Its agent stands still, while its web server goes on with what it has."""
-    pid = world.pid(node, NODE)
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-@contextmanager
-def cut_off(world: World, node: str) -> Iterator[None]:
-    """It reaches neither the master nor its neighbours; clients reach it."""
-    others = [str(world.mirror.inner[other]) for other in ("store", *NODES) if other != node]
-
-    def route(doing: str) -> None:
-        for other in others:
-            world.machine(node).execute(["ip", "route", doing, "blackhole", f"{other}/32"])
-
-    route("add")
-    try:
-        yield
-    finally:
-        route("del")
+PACE = 0.5  # seconds from one publication to the next
 
 
 def left_out(world: World, clients: Sequence[Client], node: str) -> None:
@@ -299,15 +40,28 @@ def left_out(world: World, clients: Sequence[Client], node: str) -> None:
         assert old not in client.apt.seen[seen:]
 
 
-def test_apt_never_fails(world: World, record_property: Callable[[str, object], None]) -> None:
-    world.push()
-    until(lambda: world.served() == [0, 0, 0], "the first publication serves")
-    until(world.answers, "the load balancer has servers")
-    clients = [Client(world, 1, by_hash=False), Client(world, 2, by_hash=True)]
-    watched = [Watched(store) for store in world.stores()]
+def test_apt_never_fails(
+    tmp_path: Path, host: Host, topology_name: str, record_property: Callable[[str, object], None]
+) -> None:
+    with standing(topology_name, tmp_path, host) as world:
+        clients = [Client(world, 1), Client(world, 2, by_hash=True)]
+        watched = [Watched(store) for store in world.stores()]
+        with clients[0], clients[1]:
+            publish_all(world, clients, watched)
+        runs = world.asked("log", last=1000)["runs"]
+    assert [client.apt.failures for client in clients] == [[], []]
+    assert [each.wrong for each in watched] == [[], [], [], []]
+    assert {run["came"] for run in runs} <= {"made", "nothing", "partial", "killed"}
+    assert any(run["came"] in {"made", "nothing"} for run in runs if run["began"] > world.pushed)
+    record_property("publications that apt saw", [len(set(client.apt.seen)) for client in clients])
+    record_property("sessions", [client.apt.downloads for client in clients])
+    record_property("runs", Counter(run["came"] for run in runs))
+
+
+def publish_all(world: World, clients: Sequence[Client], watched: Sequence[Watched]) -> None:
     works = [*(client.session for client in clients), *(each.look for each in watched)]
     pace = threading.Event()
-    with clients[0], clients[1], meanwhile(*works), ExitStack() as lagging, ExitStack() as cut:
+    with meanwhile(*works), ExitStack() as lagging, ExitStack() as cut:
         for number in range(1, PUBLICATIONS + 1):
             match number:
                 case 8:
@@ -332,11 +86,21 @@ def test_apt_never_fails(world: World, record_property: Callable[[str, object], 
         until(lambda: world.served() == [PUBLICATIONS] * 3, "all serve the last")
         until(lambda: all(client.apt.seen[-1] == PUBLICATIONS for client in clients), "and clients get it")
         until(world.rests, "nothing is left to do")
-    assert [client.apt.failures for client in clients] == [[], []]
-    assert [each.wrong for each in watched] == [[], [], [], []]
-    runs = world.asked("log", last=1000)["runs"]
-    assert {run["came"] for run in runs} <= {"made", "nothing", "partial", "killed"}
-    assert any(run["came"] in {"made", "nothing"} for run in runs if run["began"] > world.pushed)
-    record_property("publications that apt saw", [len(set(client.apt.seen)) for client in clients])
-    record_property("sessions", [client.apt.downloads for client in clients])
-    record_property("runs", Counter(run["came"] for run in runs))
+
+
+def test_a_machine_that_comes_again_and_again_gets_on(tmp_path: Path, host: Host, topology_name: str) -> None:
+    """After each session's time it reads what serves then; what its older index named is there as long as that is kept."""
+    with (
+        standing(topology_name, tmp_path, host, session="2s", keep=20) as world,
+        Client(world, 1, steady=True) as one,
+        Client(world, 2, steady=True) as other,
+    ):
+        pace = threading.Event()
+        with meanwhile(one.session, other.session):
+            for _ in range(16):
+                world.publish()
+                pace.wait(PACE)
+            until(lambda: one.apt.seen[-1] == other.apt.seen[-1] == 16, "both get the last")
+    assert one.apt.failures == other.apt.failures == []
+    assert one.apt.seen == sorted(one.apt.seen)
+    assert len(set(one.apt.seen)) > 3

@@ -16,6 +16,7 @@ from lbkit.base.errors import Failure, Mistake
 from lbkit.engine.applying import Result
 from lbkit.engine.plan import Plan
 from lbkit.faces.cli import main
+from lbkit.faces.out import Out
 from lbkit.faces.render.sizes import files_words, size_words, time_words
 from lbkit.faces.render.transfer import ended_words, progress_words, verifying_words
 from lbkit.mirror import operations
@@ -139,7 +140,7 @@ def test_a_sync_that_is_held_ends_with_1_and_says_what_to_do(keeper: Keeper, mir
 
 
 def test_a_person_overrules_the_guards_having_seen_what_they_say(
-    keeper: Keeper, mirror: Any, request: pytest.FixtureRequest
+    keeper: Keeper, mirror: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper.says |= {"plan": faked.planned(objections=[OBJECTION]), "sync": synced()}
     ran = mirror("sync", "--anyway", "debian")
@@ -148,8 +149,9 @@ def test_a_person_overrules_the_guards_having_seen_what_they_say(
     assert OBJECTION in ran.err
     assert "give --yes" in ran.err
     assert [each["do"] for each in keeper.asked] == ["plan"]
-    said: list[str] = request.getfixturevalue("answers")
-    said[:] = ["n", "y"]
+    said = ["n", "y"]
+    monkeypatch.setattr(Out, "interactive", property(lambda self: not self.json))
+    monkeypatch.setattr("builtins.input", lambda: said.pop(0))
     ran = mirror("sync", "--anyway", "debian")
     assert (ran.code, "Sync anyway? [y/N]" in ran.out) == (1, True)
     assert mirror("sync", "--anyway", "debian").code == 0

@@ -27,6 +27,10 @@ def written(folder: Path, text: str, name: str = "lb.yml") -> Path:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
+        (
+            "\ufeff%YAML 1.2\n---\nmirrors: {debian: {master: store}}\n...\n",
+            "\ufeff%YAML 1.2\n---\nmirrors: {debian: {master: mirror-2}}\n...\n",
+        ),
         ("mirrors:\n  debian:\n    master: store\n", "mirrors:\n  debian:\n    master: mirror-2\n"),
         (
             "mirrors:\r\n  debian: {master: store, keep: 3}  # ä\r\n",

@@ -18,7 +18,10 @@ PORT = 7080
 
 @dataclass
 class Node:
-    """`has`: serials, the last one serves. `gone`: those it had. `asked`: the header of each request of a client."""
+    """`has`: serials, the last one serves. `gone`: those it had. `asked`: the header of each request of a client.
+
+    `heard`: whether its agent was asked and has answered; `early`: requests of clients before that.
+    """
 
     name: str
     address: str
@@ -27,6 +30,8 @@ class Node:
     verdict: str = "ready up"
     says: str = ""  # in place of the serial
     asked: list[str | None] = field(default_factory=list)
+    heard: bool = False
+    early: int = 0
 
     def flip(self, serial: int) -> None:
         self.has.append(serial)
@@ -48,6 +53,7 @@ def standing(node: Node) -> Iterator[Node]:
             if self.path != "/debian/.lbkit-trace":
                 asked = self.headers.get("Lbkit-Serial")
                 node.asked.append(asked)
+                node.early += not node.heard
                 status, serial = node.answer(asked)
             body = f"{node.name} {serial}".encode()
             self.send_response(status)
@@ -62,6 +68,7 @@ def standing(node: Node) -> Iterator[Node]:
 
     class Agent(BaseRequestHandler):
         def handle(self) -> None:
+            node.heard = True
             with suppress(OSError):
                 self.request.sendall(f"{node.verdict}\n".encode())
 

@@ -184,6 +184,7 @@ def test_a_hold_keeps_all_requests_from_a_node(fleet: World) -> None:
     assert served() == {"node-1", "node-3"}
     assert len(asked(fleet, "node-2")) == start
     made = lbkit.release(fleet.scope, path, host=fleet.host)
+    assert made is not None
     assert [each.what for each in made.done] == [
         "lb-1: node-2 is no longer held, and its agent has it drained",
         "lb-1: node-2 is UP",

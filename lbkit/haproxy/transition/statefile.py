@@ -107,8 +107,9 @@ def _lines(servers: Mapping[str, Server], up: Collection[str], late: Collection[
     for name, server in servers.items():
         backend, _, own = name.partition("/")
         serves = name in up or not server.checked
-        # a weight that is not the configuration's is passed over: right for one that an agent sets
-        weight = 0 if server.weight is None else server.weight
+        # a weight that is not the configuration's is passed over: right for one that an agent sets. With 0 HAProxy would
+        # take a drain for the weight's doing, and pass over that
+        weight = 1 if server.weight is None else server.weight
         waits = backend in late and server.asked
         admin = 8 if server.admin == "drain" or waits else 0  # maintenance stands in the configuration
         if server.admin == "maint" or waits:  # but for whoever asks later what was wanted

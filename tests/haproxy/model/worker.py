@@ -22,7 +22,7 @@ _STATE_HEAD = (
 )
 _STAT = (
     "pxname,svname,qcur,scur,slim,stot,bin,bout,ereq,econ,eresp,status,weight,act,bck,lastchg,rate,req_rate,"
-    "check_status,check_code,hrsp_5xx,req_tot,last_chk,check_desc,addr,cookie,mode"
+    "check_status,check_code,hrsp_5xx,req_tot,last_chk,check_desc,addr,cookie,mode,agent_status,last_agt"
 )
 _FILE = re.compile(r"(?<![\w/])((?:certs|maps)/[\w.*-]+)")
 _NOT_SERVER = "No such server."

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -134,10 +134,15 @@ class Rsync:
             options.append(f"--bwlimit={max(1, self.bandwidth // 1024)}")  # KiB a second
         if basis is not None:
             options.append(f"--copy-dest={basis.absolute()}")  # to rsync a relative one is below `tree`
+        source, below = self.upstream, b""
+        if isinstance(source, RsyncDaemon) and source.path:
+            # rsync 3.5.0's daemon, where it is not chrooted, finds no listed file below a folder of its module; rsync(1), --relative
+            below = os.fsencode(f"{source.path}/./")
+            source = replace(source, path="")
         with tempfile.TemporaryFile() as listed:
-            listed.writelines(path + b"\0" for path in paths)
+            listed.writelines(below + path + b"\0" for path in paths)
             listed.seek(0)
-            with self._running([*options, self.upstream.source, f"{tree}/"], listed) as output:
+            with self._running([*options, source.source, f"{tree}/"], listed) as output:
                 for line in output:
                     if (item := item_of(line)) is not None:
                         told(item)

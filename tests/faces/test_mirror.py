@@ -441,7 +441,7 @@ def test_promote_touches_nothing_without_a_yes_or_when_the_apply_does_not_begin(
 @pytest.mark.parametrize(
     ("words", "stores", "damaged", "found"),
     [
-        (["debian", "store"], {}, {}, "store is the master"),
+        (["debian", "store"], {}, {}, "found: store is it"),
         (["debian", "mirror-9"], {}, {}, "did you mean 'mirror-"),
         (["debian"], {"mirror-1": Failure("x", found="no route"), "mirror-2": {"serving": 0, "generations": []}}, {}, "mirror-1: no route; mirror-2: it has nothing"),
         (["debian"], {}, {"mirror-1": 1, "mirror-2": 1}, "no generation of theirs is whole"),

@@ -26,11 +26,18 @@ def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit.faces.commands.apply import agreed_and_done  # noqa: PLC0415
     from lbkit.faces.render.transfer import Transfer  # noqa: PLC0415
     from lbkit.mirror import promotion, taking_over  # noqa: PLC0415
+    from lbkit.mirror.reach import mirror_of  # noqa: PLC0415
     from lbkit.topology.edit import edit  # noqa: PLC0415
     from lbkit.topology.load import load_text  # noqa: PLC0415
 
     name = options.name
     scope, host = operate.load(options.file), host_of(options)
+    if options.extra is not None and options.extra == mirror_of(scope, name).master:
+        raise Mistake(
+            f"another machine was to become the master of mirror {name}",
+            found=f"{options.extra} is it",
+            remedy="`lbkit apply` starts its keeper where it does not run",
+        )
     survey = promotion.survey(scope, name, host)
     if not out.json:
         from lbkit.faces.render.mirror import show_survey  # noqa: PLC0415 - brings rich
@@ -118,12 +125,6 @@ def _chosen(
     from lbkit.mirror import promotion  # noqa: PLC0415
 
     wanted = f"a node of mirror {survey.mirror} was to take the place of {survey.master}"
-    if options.extra == survey.master:
-        raise Mistake(
-            wanted,
-            found=f"{survey.master} is the master",
-            remedy="`lbkit apply` starts its keeper where it does not run",
-        )
     others = promotion.without(survey, [survey.master])
     found = promotion.candidates(others, options.extra)
     if not found:

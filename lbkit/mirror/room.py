@@ -43,17 +43,23 @@ class MirrorRoom(Room[Section]):
                 yield f"mirrors.{mirror.name}: its data in {mirror.declared.path} of each machine stays when it is destroyed"
 
     def status(self, scope: Scope, host: Host) -> Iterable[Status]:
+        if not scope.of("mirror", Mirrors).by_name:
+            return ()
         from lbkit.mirror.view import status  # noqa: PLC0415 - asks the keepers
 
         return status(scope, host)
 
     def picture(self, scope: Scope) -> Picture:
+        if not scope.of("mirror", Mirrors).by_name:
+            return Picture()
         from lbkit.mirror.view import picture  # noqa: PLC0415
 
         return picture(scope)
 
     def explain(self, scope: Scope, host: Host, path: Sequence[str]) -> Sequence[Finding] | None:
         """`debian`, or `debian/mirror-2`."""
+        if not scope.of("mirror", Mirrors).by_name:
+            return None
         from lbkit.mirror.view import explain  # noqa: PLC0415 - asks the keepers
 
         return explain(scope, host, path)
@@ -64,6 +70,8 @@ class MirrorRoom(Room[Section]):
             yield from (f"{mirror.name}/{node}" for node in mirror.nodes)
 
     def alarms(self, scope: Scope, host: Host) -> Mapping[str, str]:
+        if not scope.of("mirror", Mirrors).by_name:
+            return {}
         from lbkit.mirror.view import alarms  # noqa: PLC0415 - asks the keepers
 
         return alarms(scope, host)

@@ -55,7 +55,7 @@ def test_apt_never_fails(
     assert any(run["came"] in {"made", "nothing"} for run in runs if run["began"] > world.pushed)
     record_property("publications that apt saw", [len(set(client.apt.seen)) for client in clients])
     record_property("sessions", [client.apt.downloads for client in clients])
-    record_property("runs", Counter(run["came"] for run in runs))
+    record_property("runs", dict(Counter(run["came"] for run in runs)))
 
 
 def publish_all(world: World, clients: Sequence[Client], watched: Sequence[Watched]) -> None:

@@ -139,10 +139,11 @@ def _of_node(seen: Seen, node: str) -> list[Finding]:
     if each.busy is not None:
         findings.append(Finding(None, f"it gets a generation from {each.busy or mirror.master} now"))
     if each.verify:
-        damaged = each.verify.get("damaged") or 0
+        damaged, left = each.verify.get("damaged") or 0, each.verify.get("left") or 0
         evidence = f"generation {each.verify.get('serial')}, {each.verify.get('files')} files read"
+        words = f"its last verification found {damaged} damaged files"
         findings.append(
-            Finding(not damaged, f"its last verification found {damaged} damaged files", evidence)
+            Finding(not left, f"{words} and mended {damaged - left}" if damaged else words, evidence)
         )
     return findings
 

@@ -134,9 +134,9 @@ def _node_row(seen: Seen, node: str) -> Status:
         parts.append(f"gets the next one from {found.busy or seen.mirror.master}")
     if trouble:
         parts.append(trouble)
-    damaged = bool(found.verify and found.verify.get("damaged"))
-    if damaged and found.verify:
-        parts.append(f"{found.verify['damaged']} damaged files")
+    damaged = int((found.verify or {}).get("left") or 0)
+    if damaged:
+        parts.append(f"{damaged} damaged files")
     if found.heard > UNHEARD:
         health = Health.UNKNOWN
     elif not serves(found):

@@ -187,7 +187,7 @@ def test_a_row_tells_how_the_mirror_is(
         (faked.node(heard=None, told=None, behind=None), False, Health.UNKNOWN, "has not heard it: it ends"),
         (faked.node(heard=42.0), True, Health.UNKNOWN, "not heard for 42 s"),
         (faked.node(busy=""), True, Health.UP, "gets the next one from store"),
-        (faked.node(verify={"damaged": 2}), True, Health.DEGRADED, "2 damaged files"),
+        (faked.node(verify={"damaged": 2, "left": 2}), True, Health.DEGRADED, "2 damaged files"),
     ],
 )
 def test_a_row_tells_how_a_node_is(

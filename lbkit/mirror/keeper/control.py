@@ -24,7 +24,7 @@ status
     "held": {"why", "serial", "digest", "since"} or null: no run of itself until `sync` or `release`; `serial` is what was rolled back to
     "alarms": [words], "troubles": {NODE: words}, "notes": [words]: what a person should know of how this keeper began
     "nodes": {NODE: {"serving", "has": {SERIAL: digest}, "heard": seconds or null, "told": "ready" | "drain" | null, "busy": source or null,
-        "behind": generations or null, "verify": {"doing", "serial", "files", "damaged"} or null}}
+        "behind": generations or null, "verify": {"doing", "serial", "files", "damaged", "left"} or null}}
 plan {"most": 100}: what a sync would do now; nothing is changed. Fails where a run is under way. While it looks: {"progress": PROGRESS}
     "against": serial, "added", "changed", "deleted", "relinked", "before", "after": {"files", "size"}, "folders": new ones
     "objections": [words] of the guards, "first": {"added": [path], "changed": [path], "deleted": [path]}, `most` of each at most

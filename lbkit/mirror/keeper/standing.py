@@ -15,7 +15,7 @@ from lbkit.mirror.keeper.turns import Turns
 from lbkit.mirror.sync.runs import Run, Runs
 from lbkit.mirror.tree import serial as serials
 
-_SHOWN = ("doing", "serial", "files", "damaged")
+_SHOWN = ("doing", "serial", "files", "damaged", "left")
 
 
 @dataclass(slots=True)

@@ -92,6 +92,7 @@ def _debian_12_lb() -> Recipe:
         packages=(
             "ca-certificates",
             "cloud-init",
+            "curl",
             "e2fsprogs",
             "haproxy",
             "iproute2",
@@ -99,6 +100,7 @@ def _debian_12_lb() -> Recipe:
             "klibc-utils",  # what the initrd runs
             "kmod",
             "nftables",
+            "nginx-light",
             "openssh-server",
             "procps",
             "python3",

@@ -34,7 +34,7 @@ Role = Literal["keeper", "node"]
 _PYTHON = ("/usr/bin/python3", "-I", "-S")  # the machine's own, whoever runs lbkit
 _FILE, _CONFIG = "mirror.pyz", "config.json"
 _UNDER_WAY = 30.0  # seconds that a session may take which began in the last moment
-_STARTS_WITHIN = 30.0  # seconds: a guest under emulation takes some to start a Python
+_STARTS_WITHIN = 120.0  # seconds: a guest under emulation that just booted takes some to start three Pythons
 
 
 def services(mirrors: Iterable[ResolvedMirror]) -> Iterator[tuple[str, ResolvedService]]:

@@ -48,7 +48,7 @@ facts = {
     "logins": [line.split(":")[0] for line in open("/etc/shadow") if line.split(":")[1][0] not in "*!"],
     "listening": asked("cat", "/proc/net/tcp", "/proc/net/tcp6").count(" 0A "),
     "haproxy": asked("haproxy", "-v")[:15],
-    "missing": [each for each in ("keepalived", "nft", "rsync", "cloud-init", "qemu-ga", "sshd") if not shutil.which(each)],
+    "missing": [each for each in ("keepalived", "nft", "rsync", "nginx", "curl", "cloud-init", "qemu-ga", "sshd") if not shutil.which(each)],
 }
 with open("/dev/console", "w") as console:
     console.write("FACTS " + json.dumps(facts) + "\\n")

@@ -86,7 +86,9 @@ def session(connection: http.client.HTTPConnection, first: int, *, shows: bool) 
 
     def get(path: str) -> tuple[int, bytes]:
         nonlocal serial
-        connection.request("GET", f"/bench{path}" if shows else path, headers={nginx.SERIAL: serial} if serial else {})
+        connection.request(
+            "GET", f"/bench{path}" if shows else path, headers={nginx.SERIAL: serial} if serial else {}
+        )
         response = connection.getresponse()
         body = response.read()
         if shows:

@@ -19,12 +19,13 @@ from lbkit.mirror.sync.watched import Unwatched, Watch
 from lbkit.mirror.tree.build import Source, build, none
 from lbkit.mirror.tree.difference import Difference
 from lbkit.mirror.tree.generation import Generation
+from lbkit.mirror.tree.left import take_over
 from lbkit.mirror.tree.manifest import BadManifest, check, entry_of, lines_of
 from lbkit.mirror.tree.scan import hashed
 from lbkit.mirror.tree.store import Store
 from lbkit.mirror.tree.verify import Damage, damages, matches
 
-_CONNECT, _SILENCE = 5.0, 20.0  # seconds: there are other sources, and one that is cut off says nothing
+_CONNECT, _SILENCE = 5.0, 60.0  # seconds: there are other sources, and one that is cut off says nothing
 _TRIES = 2  # from each source, for a file that comes damaged
 
 
@@ -93,6 +94,8 @@ class Pulling:
         missing: list[bytes] = []
         standing = [self.store.source(each.serial) for each in reversed(self.store.generations())]
         build(have.root, have.lines, self._lines, [*lenders, *standing[: self.keep]], missing.append)
+        missing = self._without_left(have.root, missing)
+        self.store.linger()
         self.watch.phase("fetch", len(missing), sum(entry_of(line).size for line in missing))
         self._fetch(have.root, missing, [_below(source, f"gen-{of}") for source in sources])
         leave_trace(have.root, self.project, wanted)
@@ -214,6 +217,14 @@ class Pulling:
             found="; ".join(failed) or "there is nobody to get it from",
             remedy="the next try asks again; look at the master's rsync service",
         )
+
+    def _without_left(self, tree: Path, lines: Sequence[bytes]) -> list[bytes]:
+        """What is still to be got: of what an attempt before this one got, all that is as it should be lies in the tree now."""
+        waiting = {entry_of(line).path: line for line in lines} if self.store.left.is_dir() else {}
+        came = {
+            waiting[path] for path in take_over(self.store.left, tree, waiting) if _came(tree, waiting[path])
+        }
+        return [line for line in lines if line not in came]
 
     def _rsync(self, source: Rsynced) -> Rsync:
         return Rsync(source, bandwidth=self.bandwidth, silence=_SILENCE, connect=_CONNECT)

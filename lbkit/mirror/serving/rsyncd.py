@@ -57,7 +57,7 @@ def config(
             f"[{_name(each.inner)}]",
             f"path = {_line(each.root)}",
             "list = no",
-            "exclude = /work /partial /old-* /runs /wanted /committed",
+            "exclude = /work /left /partial /old-* /runs /wanted /committed",
             f"auth users = {' '.join(_name(node) for node in each.nodes)}",
             f"secrets file = {_line(each.secrets)}",
             "strict modes = yes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from lbkit.base.errors import Failure
 from lbkit.mirror.sync.itemized import Item
@@ -27,7 +27,11 @@ class Paused(Failure):
 
 
 class Fetcher(Protocol):
-    """All raise TransferFailed where it does not end well."""
+    """All raise TransferFailed where it does not end well. `goes_on`: what it is to get may lie there already, whatever its content: it
+    is held against upstream, and got where it differs. One without that keeps what came itself.
+    """
+
+    goes_on: ClassVar[bool]
 
     def compare(
         self,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from lbkit.base.run import MissingProgram
 from lbkit.mirror.sync.ended import TransferFailed, outcome_of, words_of
@@ -57,6 +57,7 @@ class Rsync:
     silence: float = 300.0
     connect: float = 30.0
     program: str = "rsync"
+    goes_on: ClassVar[bool] = True
 
     def compare(
         self,
@@ -104,10 +105,10 @@ class Rsync:
         tried: Tried = untold,
         until: datetime | None = None,
     ) -> None:
-        """These files and links, whose folders stand, into the tree, where none of them is. Each is told as it comes.
+        """These files and links, whose folders stand, into the tree. Each is told as it comes. What lies there already is held against upstream.
 
         `basis` is a tree that may have an older one of each: only what differs is sent. RsyncFailed as above; what came, came. It is
-        one connection at a time, that goes on to its end: what a cut leaves is neither kept nor tried again here.
+        one connection at a time, that goes on to its end: what a cut leaves is not tried again here.
         """
         rest, failed = iter(paths), None
         while some := list(islice(rest, _AT_ONCE)):

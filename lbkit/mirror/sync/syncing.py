@@ -25,6 +25,7 @@ from lbkit.mirror.sync.watched import Unwatched, Watch
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.build import Lines, build, none
 from lbkit.mirror.tree.generation import Generation
+from lbkit.mirror.tree.left import take_over
 from lbkit.mirror.tree.manifest import Entry, escaped, patched, path_of, stays_inside, write
 from lbkit.mirror.tree.scan import hashed
 from lbkit.mirror.tree.store import Store
@@ -146,6 +147,9 @@ class Syncing:
                 path_of(line), None
             ),  # somebody removed it by hand: it is fetched again
         )
+        if self.project.fetcher.goes_on:
+            take_over(self.store.left, have.root, changes.fetched)
+        self.store.linger()
         for _ in range(PASSES):
             self.watch.phase("fetch", len(changes.fetched), changes.added.size + changes.changed.size)
             for entry in self._fetched(have.root, changes, newest, until):

@@ -10,6 +10,7 @@
     old-N/tree           what was a generation: nobody finds it any more, but who reads it may end
     old-N/manifest
     work/                what is being made
+    left/                files that were got for a tree which came to nothing: the next one may have use for them
 
 A generation comes to stand, and to serve, by one rename(2) each. Killed at any moment, `tidy` removes what is half.
 """
@@ -35,6 +36,8 @@ from lbkit.mirror.tree.readers import is_read
 
 CURRENT, SERIALS, VIEW, AT = "current", "serial", "view-", "at-"
 REMEMBERED = 1000  # serials that lead somewhere: of those whose generation has gone, to the one that serves
+
+_LINGERS = "lingers"
 
 _RECORD = re.compile(r"gen-([1-9][0-9]{0,9})\.json", re.ASCII)
 _OLD = re.compile(r"old-([1-9][0-9]{0,9})", re.ASCII)
@@ -63,6 +66,11 @@ class Store:
     def work(self) -> Path:
         """A tree in the making; on the same disk."""
         return self.root / "work" / "tree"
+
+    @property
+    def left(self) -> Path:
+        """Files that a killed or failed attempt got, at their paths. None of it is believed; there may be none."""
+        return self.root / "left"
 
     @property
     def work_manifest(self) -> Path:
@@ -129,6 +137,17 @@ class Store:
         except OSError as error:
             raise FileFailure("made", self.work, error) from error
         return Source(self.work, lambda: ())
+
+    def linger(self) -> None:
+        """All that comes into the tree in the making from here on outlives the attempt, where it comes to nothing (`left`).
+
+        What is in `left` now goes: what there was use for is in the tree.
+        """
+        try:
+            (self.root / "work" / _LINGERS).touch()
+        except OSError as error:
+            raise FileFailure("made", self.root / "work" / _LINGERS, error) from error
+        _remove(self.left)
 
     def is_ready(self, spare: int, serial: int) -> bool:
         """Whether that spare is as the generation is: it has its very manifest."""
@@ -289,6 +308,12 @@ class Store:
                 raise FileFailure("written", path, error) from error
 
     def _clear_work(self) -> None:
+        if (self.root / "work" / _LINGERS).exists() and self.work.exists():
+            _remove(self.left)
+            try:
+                os.rename(self.work, self.left)
+            except OSError as error:
+                raise FileFailure("made", self.left, error) from error
         _remove(self.root / "work")
         make_folder(self.root / "work")
 

@@ -158,3 +158,42 @@ def test_rot_is_found_and_just_that_is_mended(fleet: Fleet) -> None:
     assert fleet.tree(2) == SECOND
     assert os.stat(tree / "pool/deep/z").st_ino == kept
     assert os.stat(tree / "pool/x").st_nlink == 2
+
+
+def test_what_came_before_a_cut_is_not_got_again(fleet: Fleet) -> None:
+    """Whoever killed it: the files that were whole are taken over, each by its digest."""
+    wanted = fleet.make(1)
+    gone = fleet.master.tree(1) / "pool"
+    gone.rename(fleet.folder / "pool")
+    with pytest.raises(Failure, match="did not come"):
+        fleet.pulling.prepare(wanted, [fleet.source])
+    (fleet.folder / "pool").rename(gone)
+    left = fleet.node.root / "work" / "tree" / "a"
+    assert left.read_bytes() == FIRST[b"a"]
+    (fleet.master.tree(1) / "a").unlink()  # only what was left has it
+    fleet.pulling.prepare(wanted, [fleet.source])
+    assert fleet.tree(1) == FIRST
+    assert list(fleet.pulling.verify(1)) == []
+    fleet.node.tidy()
+    assert not fleet.node.left.exists()
+
+
+def test_what_was_left_is_not_believed(fleet: Fleet) -> None:
+    wanted = fleet.make(1)
+    for name, content in ((b"a", b"X" * len(FIRST[b"a"])), (b"pool", b"no folder")):
+        place = Path(os.fsdecode(os.path.join(os.fsencode(fleet.node.left), name)))
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(content)
+    fleet.pulling.prepare(wanted, [fleet.source])
+    assert fleet.tree(1) == FIRST
+    assert not fleet.node.left.exists()
+
+
+def test_what_was_left_and_is_a_generations_own_is_not_touched(fleet: Fleet) -> None:
+    fleet.pulling.prepare(fleet.make(1), [fleet.source])
+    before = os.stat(fleet.node.tree(1) / "a")
+    fleet.node.left.mkdir()
+    os.link(fleet.node.tree(1) / "a", fleet.node.left / "pool")
+    fleet.pulling.prepare(fleet.make(2), [fleet.source])
+    assert os.stat(fleet.node.tree(1) / "a").st_mtime_ns == before.st_mtime_ns
+    assert fleet.tree(2) == SECOND

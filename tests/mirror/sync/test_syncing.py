@@ -229,3 +229,30 @@ def test_a_killed_run_is_told_as_such(world: World) -> None:
 def test_pushes_are_counted_on_the_disk(world: World) -> None:
     assert [world.runs.wanted(), world.runs.want(), world.runs.want()] == [0, 1, 2]
     assert Runs(world.runs.folder, SystemClock()).wanted() == 2
+
+
+def test_what_came_before_a_cut_is_held_against_upstream_and_not_sent_again(
+    world: World, tmp_path: Path
+) -> None:
+    large = os.urandom(1 << 20)
+    world.change({b"pool/large": large})
+    log = tmp_path / "log"
+    program = tmp_path / "rsync"
+    program.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *--files-from*) [ -e "$0.cut" ] && { rm "$0.cut"; rsync "$@"; exit 30; } ;; esac\n'
+        f'exec rsync "$@" --no-whole-file --log-file={log} --log-file-format="%n %b"\n'
+    )
+    program.chmod(0o755)
+    world.project = replace(world.project, fetcher=replace(world.project.fetcher, program=str(program)))  # type: ignore[type-var]
+    (tmp_path / "rsync.cut").touch()
+    assert world.sync().came == "failed"
+    world.change({b"pool/a": b"another"})  # what was got is old by now
+    assert world.sync().came == "made"
+    assert world.tree(1) == {**FIRST, b"pool/large": large, b"pool/a": b"another"}
+    sent = {
+        line.split()[-2]: int(line.split()[-1]) for line in log.read_text().splitlines() if "pool/" in line
+    }
+    assert 0 < sent["pool/large"] < len(large) // 10
+    world.store.tidy()
+    assert not world.store.left.exists()

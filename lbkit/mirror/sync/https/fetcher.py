@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import quote
 
 from lbkit.base.clock import Clock
@@ -63,6 +63,7 @@ class Https:
     bandwidth: int | None = None
     connections: int = CONNECTIONS
     silence: float = 300.0
+    goes_on: ClassVar[bool] = False
     pause: float = 1.0  # seconds before the first try again
     _last: _Found | None = field(default=None, init=False)
     _sizes: dict[str, int] = field(default_factory=dict, init=False)  # by digest, as upstream says them

@@ -29,6 +29,7 @@ class Node:
     gone: list[int] = field(default_factory=list)
     verdict: str = "ready up"
     says: str = ""  # in place of the serial
+    lacks: bool = False  # the file that is asked for
     asked: list[str | None] = field(default_factory=list)
     heard: bool = False
     early: int = 0
@@ -38,6 +39,8 @@ class Node:
 
     def answer(self, asked: str | None) -> tuple[int, str]:
         """Status, and what it says of the serial: as nginx does (lbkit/mirror/serving/nginx.py)."""
+        if self.lacks:
+            return 404, str(self.has[-1])
         if asked is None or int(asked) in self.gone:
             return 200, self.says or str(self.has[-1])
         return (200, asked) if int(asked) in self.has else (503, "")

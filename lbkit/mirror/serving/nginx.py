@@ -1,5 +1,5 @@
 """nginx before stores, one for all mirrors of a machine: the generation that a client asked for, or the one that serves, and the ones
-before it for what has gone. A mirror is at /NAME/.
+before it for what has gone, and the newest for what is to come. A mirror is at /NAME/.
 
 `Lbkit-Serial` in an answer says which generation it is of; in a request it asks for that one. Of a serial that has gone the one that
 serves answers; of one that is not here yet nobody does (503), so that the load balancer asks another node.
@@ -120,7 +120,6 @@ def _server(listen: Sequence[str], sites: Sequence[Site]) -> Iterator[str]:
     yield from (f"    listen {each};" for each in listen)
     yield f"    root $lbkit_store/$lbkit_asked/{AT}0;"  # for the serial alone: one that serves may be another in a moment
     yield '    set $lbkit_serial "";'
-    yield "    set $lbkit_at 0;"
     yield "    if (-d $document_root) { set $lbkit_serial $lbkit_found; }"
     yield from (f"    {line}" for line in _headers())
     yield "    location / { return 404; }"
@@ -137,11 +136,15 @@ def _server(listen: Sequence[str], sites: Sequence[Site]) -> Iterator[str]:
 def _site(site: Site, gone: str) -> Iterator[str]:
     view = f"{site.root}/{VIEW}$lbkit_serial"
     begin = ['if ($lbkit_serial = "") { return 503; }', f"error_page 404 = {gone};"]
+    newest = f"{site.root}/{CURRENT}/{AT}0"
     found = [
-        f"root {view}/{AT}$lbkit_at;",
+        "root $lbkit_tree;",
         *begin,
+        f"set $lbkit_tree {view}/{AT}0;",
+        # who saw a later index elsewhere gets what that names; of what an index of this generation names nothing is there
+        f"if (-e {newest}$uri) {{ set $lbkit_tree {newest}; }}",
         *(
-            f"if (-e {view}/{AT}{number}$uri) {{ set $lbkit_at {number}; }}"
+            f"if (-e {view}/{AT}{number}$uri) {{ set $lbkit_tree {view}/{AT}{number}; }}"
             for number in reversed(range(site.keep))
         ),
         "autoindex on;",

@@ -89,6 +89,16 @@ def test_files_of_the_last_generations_are_found_and_older_ones_are_not(world: W
     assert world.get("/debian/only/3", "4").serial == "4"
 
 
+def test_what_a_later_index_names_is_found_in_a_session_of_an_older_generation(world: World) -> None:
+    """The client saw that index elsewhere. It stays in its session."""
+    world.publish(2, TREES[2])
+    world.publish(3, TREES[3])
+    answer = world.get("/debian/only/3", "1")
+    assert (answer.status, answer.serial) == (200, "1")
+    assert world.get("/debian/data/file", "1").body == b"file 1"
+    assert world.get("/debian/only/4", "1").status == 404
+
+
 def test_more_generations_than_nginx_takes_steps_within_itself(world: World) -> None:
     store = Store(world.root / "long" / "store", "long")
     for number in range(1, 12):

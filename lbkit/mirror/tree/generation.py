@@ -31,17 +31,8 @@ class Generation:
         return json.dumps(self.as_data(), sort_keys=True).encode() + b"\n"
 
     @classmethod
-    def from_json(cls, content: bytes, where: str) -> Generation:
-        """Raises Failure where it is none: a disk with faults, or another program's file."""
-        try:
-            data = json.loads(content)
-        except ValueError as error:
-            raise _unread(repr(error), where) from error
-        return cls.from_data(data, where)
-
-    @classmethod
     def from_data(cls, data: Any, where: str) -> Generation:
-        """Raises Failure, as `from_json`."""
+        """Raises Failure where it is none: another program's file, or another version's."""
         try:
             found = cls(
                 int(data["serial"]),

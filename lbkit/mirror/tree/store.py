@@ -1,7 +1,7 @@
 """The generations of one mirror on one machine's disk. One program writes here at a time.
 
     gen-N/               the tree of a generation; never changed once it stands
-    gen-N.json           its record: a generation stands when this does
+    gen-N.json           its record: a generation stands when this does, and the two others
     gen-N.manifest
     view-N/0, /1, ...    links to the generations that a reader of N finds: N itself, and those kept before it
     view-N/at-0/NAME     the same links, each alone in a folder under the mirror's name: what a web server has at /NAME/
@@ -18,6 +18,7 @@ A generation comes to stand, and to serve, by one rename(2) each. Killed at any 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -78,23 +79,24 @@ class Store:
 
     def generations(self) -> list[Generation]:
         """All that stand, the oldest first (RFC 1982)."""
-        found = []
-        for name in self._names():
-            if (match := _RECORD.fullmatch(name)) is None:
-                continue
-            content = read(self.root / name)
-            if content is not None and (
-                made := Generation.from_json(content, str(self.root / name))
-            ).serial == int(match[1]):
-                found.append(made)
+        names = [match for name in self._names() if (match := _RECORD.fullmatch(name))]
+        found = [made for match in names if (made := self.find(int(match[1]))) is not None]
         return sorted(found, key=lambda each: -serials.behind(each.serial, found[0].serial))
 
     def find(self, serial: int) -> Generation | None:
+        """None where it does not stand: also where somebody removed a part of it by hand, or a disk with faults left no record."""
         content = read(self._record(serial))
-        return None if content is None else Generation.from_json(content, str(self._record(serial)))
+        if not content or not _is_there(self.tree(serial)) or not _is_there(self.manifest(serial)):
+            return None
+        try:
+            data = json.loads(content)
+        except ValueError:
+            return None
+        made = Generation.from_data(data, str(self._record(serial)))
+        return made if made.serial == serial else None
 
     def serving(self) -> int:
-        """The serial that readers get; 0 where nothing was published."""
+        """The serial that readers get; 0 where nothing was published, or its tree is not there any more."""
         try:
             name = os.readlink(self.root / CURRENT)
         except FileNotFoundError:
@@ -102,7 +104,7 @@ class Store:
         except OSError as error:
             raise FileFailure("read", self.root / CURRENT, error) from error
         match = _GENERATION.fullmatch(name)
-        return int(match[1]) if match else serials.NONE
+        return int(match[1]) if match and _is_there(self.root / CURRENT / "0") else serials.NONE
 
     def lines(self, serial: int) -> Iterator[bytes]:
         """Of its manifest. Raises BadManifest while they are read, where it is none."""
@@ -335,6 +337,16 @@ def _lines(path: Path) -> Iterator[bytes]:
             yield from lines_of(stream)
     except OSError as error:
         raise FileFailure("read", path, error) from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise FileFailure("read", path, error) from error
+    return True
 
 
 def _remove(path: Path) -> None:

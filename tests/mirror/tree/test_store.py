@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -232,3 +233,26 @@ def test_none_is_made_twice_or_published_without_standing(store: Store, tmp_path
     with pytest.raises(Bug, match="made once"):
         for _ in steps:
             pass
+
+
+@pytest.mark.parametrize("part", ["gen-3", "gen-3.manifest", "gen-3.json"])
+def test_what_somebody_takes_a_part_of_stands_no_more_and_is_made_anew(
+    store: Store, tmp_path: Path, part: str
+) -> None:
+    """By hand, or a disk with faults: its record may be there, and empty."""
+    for serial, tree in enumerate((FIRST, SECOND, THIRD), start=1):
+        make(store, serial, tree, tmp_path)
+    here = store.root / part
+    if here.is_dir():
+        shutil.rmtree(here)
+        assert store.serving() == 0
+    elif here.suffix == ".json":
+        here.write_bytes(b"")
+    else:
+        here.unlink()
+    assert store.find(3) is None
+    assert [each.serial for each in store.generations()] == [1, 2]
+    store.tidy()
+    make(store, 3, SECOND, tmp_path / "again")
+    assert (store.serving(), found(store.root / "current" / "0")) == (3, SECOND)
+    assert [each.serial for each in store.generations()] == [1, 2, 3]

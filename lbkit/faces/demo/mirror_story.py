@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lbkit import operate
+from lbkit.base.errors import Failure
 from lbkit.engine.view import Health
 from lbkit.faces.demo.leftovers import things
 from lbkit.faces.demo.sessions import Clients
@@ -21,9 +22,11 @@ from lbkit.machine.handle import machine
 from lbkit.mirror import operations
 from lbkit.mirror.answers import MirrorStatus
 from lbkit.mirror.resolved import Mirrors
+from lbkit.mirror.tree.store import Store
 
 MIRROR = "archive"
 PUBLICATIONS = 50
+SESSION = 10.0  # seconds, as the example says
 TURNED = 10  # the file of a node that turns bad
 
 
@@ -127,8 +130,7 @@ class MirrorStory(Telling):
         self.chapter(
             "A byte turns on a disk: `lbkit mirror verify --mend` finds it, and mends that file alone"
         )
-        store = self.node_store("mirror-3")
-        victim = next(path for path in sorted((store / "current" / "0" / "data").iterdir()))
+        victim = self.unread("mirror-3")
         content = bytearray(victim.read_bytes())
         content[TURNED] ^= 1
         status = victim.stat()
@@ -212,6 +214,18 @@ class MirrorStory(Telling):
 
     def node_store(self, node: str) -> Path:
         return Path(machine(self.scope, self.host, node).folder("mirror-archive-node"), "data", "store")
+
+    def unread(self, node: str) -> Path:
+        """A file that no client's session is at any more, of the newest generation that has such a one: no other has that file, too."""
+        store = Store(self.node_store(node))
+        standing = [each.serial for each in store.generations()]
+        for serial, successor in zip(reversed(standing[:-1]), reversed(standing[1:]), strict=True):
+            if time.time() - store.manifest(successor).stat().st_mtime < 2 * SESSION:
+                continue
+            for path in sorted((store.tree(serial) / "data").iterdir()):
+                if path.stat().st_nlink == 1:
+                    return path
+        raise Failure("a file was to rot that nobody reads", found="there is none", where=str(store.root))
 
     def number(self, node: str) -> int:
         """The publication that a node serves; 0: none."""

@@ -1,7 +1,7 @@
 """What can be done with a mirror while it runs: each asks its keeper. For every face; `promotion` has what is done without one.
 
-All raise Mistake where the topology has no such mirror, KeeperAway where its keeper does not run, and KeeperFailed or KeeperRefused
-in the keeper's own words. `watch` is told how it goes on, in the caller's thread.
+All raise Mistake where the topology has no such mirror, KeeperAway where its keeper does not run, KeeperSilent where it hangs, and
+KeeperFailed or KeeperRefused in the keeper's own words. `watch` is told how it goes on, in the caller's thread.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ from lbkit.mirror.answers import (
     verification_of,
 )
 from lbkit.mirror.reach import keeper, mirror_of
+from lbkit.mirror.resolved import ResolvedMirror
 from lbkit.mirror.sync.runs import Run
+from lbkit.mirror.talk.lines import Closed
 
 Watch = Callable[[Told], None]
+
+PROMPT = 15.0
+"""Seconds for what a keeper answers at once. While it works it says something every half second."""
 
 WAIT = 120.0
 """Seconds in which nodes have a new generation, by default; of a large one they may need longer."""
@@ -72,6 +77,19 @@ class NotCommitted(Failure):
 
     def as_data(self) -> dict[str, Any]:
         return {**super().as_data(), "run": self.synced.run.as_data(), "have": list(self.synced.have)}
+
+
+class KeeperSilent(Closed):
+    """It is there, and took the question, but hangs; or ended in the middle of it."""
+
+    def __init__(self, mirror: ResolvedMirror, error: Closed, patience: float) -> None:
+        hangs = error.found == "timed out"
+        super().__init__(
+            f"the keeper of mirror {mirror.name} was to answer",
+            found=f"not a word in {patience:g} s" if hangs else error.found,
+            where=f"machine {mirror.master}",
+            remedy=f"`lbkit explain {mirror.master}/{mirror.keeper}` names its process: where it hangs, end that, and `lbkit apply` starts it anew",
+        )
 
 
 def plan(
@@ -114,23 +132,21 @@ def rollback(
     return _judged(synced, wait)
 
 
-def status(
-    scope: Scope, name: str, host: Host | None = None, *, patience: float = asking.SILENCE
-) -> MirrorStatus:
+def status(scope: Scope, name: str, host: Host | None = None, *, patience: float = PROMPT) -> MirrorStatus:
     """`patience` seconds for the connection and for its answer, each."""
     said = _asked(scope, name, host, {"do": "status"}, _silent, patience=patience)
     return status_of({"mirror": name, **said})
 
 
 def log(
-    scope: Scope, name: str, host: Host | None = None, *, last: int = 20, patience: float = asking.SILENCE
+    scope: Scope, name: str, host: Host | None = None, *, last: int = 20, patience: float = PROMPT
 ) -> tuple[Run, ...]:
     """The newest first."""
     return runs_of(_asked(scope, name, host, {"do": "log", "last": last}, _silent, patience=patience))
 
 
 def run(scope: Scope, name: str, identity: str, host: Host | None = None) -> RunLog:
-    return run_log_of(_asked(scope, name, host, {"do": "run", "run": identity}, _silent))
+    return run_log_of(_asked(scope, name, host, {"do": "run", "run": identity}, _silent, patience=PROMPT))
 
 
 def verify(
@@ -151,13 +167,15 @@ def verify(
 
 def release(scope: Scope, name: str, host: Host | None = None) -> dict[str, Any] | None:
     """Runs go on as declared. What was held; None: nothing."""
-    held: dict[str, Any] | None = _asked(scope, name, host, {"do": "release"}, _silent).get("held")
+    held: dict[str, Any] | None = _asked(scope, name, host, {"do": "release"}, _silent, patience=PROMPT).get(
+        "held"
+    )
     return held
 
 
 def push(scope: Scope, name: str, host: Host | None = None) -> int:
     """There will be a run that begins after this call; nobody waits for it. The number of the push."""
-    return int(_asked(scope, name, host, {"do": "push"}, _silent)["wanted"])
+    return int(_asked(scope, name, host, {"do": "push"}, _silent, patience=PROMPT)["wanted"])
 
 
 def _machine(scope: Scope, name: str, node: str) -> str:
@@ -188,8 +206,11 @@ def _asked(
 ) -> Data:
     mirror = mirror_of(scope, name)
     with keeper(scope, host or Host(), mirror, timeout=min(patience, 5.0)) as connection:
-        for said in _lines(asking.ask(connection, request, silence=patience), watch):
-            return said
+        try:
+            for said in _lines(asking.ask(connection, request, silence=patience), watch):
+                return said
+        except Closed as error:
+            raise KeeperSilent(mirror, error, patience) from error
     raise Bug("a keeper's answer was to have an end", found="it has none")
 
 

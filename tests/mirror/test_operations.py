@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,10 @@ from lbkit.mirror import operations, seen, taking_over
 from lbkit.mirror.answers import Committing, Ended, Progress, Told, Waiting
 from lbkit.mirror.asking import KeeperFailed, KeeperRefused
 from lbkit.mirror.keeper.control import Say
-from lbkit.mirror.operations import NotCommitted, SyncFailed
+from lbkit.mirror.operations import KeeperSilent, NotCommitted, SyncFailed
 from lbkit.mirror.reach import KeeperAway
 from lbkit.mirror.taking_over import NotTakenOver
-from lbkit.mirror.talk.lines import Message
+from lbkit.mirror.talk.lines import Closed, Message
 from lbkit.mirror.view import alarms, explain, picture
 from lbkit.mirror.view import status as rows_of
 from tests.clocks import HandClock
@@ -305,3 +306,25 @@ def test_a_new_master_is_waited_for_until_its_newest_is_committed(keeper: Keeper
     )
     with pytest.raises(NotTakenOver, match="none is whole"):
         taking_over.wait(scope, "debian", host, within=3)
+
+
+@pytest.mark.parametrize(("what", "words"), [("hangs", "not a word in 0.2 s"), ("ends", "closed")])
+def test_a_keeper_that_hangs_or_ends_meanwhile_is_named_with_what_to_do(
+    keeper: Keeper, scope: Scope, what: str, words: str
+) -> None:
+    go = threading.Event()
+
+    def status(_message: Message, _say: Say) -> Message:
+        if what == "ends":
+            raise Closed("the other end was to talk on")
+        go.wait(30)
+        return faked.status()
+
+    keeper.says["status"] = status
+    try:
+        with pytest.raises(KeeperSilent, match=words) as raised:
+            operations.status(scope, "debian", patience=0.2)
+    finally:
+        go.set()
+    assert raised.value.where == "machine store"
+    assert "lbkit explain store/mirror-debian-keeper" in raised.value.remedy

@@ -123,7 +123,7 @@ def verifying_words(told: Verifying) -> str:
 def verified_words(told: Verified) -> str:
     name = told.node or "master"
     if told.failed:
-        return f"{name}: could not be verified: {told.failed}"
+        return f"{name}: could not be verified: {' '.join(told.failed.split())}"
     read = f"{name}: {files_words(told.files)}, {size_words(told.size)} read"
     if not told.damaged:
         return f"{read}: all as it should be"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from lbkit.base.clock import Clock
@@ -15,6 +16,10 @@ from lbkit.mirror.keeper.turns import Turns
 from lbkit.mirror.sync.runs import Run, Runs
 from lbkit.mirror.tree import serial as serials
 
+PATIENT = 5
+"""Runs in turn that upstream may be in the middle of its own update, or away: with the pauses between them 15 minutes."""
+
+_IN_VAIN = frozenset({"partial", "failed", "killed"})
 _SHOWN = ("doing", "serial", "files", "damaged", "left")
 
 
@@ -48,7 +53,7 @@ class Standing:
             "next": {"cause": cause, "due": None if due is None else due.timestamp()},
             **self._lasts(),
             "held": None if held is None else held.as_data(),
-            "alarms": [*self.fleet.alarms],
+            "alarms": [*self.fleet.alarms, *in_vain(self.mirror, self.runs)],
             "troubles": self.fleet.troubles(),
             "notes": [*self.notes],
             "nodes": self._nodes(known),
@@ -111,6 +116,21 @@ class Standing:
                 "verify": None if verify is None else {each: verify.get(each) for each in _SHOWN},
             }
         return found
+
+
+def in_vain(mirror: str, runs: Runs) -> list[str]:
+    """Where upstream cannot be had again and again, in a sentence: each run of it is tried anew by itself, and nobody would look."""
+    count, since = 0, 0.0
+    for run in runs.all():
+        if run.came == "running":
+            continue
+        if run.came not in _IN_VAIN:
+            break
+        count, since = count + 1, run.began
+    if count < PATIENT:
+        return []
+    when = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return [f"nothing came from upstream in {count} runs, since {when}: `lbkit mirror log {mirror}` says why"]
 
 
 def _generation(found: Sequence[Any] | None) -> dict[str, Any] | None:

@@ -56,6 +56,18 @@ def write_atomic(
                 os.unlink(temporary)
 
 
+def flush_folder(path: Path) -> None:
+    """What was made, renamed or removed in it is so on the disk: a power cut does not take it back."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise FileFailure("written", path, error) from error
+
+
 def make_folder(path: Path, *, mode: int = 0o755) -> None:
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)

@@ -91,7 +91,7 @@ def _keeper(mirror: ResolvedMirror) -> ResolvedService:
             "zone": schedule.zone,
         },
         "policy": {
-            "quorum": fresh.quorum or len(mirror.nodes) // 2 + 1,
+            "quorum": _quorum(mirror),
             "max_lag": fresh.max_lag,
             "floor": fresh.floor,
             "contact": fresh.contact,
@@ -116,6 +116,10 @@ def _keeper(mirror: ResolvedMirror) -> ResolvedService:
     return _service(mirror.keeper, ("keeper", "serve"), config, files, mirror.ports.push)
 
 
+def _quorum(mirror: ResolvedMirror) -> int:
+    return mirror.declared.freshness.quorum or len(mirror.nodes) // 2 + 1
+
+
 def _stages(mirror: ResolvedMirror) -> list[dict[str, Any]]:
     declared = mirror.declared
     if declared.stages:
@@ -132,6 +136,7 @@ def _node(mirror: ResolvedMirror, node: str) -> ResolvedService:
         "store": f"{data_folder(mirror, node, mirror.node)}/store",
         "bandwidth": mirror.declared.limits.bandwidth,
         "contact": mirror.declared.freshness.contact,
+        "quorum": _quorum(mirror),
         # the last connection of an address that is kept at a generation may begin at its session's end
         "session": 2 * mirror.declared.session + _UNDER_WAY,
         "listen": [[str(mirror.inner[node]), mirror.ports.agent]],

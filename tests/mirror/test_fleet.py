@@ -32,7 +32,7 @@ from tests.mirror.tree.trees import Tree, found, lay
 
 NAMES = ("a", "b", "c")
 CONTACT = 0.4  # seconds
-POLICY = Policy(quorum=2, max_lag=0, floor=1, contact=CONTACT, fan_out=2)
+POLICY = Policy(quorum=2, max_lag=0, floor=1, contact=CONTACT, fan_out=2, asked_within=0.2, heard_within=0.2)
 CLOCK = SystemClock()
 
 

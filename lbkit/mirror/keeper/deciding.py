@@ -1,8 +1,9 @@
 """What the keeper has the nodes do next, out of what it knows of them. Pure: no clock, no socket.
 
-Prepare, then commit. A generation is committed when a quorum of the nodes has it and nobody would serve what is too old then: a node
-that has it not is told to drain first, and one that is not heard drains itself once it has heard nobody for `contact` seconds, which
-is waited for. Committed, it is written down before anybody flips.
+Prepare, then commit. A generation is committed when a quorum of the nodes that are heard has it, and nobody would serve what is too
+old then. A node that has it not is told to drain first, and HAProxy, which asks every second, gets the time to hear that; one that
+is not heard drains itself once it has heard nobody for `contact` seconds, which is waited for. Committed, it is written down
+before anybody flips.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ MASTER = ""
 class Policy:
     """`quorum` nodes are needed to commit; `max_lag` generations a node may be behind; `floor` nodes serve whatever they have.
 
-    `contact` is after how many seconds a node that hears nobody drains itself. `fan_out` nodes get from one source at a time.
+    `contact` is after how many seconds a node that hears nobody asks the others, and `asked_within` in how many more it has drained
+    itself where it has to; `heard_within` in how many HAProxy has surely heard a verdict. `fan_out` nodes get from one source at a time.
     """
 
     quorum: int
@@ -29,12 +31,21 @@ class Policy:
     floor: int = 1
     contact: float = 5.0
     fan_out: int = 4
+    asked_within: float = 2.5
+    heard_within: float = 2.5
+
+    @property
+    def given_up(self) -> float:
+        """After so many seconds without a word from a node nobody is sent there."""
+        return max(2 * self.contact, self.contact + self.asked_within + self.heard_within)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """What is known of one. `serving` is a serial, `has` are serials with their digests. `silent` seconds ago it was last heard; None:
-    not since the keeper runs. `told` is the verdict that it has, None: nobody knows, as a word to it was not answered. `busy`: it gets something now, from there.
+    not since the keeper runs. `answers`: it has answered what it was asked last. `told` is the verdict that it has, None: nobody knows,
+    as a word to it was not answered. `drained` seconds ago it was first known to have the verdict `drain` that it has had since; None: it
+    may have another. `busy`: it gets something now, from there.
     """
 
     serving: int = serials.NONE
@@ -42,6 +53,8 @@ class Node:
     silent: float | None = None
     told: Verdict | None = None
     busy: str | None = None
+    drained: float | None = None
+    answers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +189,11 @@ def _may_commit(known: Known, policy: Policy) -> tuple[tuple[int, str] | None, d
     prepared = [
         each
         for each in (known.newest, *known.between)
-        if sum(_has(node, each) for node in known.nodes.values()) >= policy.quorum
+        if sum(_has(node, each) and _heard(known, name) for name, node in known.nodes.items())
+        >= policy.quorum
     ]
     for generation in prepared:
-        too_old = [
-            name
-            for name, node in known.nodes.items()
-            if not _has(node, generation) and behind(node, generation) > policy.max_lag
-        ]
+        too_old = _too_old_after(known, policy, generation)
         drain |= {name: "drain" for name in too_old if _heard(known, name)}
         if not any(_may_serve(known, name, policy) for name in too_old):
             return generation, drain, []
@@ -194,13 +204,26 @@ def _may_commit(known: Known, policy: Policy) -> tuple[tuple[int, str] | None, d
     return None, drain, []
 
 
+def _too_old_after(known: Known, policy: Policy, generation: tuple[int, str]) -> list[str]:
+    """Who is to be drained once that one is committed. Who has it flips at once, where it answers."""
+    nodes = {
+        name: replace(node, serving=generation[0])
+        if _has(node, generation) and node.answers and _heard(known, name)
+        else node
+        for name, node in known.nodes.items()
+    }
+    verdicts, _ = _verdicts(replace(known, nodes=nodes, committed=generation), policy)
+    return [name for name, verdict in verdicts.items() if verdict == "drain"]
+
+
 def _may_serve(known: Known, name: str, policy: Policy) -> bool:
     """Whether clients may still be sent there. Of one that is not heard: until it has drained itself."""
     node = known.nodes[name]
-    if node.told == "drain":
+    if node.drained is not None and node.drained >= policy.heard_within:
         return False
-    silent = known.running if node.silent is None else node.silent
-    return _heard(known, name) or silent < 2 * policy.contact
+    if _heard(known, name):
+        return node.serving != serials.NONE
+    return (known.running if node.silent is None else node.silent) < policy.given_up
 
 
 def _prepare(known: Known, policy: Policy) -> Iterable[Prepare]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,10 +33,14 @@ class Voice(Protocol):
 
 @dataclass(slots=True)
 class _Heard:
-    """What one node said last, when, and the number of that answer. `answered` is clear while it is being asked."""
+    """What one node said last, when, and the number of that answer; and since when it is known to be drained.
+
+    `answered` is clear while it is being asked.
+    """
 
     node: Node = field(default_factory=Node)
     at: float | None = None
+    drained: float | None = None
     number: int | None = None
     trouble: str = ""
     verify: Mapping[str, Any] | None = None
@@ -44,6 +48,16 @@ class _Heard:
 
     def __post_init__(self) -> None:
         self.answered.set()
+
+    def known(self, now: float) -> Node:
+        """For any thread."""
+        node, at, drained = self.node, self.at, self.drained
+        return replace(
+            node,
+            silent=None if at is None else now - at,
+            drained=None if drained is None else now - drained,
+            answers=self.answered.is_set(),
+        )
 
 
 class Fleet:
@@ -84,8 +98,8 @@ class Fleet:
             known = self.known()
         decided = decide(known, self._policy)
         if decided.commit is not None:
+            self.store.publish(decided.commit[0])  # first: from here on it does not go, as one of between may
             self._write(decided.commit, inherited=False)
-            self.store.publish(decided.commit[0])
             decided = decide(self.known(), self._policy)
         if decided.flip:
             self._carry_out(decided.flip)
@@ -108,16 +122,7 @@ class Fleet:
         standing = self.store.generations()
         newest = standing[-1] if standing else None
         return Known(
-            {
-                name: Node(
-                    heard.node.serving,
-                    heard.node.has,
-                    None if heard.at is None else now - heard.at,
-                    heard.node.told,
-                    heard.node.busy,
-                )
-                for name, heard in self._heard.items()
-            },
+            {name: heard.known(now) for name, heard in self._heard.items()},
             self.committed,
             None if newest is None else (newest.serial, newest.digest),
             now - self._began,
@@ -189,7 +194,9 @@ class Fleet:
             heard, message = self._heard[name], messages[name]
             if message["do"] != "status":
                 # until it answers nobody knows which of its words it has
-                heard.node = _without_word(heard.node)
+                heard.node = replace(heard.node, told=None)
+            if message.get("verdict") == "ready":
+                heard.drained = None
             heard.answered.clear()
             threading.Thread(target=self._ask, args=(name, message), name="lbkit-keeper", daemon=True).start()
         until = self._clock.monotonic() + _WAITED_FOR
@@ -201,6 +208,10 @@ class Fleet:
         try:
             said = self._voices[name].ask({**message, "heard": heard.number}, timeout=_ASKED_WITHIN)
             heard.node, heard.number, heard.trouble = _node(said), int(said["n"]), str(said["trouble"])
+            if heard.node.told != "drain":
+                heard.drained = None
+            elif heard.drained is None:
+                heard.drained = self._clock.monotonic()
             verify = said.get("verify")
             heard.verify = verify if isinstance(verify, dict) else None
             heard.at = self._clock.monotonic()
@@ -214,10 +225,6 @@ class Fleet:
             heard.trouble = f"it said what makes no sense: {error!r}"
         finally:
             heard.answered.set()
-
-
-def _without_word(node: Node) -> Node:
-    return Node(node.serving, node.has, node.silent, None, node.busy)
 
 
 def _node(said: Message) -> Node:

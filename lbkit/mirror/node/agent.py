@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure, LbkitError
-from lbkit.base.files import read, write_atomic
+from lbkit.base.files import flush_folder, read, write_atomic
 from lbkit.mirror.node.contact import Contact, verdict_of
 from lbkit.mirror.node.pulling import Pulling
 from lbkit.mirror.node.verifying import Verifying
@@ -35,6 +35,7 @@ _LINES: Mapping[Verdict, bytes] = {
 class Agent:
     """`sources` are the roots of the master's store ("") and of the neighbours', by name. `ask` asks a neighbour whether the keeper
     hears it; None where it does not answer. `session`: for so many seconds a client may read on in a generation that is older than is kept.
+    `quorum` nodes are needed to commit; 0: more than half.
     """
 
     pulling: Pulling
@@ -45,7 +46,8 @@ class Agent:
     neighbours: Sequence[str] = ()
     ask: Callable[[str], bool | None] = lambda _name: None
     session: float = 0.0
-    _heard: Mapping[str, bool | None] = field(default_factory=dict, init=False)
+    quorum: int = 0
+    _heard: Sequence[bool | None] | None = field(default=None, init=False)
     _busy: str | None = field(default=None, init=False)
     _trouble: str = field(default="", init=False)
     _work: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -64,7 +66,8 @@ class Agent:
         """What HAProxy is told now."""
         if self.pulling.store.serving() == serials.NONE:
             return "drain"
-        return verdict_of(self._told, kept=self.contact.kept, neighbours=[*self._heard.values()])
+        quorum = self.quorum or (len(self.neighbours) + 1) // 2 + 1
+        return verdict_of(self._told, kept=self.contact.kept, neighbours=self._heard, quorum=quorum)
 
     def answer(self, name: str, message: Message) -> Message:
         """To the keeper, and of the one question that neighbours have. Failure where it is another."""
@@ -90,18 +93,31 @@ class Agent:
             case {"do": "verify", "id": str(name), "mend": bool(mend), "sources": [*names]}:
                 self._verify(name, [str(each) for each in names], mend=mend)
             case {"do": "tell", "verdict": "ready" | "drain" as verdict}:
+                self._told = (
+                    verdict  # whatever the disk says: where it is full, too, HAProxy hears what is right
+                )
                 write_atomic(self.told_file, verdict.encode() + b"\n")
-                self._told = verdict
+                flush_folder(self.told_file.parent)
             case _:
                 raise Failure("the keeper was to ask what a node knows", found=str(message)[:200])
         return self._status()
 
     def listen_to_neighbours(self) -> None:
-        """Ask each, where the keeper does not hear this node. To be called every second."""
+        """Ask all at once, where the keeper does not hear this node. To be called every second, and before HAProxy asks for the first time."""
         if self.contact.kept:
-            self._heard = {}
+            self._heard = None
             return
-        self._heard = {name: self.ask(name) for name in self.neighbours}
+        heard: dict[str, bool | None] = {}
+
+        def ask(name: str) -> None:
+            heard[name] = self.ask(name)
+
+        asking = [threading.Thread(target=ask, args=(name,), daemon=True) for name in self.neighbours]
+        for each in asking:
+            each.start()
+        for each in asking:
+            each.join()
+        self._heard = [heard.get(name) for name in self.neighbours]
 
     def serve_checks(self, listening: socket.socket) -> None:
         """HAProxy's agent-check: a line to whoever connects, whatever it says. Until the socket is closed."""

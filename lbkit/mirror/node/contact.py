@@ -47,17 +47,18 @@ class Contact:
         return self._heard is not None and self.clock.monotonic() - self._heard <= self.seconds
 
 
-def verdict_of(told: Verdict, *, kept: bool, neighbours: Sequence[bool | None]) -> Verdict:
-    """What HAProxy is told. `told` is the keeper's last word, `neighbours` whether each of them is heard by the keeper; None: it did
-    not answer, or is not asked as the keeper hears this node.
+def verdict_of(
+    told: Verdict, *, kept: bool, neighbours: Sequence[bool | None] | None, quorum: int
+) -> Verdict:
+    """What HAProxy is told. `told` is the keeper's last word, `neighbours` whether each of them is heard by the keeper; None of one that
+    did not answer, and of all while they have not been asked since the keeper heard this node.
 
-    A neighbour that is heard says that the keeper lives, and may commit what this node has not: it drains itself. None that is heard,
-    and one that answers: the keeper is dead, nothing is committed, and its last word holds. Nobody answers: this one is alone.
+    A neighbour that is heard says that the keeper lives, and may commit what this node has not: it drains itself. So it does where those
+    that do not answer, all of them heard by the keeper, would be a quorum. Else nobody can commit anything, and the last word holds.
     """
-    if kept or told == "drain":
+    if kept or told == "drain" or neighbours is None:
         return told
     if any(neighbours):
         return "drain"
-    if not neighbours:  # there is no other: nobody serves in its place
-        return told
-    return told if False in neighbours else "drain"
+    unknown = sum(each is None for each in neighbours)
+    return told if unknown < quorum else "drain"

@@ -11,6 +11,7 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
     keys                        {"keeper": FILE, "neighbour": FILE}, each of 32 bytes or more, for their owner alone
     sources                     by name ("" is the master): an upstream (sync/upstream.py) that is the root of that one's store
     neighbours                  by name: [ADDRESS, PORT]
+    quorum                      so many nodes are needed to commit; without it, more than half of all
 """
 
 from __future__ import annotations
@@ -66,10 +67,12 @@ def serve(config: Path) -> int:
         [*data["neighbours"]],
         ask,
         data.get("session", 0.0),
+        data.get("quorum", 0),
     )
     agent.begin()
     for address, port in data["listen"]:
         _thread(Listener(listening(address, port), keys, agent.answer).run)
+    agent.listen_to_neighbours()
     for address, port in data["check"]:
         _thread(agent.serve_checks, listening(address, port))
     done = ended()

@@ -20,6 +20,7 @@ from lbkit.mirror.keeper.deciding import (
     decide,
     inherited,
 )
+from lbkit.mirror.node.contact import verdict_of
 from lbkit.mirror.talk.words import Verdict
 from lbkit.mirror.tree import serial as serials
 
@@ -37,7 +38,8 @@ def node(
     told: Verdict | None = "ready",
     busy: str | None = None,
 ) -> Node:
-    return Node(serving, {each: digest(each) for each in has or (serving,)}, silent, told, busy)
+    drained = 60.0 if told == "drain" else None
+    return Node(serving, {each: digest(each) for each in has or (serving,)}, silent, told, busy, drained)
 
 
 def known(committed: int, newest: int, **nodes: Node) -> Known:
@@ -72,11 +74,11 @@ def test_what_a_quorum_has_is_committed_though_newer_ones_come_all_the_time() ->
     between = [(6, digest(6)), (5, digest(5))]
     before = decide(replace(known(4, 7, **nodes), between=between), POLICY)
     assert (before.commit, before.tell) == (None, (Tell("c", "drain"),))
-    nodes["c"] = replace(nodes["c"], told="drain")
+    nodes["c"] = replace(nodes["c"], told="drain", drained=2.5)
     assert decide(replace(known(4, 7, **nodes), between=between), POLICY).commit == (5, digest(5))
     nodes["a"] = node(4, 4, 5, 6)
     assert decide(replace(known(4, 7, **nodes), between=between), POLICY).commit == (6, digest(6))
-    nodes["c"] = node(4, silent=3.0)
+    nodes["c"] = node(4, silent=3.0, told=None)
     found = decide(replace(known(4, 7, **nodes), between=between), POLICY)
     assert found.commit == (5, digest(5)), "for 6 it gets the time to drain itself; 5 leaves it fresh"
 
@@ -85,9 +87,35 @@ def test_who_would_be_too_old_is_drained_before() -> None:
     nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(3)}
     before = decide(known(4, 5, **nodes), POLICY)
     assert (before.commit, before.tell) == (None, (Tell("c", "drain"),))
-    nodes["c"] = replace(nodes["c"], told="drain")
+    nodes["c"] = replace(nodes["c"], told="drain", drained=2.4)
+    assert decide(known(4, 5, **nodes), POLICY) == Decided(prepare=(Prepare("c", 5, ("a", "b", MASTER)),)), (
+        "HAProxy may not have heard it yet"
+    )
+    nodes["c"] = replace(nodes["c"], drained=2.5)
     again = decide(known(4, 5, **nodes), POLICY)
     assert (again.commit, again.tell) == ((5, digest(5)), ())
+
+
+def test_who_has_it_and_does_not_answer_will_not_flip() -> None:
+    nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(3, 3, 5)}
+    assert decide(known(4, 5, **nodes), POLICY).commit == (5, digest(5))
+    nodes["c"] = replace(nodes["c"], answers=False)
+    found = decide(known(4, 5, **nodes), POLICY)
+    assert (found.commit, found.tell) == (None, (Tell("c", "drain"),))
+
+
+def test_who_is_not_heard_counts_for_no_quorum() -> None:
+    """Those that are cut off together know that nothing is committed without them."""
+    found = decide(known(4, 5, a=node(4, 4, 5), b=node(4, 4, 5, silent=60.0), c=node(4)), POLICY)
+    assert found.commit is None
+
+
+def test_who_is_to_serve_whatever_it_has_is_not_drained_before() -> None:
+    nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(3)}
+    found = decide(known(4, 5, **nodes), replace(POLICY, floor=3))
+    assert (found.commit, found.tell) == ((5, digest(5)), ())
+    after = decide(known(5, 5, a=node(5), b=node(5), c=node(3)), replace(POLICY, floor=3))
+    assert (after.tell, after.alarms) == ((), ("2 nodes are fresh, and 3 must serve: c serve what is older",))
 
 
 def test_who_is_not_heard_gets_the_time_to_drain_itself() -> None:
@@ -134,6 +162,7 @@ def test_the_same_content_under_an_older_serial_is_not_old() -> None:
     assert (found.commit, found.tell) == ((1004, "same"), ())
     after = decide(Known({"a": got, "b": got, "c": same}, (1004, "same"), (1004, "same")), POLICY)
     assert after.tell == ()
+    got = replace(got, silent=0.0)
     found = decide(Known({"a": got, "b": got, "c": older}, (4, "same"), (1004, "same")), POLICY)
     assert (found.commit, found.tell) == (None, (Tell("c", "drain"),))
 
@@ -166,7 +195,9 @@ class Real:
     verdict: Verdict = "drain"
     cut: bool = False
     mute: bool = False  # it hears, and is not heard: what it is told counts, and nobody knows
-    heard_at: float = 0.0  # when it last heard the keeper
+    kept_at: float = 0.0  # when the keeper last heard it
+    polled: float = -100.0  # when its agent last said that it is ready
+    drained_at: float | None = None  # as the keeper knows
     seen: Node = field(default_factory=Node)
     seen_at: float | None = None
     busy: str | None = None
@@ -174,9 +205,13 @@ class Real:
 
 
 class Fleet(RuleBasedStateMachine):
-    """A keeper and four nodes. One that is cut off, or that the keeper does not hear, drains itself after POLICY.contact seconds."""
+    """A keeper and four nodes, and HAProxy, which may ask a node's agent as late as it ever does. Nodes that are cut off hear each other,
+    and nobody else; what each of them says then is `verdict_of`, as late as may be.
+    """
 
     policy = Policy(quorum=2, max_lag=1, floor=0, contact=5.0, fan_out=2)
+    polls = 2.0  # seconds from what an agent says until HAProxy has heard it, at most
+    asks = 2.0  # seconds until a node that the keeper hears no more has asked the others, at most
 
     @initialize()
     def begin(self) -> None:
@@ -186,6 +221,18 @@ class Fleet(RuleBasedStateMachine):
         self.newest: int | None = None
         self.trusting = True
         self.ever: set[int] = set()  # committed, by any keeper
+        self.some_get_the_next(frozenset(self.nodes))
+
+    @rule(names=st.frozensets(st.sampled_from("abcd"), min_size=2))
+    def some_get_the_next(self, names: frozenset[str]) -> None:
+        """As it goes most of the time."""
+        self.sync()
+        for _ in range(4):
+            self.turn()
+            for name in sorted(names):
+                self.got(name)
+            self.wait(1.0)
+        self.turn()
 
     @rule()
     def sync(self) -> None:
@@ -217,15 +264,16 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 6.0]))
     def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self._drain_the_lonely()
+        for _ in range(round(2 * seconds)):
+            self.now += 0.5
+            self._poll()
 
     @rule()
     def keeper_dies(self) -> None:
         """What was committed is on its disk; what it heard is not."""
         self.began = self.now
         for real in self.nodes.values():
-            real.seen_at = None
+            real.seen_at = real.drained_at = None
             real.seen = Node()
 
     @rule()
@@ -238,9 +286,11 @@ class Fleet(RuleBasedStateMachine):
     def turn(self) -> None:
         for real in self.nodes.values():
             if not real.cut and not real.mute:
-                real.heard_at = real.seen_at = self.now
+                real.kept_at = real.seen_at = self.now
                 has = {each: digest(each) for each in real.has}
                 real.seen = Node(real.serving, has, 0.0, real.verdict, real.busy)
+                self._note(real)
+            real.seen = replace(real.seen, answers=not (real.cut or real.mute))
         if (found := inherited(self._known(), self.policy, trusting=self.trusting)) is not None:
             assert found[0] in self.ever
             self.committed, self.trusting = found[0], True
@@ -265,7 +315,11 @@ class Fleet(RuleBasedStateMachine):
 
     def _known(self) -> Known:
         nodes = {
-            name: replace(real.seen, silent=None if real.seen_at is None else self.now - real.seen_at)
+            name: replace(
+                real.seen,
+                silent=None if real.seen_at is None else self.now - real.seen_at,
+                drained=None if real.drained_at is None else self.now - real.drained_at,
+            )
             for name, real in self.nodes.items()
         }
         both = [None if each is None else (each, digest(each)) for each in (self.committed, self.newest)]
@@ -287,18 +341,40 @@ class Fleet(RuleBasedStateMachine):
                 real.verdict = tell.verdict
             answered = not (real.cut or real.mute)
             real.seen = replace(real.seen, told=tell.verdict if answered else None)
+            if answered or tell.verdict == "ready":
+                self._note(real)
+        self._poll()
 
-    def _drain_the_lonely(self) -> None:
-        for real in self.nodes.values():
-            if (real.cut or real.mute) and self.now - real.heard_at > self.policy.contact:
-                real.verdict = "drain"
+    def _note(self, real: Real) -> None:
+        """As the keeper does, when it is told, or tells."""
+        if real.seen.told != "drain":
+            real.drained_at = None
+        elif real.drained_at is None:
+            real.drained_at = self.now
+
+    def _poll(self) -> None:
+        for name, real in self.nodes.items():
+            if self._says(name) == "ready":
+                real.polled = self.now
+
+    def _says(self, name: str) -> Verdict:
+        def kept(real: Real) -> bool:
+            return self.now - real.kept_at <= self.policy.contact + self.asks
+
+        real = self.nodes[name]
+        others = [
+            kept(other) if other.cut == real.cut else None
+            for each, other in self.nodes.items()
+            if each != name
+        ]
+        return verdict_of(real.verdict, kept=kept(real), neighbours=others, quorum=self.policy.quorum)
 
     @invariant()
-    def nobody_that_serves_is_too_old(self) -> None:
+    def nobody_that_clients_are_sent_to_is_too_old(self) -> None:
         if getattr(self, "committed", None) is None:
             return
         for real in self.nodes.values():
-            if real.verdict == "ready":
+            if self.now - real.polled < self.polls:
                 assert self.committed is not None
                 assert serials.behind(real.serving, self.committed) <= self.policy.max_lag
 

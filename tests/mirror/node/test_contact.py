@@ -50,12 +50,23 @@ def test_it_remembers_no_more_than_it_needs() -> None:
         ("ready", True, [], "ready"),
         ("drain", True, [], "drain"),
         ("ready", False, [True, None], "drain"),
+        ("ready", False, None, "ready"),
         ("ready", False, [False, None], "ready"),
+        ("ready", False, [None], "ready"),
+        ("ready", False, [False, None, None, None], "drain"),
+        ("ready", False, [False, False, None, None], "ready"),
         ("ready", False, [False, True], "drain"),
         ("ready", False, [None, None], "drain"),
         ("ready", False, [], "ready"),
         ("drain", False, [False, False], "drain"),
     ],
 )
-def test_its_verdict(told: Verdict, kept: bool, neighbours: list[bool | None], verdict: Verdict) -> None:  # noqa: FBT001
-    assert verdict_of(told, kept=kept, neighbours=neighbours) == verdict
+def test_its_verdict(
+    told: Verdict,
+    kept: bool,  # noqa: FBT001
+    neighbours: list[bool | None] | None,
+    verdict: Verdict,
+) -> None:
+    """Where more than half are needed to commit: of two both, of three two, of five three."""
+    quorum = (len(neighbours or ()) + 1) // 2 + 1
+    assert verdict_of(told, kept=kept, neighbours=neighbours, quorum=quorum) == verdict

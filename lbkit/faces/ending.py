@@ -22,6 +22,9 @@ class Interrupted(LbkitError):
     def __init__(self, wanted: str, *, done: list[str], not_done: list[str]) -> None:
         self.done = done
         self.not_done = not_done
+        if not done and not not_done:  # a command that changes nothing, or had not begun to
+            super().__init__(wanted, found="interrupted")
+            return
         super().__init__(
             wanted,
             found=f"interrupted: {len(done)} changes are done and stay, {len(not_done)} are not",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lbkit.base.errors import Mistake
-from lbkit.base.files import read_given
+from lbkit.base.files import read_given, shown
 from lbkit.base.problems import Path as Place
 from lbkit.base.problems import near
 from lbkit.base.secrets import Secret, read_secret_file
@@ -212,7 +212,7 @@ class _Resolving:
     def _keys(self, master: str) -> Keys | None:
         file = self.declared.key.file if self.declared.key else f"{self.name}.key"
         place = ("key", "file") if self.declared.key else ("key",)
-        secret = self._secret(file, place)
+        secret = self._secret(file, place, f"`lbkit keygen {shown(self.draft.folder / file)}` makes it")
         if secret is None:
             return None
         if len(secret.reveal()) < LEAST_SECRET:
@@ -220,16 +220,17 @@ class _Resolving:
                 place,
                 f"a secret of {LEAST_SECRET} bytes or more",
                 f"{len(secret.reveal())} bytes",
-                f"`lbkit keygen {file}` makes one",
+                f"`lbkit keygen {shown(self.draft.folder / file)}` makes one, where that file is not",
             )
             return None
         return Keys(secret, self.name, master)
 
-    def _secret(self, file: str, place: Place) -> Secret | None:
+    def _secret(self, file: str, place: Place, missing: str = "make it with mode 600") -> Secret | None:
+        path = self.draft.folder / file
         try:
-            return read_secret_file(self.draft.folder / file)
+            return read_secret_file(path)
         except Mistake as error:
-            self._add(place, error.wanted, error.found, error.remedy)
+            self._add(place, error.wanted, error.found, error.remedy if path.exists() else missing)
             return None
 
     def _upstream(self) -> tuple[dict[str, Any] | None, dict[str, bytes | Secret]]:

@@ -234,6 +234,12 @@ def test_a_key_must_be_long_enough(content: bytes, folder: Path) -> None:
         load_data(document(), folder)
 
 
+def test_who_has_no_key_yet_is_told_how_to_make_it(folder: Path) -> None:
+    (folder / "debian.key").unlink()
+    with pytest.raises(InvalidDocument, match="`lbkit keygen .*debian.key` makes it"):
+        load_data(document(), folder)
+
+
 def test_a_key_for_all_to_read_is_none(folder: Path) -> None:
     (folder / "debian.key").chmod(0o644)
     with pytest.raises(InvalidDocument, match="chmod 600"):

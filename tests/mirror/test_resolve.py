@@ -236,7 +236,7 @@ def test_a_key_must_be_long_enough(content: bytes, folder: Path) -> None:
 
 def test_who_has_no_key_yet_is_told_how_to_make_it(folder: Path) -> None:
     (folder / "debian.key").unlink()
-    with pytest.raises(InvalidDocument, match="`lbkit keygen .*debian.key` makes it"):
+    with pytest.raises(InvalidDocument, match=r"`lbkit keygen .*debian\.key` makes it"):
         load_data(document(), folder)
 
 

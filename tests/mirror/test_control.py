@@ -146,6 +146,23 @@ def test_a_keeper_killed_in_a_persons_sync_has_the_next_one_whole(world: Control
     world.until_served(big, 2)
 
 
+def test_a_keeper_that_cannot_write_down_what_is_committed_lives_tells_and_goes_on(world: Controlled) -> None:
+    """A disk that is full, as any that is not to be written: no node flips, and nobody has to start it anew."""
+    world.publish(ONE)
+    committed = world.root / "master" / "evidence" / "committed"
+    committed.unlink()
+    committed.mkdir()
+    world.upstream(TWO)
+    said = world.ask(do="sync", wait=0)
+    assert said["run"]["came"] == "made"
+    until(lambda: bool(world.status()["alarms"]), "it tells")
+    assert "nodes cannot be led" in world.status()["alarms"][0]
+    assert {world.store(name).serving() for name in NODES} == {1}
+    committed.rmdir()
+    world.until_served(TWO, 2)
+    until(lambda: not world.status()["alarms"], "the alarm is over")
+
+
 def test_back_to_what_was_and_held_until_a_person_says_so(world: Controlled) -> None:
     for tree in (ONE, TWO):
         world.publish(tree)

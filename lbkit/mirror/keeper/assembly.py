@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lbkit.base.clock import Clock
+from lbkit.base.errors import Bug, LbkitError
 from lbkit.mirror.keeper.adopting import Adopting
 from lbkit.mirror.keeper.checking import Checking
 from lbkit.mirror.keeper.desk import Desk
@@ -108,7 +109,17 @@ class Keeper:
     def turn(self) -> None:
         """To be called every second."""
         before, committed = self.fleet.taken_over, self.fleet.committed
-        self.fleet.turn()
+        try:
+            self.fleet.turn()
+            self.desk.standing.uncommitted = ""
+        except Bug:
+            raise
+        except (
+            LbkitError
+        ) as error:  # what is committed could not be written, or the store not be read: a disk
+            if str(error) != self.desk.standing.uncommitted:
+                self.say(str(error))
+            self.desk.standing.uncommitted = str(error)
         if self.fleet.committed != committed:
             self.turns.wake()
         if self.fleet.taken_over != before:

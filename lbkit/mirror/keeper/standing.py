@@ -36,6 +36,7 @@ class Standing:
     progress: Progress
     clock: Clock
     notes: list[str] = field(default_factory=list)
+    uncommitted: str = ""  # why the last turn of the keeper came to no end
 
     def status(self) -> dict[str, Any]:
         known = self.fleet.known()
@@ -53,7 +54,7 @@ class Standing:
             "next": {"cause": cause, "due": None if due is None else due.timestamp()},
             **self._lasts(),
             "held": None if held is None else held.as_data(),
-            "alarms": [*self.fleet.alarms, *in_vain(self.mirror, self.runs)],
+            "alarms": [*self.fleet.alarms, *in_vain(self.mirror, self.runs), *self._wrong()],
             "troubles": self.fleet.troubles(),
             "notes": [*self.notes],
             "nodes": self._nodes(known),
@@ -99,6 +100,11 @@ class Standing:
             "last": None if last is None else last.as_data(),
             "last_made": None if made is None else made.as_data(),
         }
+
+    def _wrong(self) -> list[str]:
+        """What no run and no node tells of: mostly a disk."""
+        found = (("a run could not be made", self.turns.trouble), ("nodes cannot be led", self.uncommitted))
+        return [f"{words}: {' '.join(trouble.split())}" for words, trouble in found if trouble]
 
     def _nodes(self, known: Known) -> dict[str, Any]:
         verifying = self.fleet.verifying()

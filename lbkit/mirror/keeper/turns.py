@@ -49,6 +49,7 @@ class Turns:
     """For one thread, that calls `run`; `push`, `ask` and `stop` are for any. `schedule` None: on push alone. `held`: nothing runs but what is asked for.
 
     Who has `alone` writes into the store: a run while it lasts. `running` is the cause of the run under way, and when it began; `ran` is told after each.
+    `trouble` is why the last run left not even its evidence, or could not be begun; "": it did.
     `idle` is called with `alone` when there is nothing to do: after each run, and when `wake` was called.
     """
 
@@ -63,6 +64,7 @@ class Turns:
     idle: Callable[[], None] = lambda: None
     alone: threading.Lock = field(default_factory=threading.Lock, init=False)
     running: tuple[str, float] | None = field(default=None, init=False)
+    trouble: str = field(default="", init=False)
     _asked: deque[Asked] = field(default_factory=deque, init=False)
     _wake: threading.Event = field(default_factory=threading.Event, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -101,7 +103,7 @@ class Turns:
             try:
                 cause, due = self.next(self.clock.now())
             except LbkitError as error:  # what it goes by cannot be read: somebody may mend that
-                self.told(str(error))
+                self._went_wrong(error)
                 self._wake.wait(FIRST_PAUSE.total_seconds())
                 continue
             if due is not None and due <= self.clock.now():
@@ -160,7 +162,7 @@ class Turns:
         try:
             self._carry_out(cause, lambda: self.sync(cause), all_pushed=True)
         except LbkitError as error:  # not even its evidence could be written: a full disk
-            self.told(str(error))
+            self._went_wrong(error)
             self._wake.wait(FIRST_PAUSE.total_seconds())
 
     def _give(self, asked: Asked) -> None:
@@ -168,10 +170,14 @@ class Turns:
         try:
             asked.run = self._carry_out(asked.cause, asked.work, all_pushed=asked.all_pushed)
         except LbkitError as error:
-            self.told(str(error))
+            self._went_wrong(error)
             asked.error = error
         finally:
             asked.done.set()
+
+    def _went_wrong(self, error: LbkitError) -> None:
+        self.trouble = str(error)
+        self.told(self.trouble)
 
     def _carry_out(self, cause: str, work: Callable[[], Run], *, all_pushed: bool) -> Run:
         with self.alone:
@@ -184,5 +190,6 @@ class Turns:
             finally:
                 self.running = None
                 self.ran()
+        self.trouble = ""
         self.told(f"run {run.id}: {run.came}{': ' if run.why else ''}{run.why}")
         return run

@@ -235,3 +235,9 @@ def test_what_could_not_be_written_is_told_to_who_asked(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="No space left"):
         asked.came()
     assert turns.running is None
+    assert "No space left" in turns.trouble, (
+        "a run that leaves no evidence is told of until there is one that does"
+    )
+    runs = turns.runs
+    turns._give(Asked("person", lambda: runs.end(runs.begin("person", 0), "nothing")))
+    assert turns.trouble == ""

@@ -10,6 +10,7 @@ from lbkit.base.host import Host
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Scope
 from lbkit.engine.view import Edge, Health, Node, Picture, Status
+from lbkit.mirror.answers import MirrorStatus
 from lbkit.mirror.explaining import explain
 from lbkit.mirror.reach import mirrors_of
 from lbkit.mirror.seen import (
@@ -31,6 +32,8 @@ __all__ = ["alarms", "explain", "picture", "status"]
 
 _FOR_PERSONS = frozenset({"failed", "held"})
 """Of runs that made nothing: what is tried again soon, and mostly well, is told by `status` alone."""
+
+_LONGEST = 300  # letters of what a node says
 
 
 def mirror_key(name: str) -> Key:
@@ -54,12 +57,26 @@ def alarms(scope: Scope, host: Host) -> dict[str, str]:
         if seen.status is not None:
             last = seen.status.last
             wants = last is not None and last.came in _FOR_PERSONS
-            words = "; ".join([*seen.status.alarms, *(last_words(seen.status) if wants else ())])
+            words = "; ".join(
+                [*seen.status.alarms, *_drained(seen.status), *(last_words(seen.status) if wants else ())]
+            )
         else:
             words = "" if seen.away else f"its keeper on {seen.mirror.master} does not answer"
         if words:
             found[str(mirror_key(seen.mirror.name))] = words
     return found
+
+
+def _drained(found: MirrorStatus) -> list[str]:
+    """Nodes that are heard, serve nobody, and say why they do not get what they should: mostly a disk."""
+    heard = {
+        name: node for name, node in found.nodes.items() if node.heard is not None and node.heard <= UNHEARD
+    }
+    return [
+        f"{name} is drained: {' '.join(trouble.split())[:_LONGEST]}"
+        for name, trouble in sorted(found.troubles.items())
+        if name in heard and not serves(heard[name])
+    ]
 
 
 def picture(scope: Scope) -> Picture:

@@ -245,6 +245,11 @@ def test_a_watcher_is_told_what_wants_a_person(keeper: Keeper, scope: Scope) -> 
     assert alarmed(last=faked.run("held", why="too much"), alarms=["1 is fresh"]) == {
         "mirror debian": "1 is fresh; the last run was held: too much"
     }
+    full = {"mirror-2": "a file was to be written\n  found: No space left on device"}
+    assert alarmed(troubles=full) == {}, "it serves, and is tried again"
+    nodes = {"mirror-1": faked.node(), "mirror-2": faked.node(told="drain", behind=3)}
+    (words,) = alarmed(troubles=full, nodes=nodes).values()
+    assert words == "mirror-2 is drained: a file was to be written found: No space left on device"
     keeper.away = True
     assert alarmed() == {}  # the next apply starts it
 

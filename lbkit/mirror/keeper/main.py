@@ -65,6 +65,7 @@ def serve(config: Path) -> int:
     clock = SystemClock()
     store, runs = Store(folder / data["store"], data["project"]), Runs(folder / data["runs"], clock)
     make_folder(store.root)
+    store.claim()
     store.tidy()
     runs.settle()
     project = _project({**data, "upstream": anchored(data["upstream"], folder)}, store, clock)

@@ -49,6 +49,7 @@ def serve(config: Path) -> int:
     keys = keys_of(data, folder)
     store = Store(folder / data["store"], data["project"])
     make_folder(store.root)
+    store.claim()
 
     def ask(name: str) -> bool | None:
         address, port = data["neighbours"][name]

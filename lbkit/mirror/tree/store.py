@@ -10,6 +10,7 @@
     old-N/tree           what was a generation: nobody finds it any more, but who reads it may end
     old-N/manifest
     work/                what is being made
+    lock                 held by the program that writes here
     left/                files that were got for a tree which came to nothing: the next one may have use for them
 
 A generation comes to stand, and to serve, by one rename(2) each. Killed at any moment, `tidy` removes what is half.
@@ -18,6 +19,7 @@ A generation comes to stand, and to serve, by one rename(2) each. Killed at any 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -56,6 +58,25 @@ class Store:
         self.root = root
         self.name = name
         self._links = threading.Lock()
+        self._claim: int | None = None
+
+    def claim(self) -> None:
+        """Nobody but this process writes here until it ends. Failure where another one does: two topologies may have one path."""
+        path = self.root / "lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise FileFailure("opened", path, error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise Failure(
+                "generations were to be kept where no other program keeps its own",
+                found=f"another one has {self.root}",
+                remedy="give each topology's mirror a `path` of its own",
+            ) from None
+        self._claim = descriptor
 
     def tree(self, serial: int) -> Path:
         return self.root / f"gen-{serial}"

@@ -256,3 +256,14 @@ def test_what_somebody_takes_a_part_of_stands_no_more_and_is_made_anew(
     make(store, 3, SECOND, tmp_path / "again")
     assert (store.serving(), found(store.root / "current" / "0")) == (3, SECOND)
     assert [each.serial for each in store.generations()] == [1, 2, 3]
+
+
+def test_one_program_alone_keeps_its_generations_there(tmp_path: Path) -> None:
+    """Two topologies may declare one path; and none is locked out by one that was killed."""
+    Store(tmp_path).claim()
+    claims = "from pathlib import Path; from lbkit.mirror.tree.store import Store; Store(Path(sys.argv[1])).claim()"
+    argv = [sys.executable, "-c", f"import sys; {claims}", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert "another one has" in done.stderr
+    assert subprocess.run([*argv[:-1], str(tmp_path.parent)], check=False).returncode == 0
+    Store(tmp_path.parent).claim()

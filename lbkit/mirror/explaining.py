@@ -57,11 +57,11 @@ def _of_mirror(seen: Seen, scope: Scope, host: Host) -> list[Finding]:
     findings += [Finding(None, "as it began", words) for words in found.notes]
     for node in mirror.nodes:
         each = found.nodes.get(node)
-        good = each is not None and each.heard is not None and serves(each)
+        heard = each if each is not None and each.heard is not None and each.heard <= UNHEARD else None
         findings.append(
             Finding(
-                good,
-                f"{node} {node_words(each)}" if each and each.heard is not None else f"{node} is not heard",
+                heard is not None and serves(heard),
+                f"{node} {node_words(heard)}" if heard is not None else _unheard(node, each),
                 " ".join(found.troubles.get(node, "").split()),
             )
         )
@@ -69,6 +69,12 @@ def _of_mirror(seen: Seen, scope: Scope, host: Host) -> list[Finding]:
     if words := next_words(found, host.clock.now()):
         findings.append(Finding(None, words))
     return findings
+
+
+def _unheard(node: str, last: NodeStatus | None) -> str:
+    if last is None or last.heard is None:
+        return f"{node} is not heard"
+    return f"{node} is not heard for {last.heard:.0f} s; then it {node_words(last)}"
 
 
 def _runs(scope: Scope, host: Host, mirror: ResolvedMirror) -> Iterable[Finding]:
@@ -133,9 +139,13 @@ def _of_node(seen: Seen, node: str) -> list[Finding]:
             )
         )
     told = {"ready": "it may serve", "drain": "it is drained", None: "which verdict it has is not known"}
-    findings.append(
-        Finding(serves(each), told.get(each.told, str(each.told)), _why(each, fresh.max_lag, found))
-    )
+    if each.heard <= UNHEARD:
+        findings.append(
+            Finding(serves(each), told.get(each.told, str(each.told)), _why(each, fresh.max_lag, found))
+        )
+    else:
+        words = f"whether it serves is not known: its last verdict was {each.told or 'not known either'}"
+        findings.append(Finding(None, words, f"`lbkit explain {node}/{mirror.node}` says how its agent is"))
     if each.busy is not None:
         findings.append(Finding(None, f"it gets a generation from {each.busy or mirror.master} now"))
     if each.verify:

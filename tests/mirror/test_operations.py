@@ -277,6 +277,22 @@ def test_evidence_says_why_a_node_is_drained(keeper: Keeper, scope: Scope) -> No
     assert explain(scope, host, ["debian", "mirror-2"])
 
 
+def test_of_a_node_that_is_not_heard_any_more_nobody_says_that_it_serves(
+    keeper: Keeper, scope: Scope
+) -> None:
+    keeper.says["log"] = {"runs": []}
+    silent = faked.node(heard=23.4)
+    keeper.says["status"] = faked.status(nodes={"mirror-1": faked.node(), "mirror-2": silent})
+    findings = explain(scope, Host(clock=HandClock()), ["debian", "mirror-2"])
+    assert findings is not None
+    said = {each.what: each.good for each in findings}
+    assert said["the keeper heard it 23.4 s ago"] is False
+    assert said["whether it serves is not known: its last verdict was ready"] is None
+    of_all = {each.what: each.good for each in explain(scope, Host(clock=HandClock()), ["debian"]) or ()}
+    assert of_all["mirror-1 serves 12"] is True
+    assert of_all["mirror-2 is not heard for 23 s; then it serves 12"] is False
+
+
 def test_the_picture_leads_from_upstream_over_the_master_to_the_nodes(scope: Scope) -> None:
     found = picture(scope)
     assert [(each.id, each.details) for each in found.nodes] == [

@@ -54,7 +54,7 @@ class Standing:
             "next": {"cause": cause, "due": None if due is None else due.timestamp()},
             **self._lasts(),
             "held": None if held is None else held.as_data(),
-            "alarms": [*self.fleet.alarms, *in_vain(self.mirror, self.runs), *self._wrong()],
+            "alarms": self._alarms(),
             "troubles": self.fleet.troubles(),
             "notes": [*self.notes],
             "nodes": self._nodes(known),
@@ -101,10 +101,13 @@ class Standing:
             "last_made": None if made is None else made.as_data(),
         }
 
-    def _wrong(self) -> list[str]:
-        """What no run and no node tells of: mostly a disk."""
-        found = (("a run could not be made", self.turns.trouble), ("nodes cannot be led", self.uncommitted))
-        return [f"{words}: {' '.join(trouble.split())}" for words, trouble in found if trouble]
+    def _alarms(self) -> list[str]:
+        """Each says where to look, or what is wrong."""
+        found = [f"{words} (`lbkit explain {self.mirror}` says why)" for words in self.fleet.alarms]
+        found += in_vain(self.mirror, self.runs)
+        # what no run and no node tells of: mostly a disk
+        wrong = (("a run could not be made", self.turns.trouble), ("nodes cannot be led", self.uncommitted))
+        return [*found, *(f"{words}: {' '.join(trouble.split())}" for words, trouble in wrong if trouble)]
 
     def _nodes(self, known: Known) -> dict[str, Any]:
         verifying = self.fleet.verifying()

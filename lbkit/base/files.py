@@ -56,6 +56,14 @@ def write_atomic(
                 os.unlink(temporary)
 
 
+def remove(path: Path) -> None:
+    """A file that may not be there."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileFailure("removed", path, error) from error
+
+
 def flush_folder(path: Path) -> None:
     """What was made, renamed or removed in it is so on the disk: a power cut does not take it back."""
     try:

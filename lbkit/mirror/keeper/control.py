@@ -57,6 +57,7 @@ from pathlib import Path
 
 from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
 from lbkit.mirror.asking import SOCKET
+from lbkit.mirror.talk.ends import connections
 from lbkit.mirror.talk.lines import Closed, Lines, Message
 
 MOST = 64 << 10  # bytes of a request
@@ -113,11 +114,7 @@ class Control:
     def run(self) -> None:
         """Until `close`."""
         assert self._listening is not None  # noqa: S101 - opened before
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
+        for connection in connections(self._listening):
             if not self._slots.acquire(blocking=False):
                 with connection, contextlib.suppress(Closed):
                     connection.settimeout(_TAKEN_WITHIN)

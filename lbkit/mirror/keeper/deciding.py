@@ -39,6 +39,11 @@ class Policy:
         """After so many seconds without a word from a node nobody is sent there."""
         return max(2 * self.contact, self.contact + self.asked_within + self.heard_within)
 
+    @property
+    def pause(self) -> float:
+        """After so many seconds without a turn of the keeper's its nodes may have gone by its being dead."""
+        return max(2.0, self.contact / 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -63,7 +68,8 @@ class Known:
     `between` are those of the master's that came between the two and may yet be committed, the newest first: where generations come
     faster than nodes get them, nobody ever has the newest.
 
-    `running` is for how many seconds the keeper runs: what one before it told a node nobody knows.
+    `running` is for how many seconds the keeper runs, without a pause: what one before it told a node nobody knows, and for so long those
+    that it hears can have said so to the others.
     """
 
     nodes: Mapping[str, Node]
@@ -223,7 +229,7 @@ def _may_serve(known: Known, name: str, policy: Policy) -> bool:
         return False
     if _heard(known, name):
         return node.serving != serials.NONE
-    return (known.running if node.silent is None else node.silent) < policy.given_up
+    return min(known.running, known.running if node.silent is None else node.silent) < policy.given_up
 
 
 def _prepare(known: Known, policy: Policy) -> Iterable[Prepare]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure, LbkitError
-from lbkit.base.files import make_folder, read, write_atomic
+from lbkit.base.files import flush_folder, make_folder, read, write_atomic
 from lbkit.mirror.keeper.deciding import Decided, Flip, Known, Node, Policy, Prepare, Tell, decide, inherited
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.tree import serial as serials
@@ -72,7 +72,7 @@ class Fleet:
         self._clock = clock
         self._file = committed_file
         self._heard = {name: _Heard() for name in voices}
-        self._began = clock.monotonic()
+        self._began = self._asked_at = clock.monotonic()
         self._difference: tuple[Generation, Mapping[str, Any] | None] | None = None
         self._plainly: set[str] = set()
         self.committed, self._trusting = _committed(committed_file)
@@ -85,6 +85,12 @@ class Fleet:
 
     def hear(self) -> bool:
         """Ask alone, and tell nobody anything: a keeper that does not know what is committed. Whether all have answered."""
+        now = self._clock.monotonic()
+        if (
+            now - self._asked_at > self._policy.pause
+        ):  # stopped, or its disk is slow: as one that has just begun
+            self._began = now
+        self._asked_at = now
         self._each({name: {"do": "status"} for name in self._voices})
         return all(heard.at is not None for heard in self._heard.values())
 
@@ -155,6 +161,7 @@ class Fleet:
         data = {"serial": committed[0], "digest": committed[1], "inherited": inherited}
         make_folder(self._file.parent)
         write_atomic(self._file, json.dumps(data).encode() + b"\n")
+        flush_folder(self._file.parent)
         self.committed, self._trusting = committed, inherited
 
     def _carry_out(self, told: Sequence[Tell | Flip | Prepare]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lbkit.base.errors import Failure
-from lbkit.base.files import FileFailure, make_folder, read, write_atomic
+from lbkit.base.files import flush_folder, make_folder, read, remove, write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Hold:
         """On the disk when this returns."""
         make_folder(self.file.parent)
         write_atomic(self.file, json.dumps(held.as_data()).encode() + b"\n")
+        flush_folder(self.file.parent)
 
     @property
     def is_held(self) -> bool:
@@ -59,8 +60,5 @@ class Hold:
             found = self.found()
         except Failure:
             found = None
-        try:
-            self.file.unlink(missing_ok=True)
-        except OSError as error:
-            raise FileFailure("removed", self.file, error) from error
+        remove(self.file)
         return found

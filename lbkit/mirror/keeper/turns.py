@@ -125,16 +125,20 @@ class Turns:
         due: tuple[str, datetime | None] = ("schedule", None)
         if self.schedule is not None:
             began = None if last is None else datetime.fromtimestamp(last.began, UTC)
+            if (
+                began is not None and began > now
+            ):  # the clock was set back: one at once, and it goes on from there
+                began = None
             due = ("schedule", self.schedule.due(self.name, began, now))
         if (
             last is not None
-            and (again := self._again(last)) is not None
+            and (again := self._again(last, now)) is not None
             and (due[1] is None or again < due[1])
         ):
             return "retry", again
         return due
 
-    def _again(self, last: Run) -> datetime | None:
+    def _again(self, last: Run, now: datetime) -> datetime | None:
         """When a run that did not come to its end is tried anew: in the window, but for what somebody asked for. One that waits for a
         person is not.
         """
@@ -146,8 +150,8 @@ class Turns:
                 break
             failed += run.came != "paused"
             asked = asked or run.cause in {"push", "person"}
-        again = datetime.fromtimestamp(last.ended, UTC)
-        if last.came != "paused":
+        again = min(datetime.fromtimestamp(last.ended, UTC), now)
+        if last.came != "paused" and last.ended <= now.timestamp():  # else the clock was set back
             again += min(FIRST_PAUSE * 2 ** min(failed - 1, 10), LONGEST_PAUSE)
         return again if asked or self.schedule is None else self.schedule.allowed(again)
 

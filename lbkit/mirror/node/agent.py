@@ -10,12 +10,13 @@ from pathlib import Path
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure, LbkitError
-from lbkit.base.files import flush_folder, read, write_atomic
+from lbkit.base.files import FileFailure, flush_folder, read, remove, write_atomic
 from lbkit.mirror.node.contact import Contact, verdict_of
 from lbkit.mirror.node.pulling import Pulling
 from lbkit.mirror.node.verifying import Verifying
 from lbkit.mirror.sync.ready import make_ready
 from lbkit.mirror.sync.upstream import Rsynced
+from lbkit.mirror.talk.ends import connections
 from lbkit.mirror.talk.sealed import Message
 from lbkit.mirror.talk.words import Verdict
 from lbkit.mirror.tree import serial as serials
@@ -93,17 +94,16 @@ class Agent:
             case {"do": "verify", "id": str(name), "mend": bool(mend), "sources": [*names]}:
                 self._verify(name, [str(each) for each in names], mend=mend)
             case {"do": "tell", "verdict": "ready" | "drain" as verdict}:
-                self._told = (
-                    verdict  # whatever the disk says: where it is full, too, HAProxy hears what is right
-                )
-                write_atomic(self.told_file, verdict.encode() + b"\n")
-                flush_folder(self.told_file.parent)
+                self._take(verdict)
             case _:
                 raise Failure("the keeper was to ask what a node knows", found=str(message)[:200])
         return self._status()
 
     def listen_to_neighbours(self) -> None:
-        """Ask all at once, where the keeper does not hear this node. To be called every second, and before HAProxy asks for the first time."""
+        """Ask all at once, where the keeper does not hear this node. To be called every second, and before HAProxy asks for the first time.
+
+        Where the keeper may have committed something meanwhile, its last word is worth nothing from here on, whoever answers later.
+        """
         if self.contact.kept:
             self._heard = None
             return
@@ -118,14 +118,15 @@ class Agent:
         for each in asking:
             each.join()
         self._heard = [heard.get(name) for name in self.neighbours]
+        if self._told == "ready" and self.contact.lapsed and self.verdict == "drain":
+            try:
+                self._take("drain")
+            except FileFailure as error:
+                self._trouble = str(error)
 
     def serve_checks(self, listening: socket.socket) -> None:
         """HAProxy's agent-check: a line to whoever connects, whatever it says. Until the socket is closed."""
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
+        for connection in connections(listening):
             with connection:
                 try:
                     connection.settimeout(1.0)
@@ -133,6 +134,15 @@ class Agent:
                     connection.shutdown(socket.SHUT_WR)
                 except (OSError, LbkitError):
                     continue
+
+    def _take(self, verdict: Verdict) -> None:
+        """HAProxy hears it from here on, whatever the disk says, and after the next start. No file is `drain`: a full disk can say that, too."""
+        self._told = verdict
+        if verdict == "ready":
+            write_atomic(self.told_file, b"ready\n")
+        else:
+            remove(self.told_file)
+        flush_folder(self.told_file.parent)
 
     def _status(self) -> Message:
         return {
@@ -188,12 +198,14 @@ class Agent:
 
         def done() -> None:
             try:
-                work()
+                try:
+                    work()
+                finally:
+                    self._look()
                 self._trouble = ""
             except LbkitError as error:
                 self._trouble = str(error)
             finally:
-                self._look()
                 self._busy = None
                 self._work.release()
 

@@ -14,6 +14,9 @@ from lbkit.base.clock import Clock
 from lbkit.mirror.talk.words import Verdict
 
 _REMEMBERED = 64  # answers that may yet be named
+LAPSES = 4.0
+"""Seconds after those of the contact: where the keeper has died all nodes know it by then, and where it lives it has committed nothing
+yet without this one (keeper/deciding.py, Policy.given_up)."""
 
 
 @dataclass(slots=True)
@@ -45,6 +48,11 @@ class Contact:
     def kept(self) -> bool:
         """Whether the keeper heard this node within the time."""
         return self._heard is not None and self.clock.monotonic() - self._heard <= self.seconds
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether a keeper that lives may commit without this node from now on. So it is with one that was never heard."""
+        return self._heard is None or self.clock.monotonic() - self._heard >= self.seconds + LAPSES
 
 
 def verdict_of(

@@ -12,13 +12,13 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Failure
-from lbkit.base.files import FileFailure, make_folder, read, write_atomic
+from lbkit.base.files import FileFailure, flush_folder, make_folder, read, write_atomic
 
 Came = Literal["running", "made", "nothing", "held", "paused", "partial", "failed", "killed"]
 """made: a generation. nothing: upstream is as the newest one. held: its guards want a person's word. paused: the window
@@ -30,6 +30,7 @@ LOG = 64 << 10  # bytes of rsync's words that are kept of one run
 
 _WANTING = threading.Lock()  # several may push at once
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{6}", re.ASCII)
+_FORM, _STEP = "%Y%m%dT%H%M%SZ-%f", timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class Runs:
         with _WANTING:
             number = self.wanted() + 1
             write_atomic(self.folder / "wanted", b"%d\n" % number)
+            flush_folder(self.folder)
         return number
 
     def _number(self, name: str) -> int:
@@ -145,11 +147,10 @@ class Runs:
             ) from error
 
     def _next(self, now: datetime) -> str:
-        name = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ-%f")
+        name = now.astimezone(UTC).strftime(_FORM)
         last = max([self._last, *self._ids()[-1:]])
         if name <= last:  # the clock went back, or stands
-            head, _, tail = last.rpartition("-")
-            name = f"{head}-{int(tail) + 1:06d}"
+            name = (datetime.strptime(last, _FORM).replace(tzinfo=UTC) + _STEP).strftime(_FORM)
         self._last = name
         return name
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -13,7 +15,11 @@ from typing import Self
 from lbkit.base.errors import Failure, LbkitError
 from lbkit.mirror.talk.sealed import Message, Sealed, call, listen
 
-_KNOWN_WITHIN = 5.0  # seconds that a caller has to show its key
+_KNOWN_WITHIN = 5.0  # seconds that a caller has to show its key, all of it
+_IDLE = 60.0  # seconds that one that is known may say nothing, and take nothing: it calls again
+_PRESSED = 0.1  # seconds before the next try, where there are no descriptors for a connection
+_CLOSED = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _AT_ONCE = 64  # conversations of one listener
 _PIECE = 1 << 16
 
@@ -23,6 +29,47 @@ Answer = Callable[[str, Message], Message]
 
 class Unheard(Failure):
     """The other end is not there, or does not answer."""
+
+
+def connections(listening: socket.socket) -> Iterator[socket.socket]:
+    """Until the socket is closed, or shut down. What went wrong with one of them ends none of the others (accept(2), ERRORS)."""
+    while True:
+        try:
+            yield listening.accept()[0]
+        except OSError as error:
+            if error.errno in _CLOSED:
+                return
+            if error.errno in _SHORT:
+                time.sleep(_PRESSED)  # nothing tells when somebody closes one
+
+
+class Deadline:
+    """Of all that is read and written until a moment, however little comes at a time."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection = connection
+        self._until = time.monotonic() + seconds
+
+    def write(self, data: bytes) -> None:
+        self._hold()
+        self._connection.sendall(data)
+
+    def some(self) -> bytes:
+        self._hold()
+        return _some(self._connection)
+
+    def read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            self._hold()
+            data += _some(self._connection, count - len(data))
+        return data
+
+    def _hold(self) -> None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._connection.settimeout(left)
 
 
 class Caller:
@@ -37,10 +84,11 @@ class Caller:
     def ask(self, message: Message, *, timeout: float) -> Message:
         """The answer. Unheard where there is none within `timeout` seconds; Failure with the other's words where it would not."""
         try:
+            until = time.monotonic() + timeout
             connection, sealed = self._connection(timeout)
-            connection.settimeout(timeout)
-            connection.sendall(sealed.seal(message))
-            while not (found := sealed.take(_some(connection))):
+            talk = Deadline(connection, until - time.monotonic())
+            talk.write(sealed.seal(message))
+            while not (found := sealed.take(talk.some())):
                 continue
         except OSError as error:
             self.close()
@@ -63,10 +111,12 @@ class Caller:
 
     def _connection(self, timeout: float) -> tuple[socket.socket, Sealed]:
         if self._open is None:
+            until = time.monotonic() + timeout
             source = (self._source, 0) if self._source else None
             connection = socket.create_connection(self._to, timeout, source)
             try:
-                sealed = call(_reader(connection), connection.sendall, self._name, self._key)
+                talk = Deadline(connection, until - time.monotonic())
+                sealed = call(talk.read, talk.write, self._name, self._key)
             except BaseException:
                 connection.close()
                 raise
@@ -93,11 +143,7 @@ class Listener:
     def run(self) -> None:
         """Until its socket is closed."""
         slots = threading.BoundedSemaphore(_AT_ONCE)
-        while True:
-            try:
-                connection, _ = self.listening.accept()
-            except OSError:
-                return
+        for connection in connections(self.listening):
             if not slots.acquire(blocking=False):
                 connection.close()
                 continue
@@ -107,10 +153,9 @@ class Listener:
         try:
             # who it was, and why it ended, is the other's to tell
             with connection, contextlib.suppress(OSError, LbkitError):
-                connection.settimeout(_KNOWN_WITHIN)
-                name, sealed = listen(_reader(connection), connection.sendall, self.keys)
-                connection.settimeout(None)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                stranger = Deadline(connection, _KNOWN_WITHIN)
+                name, sealed = listen(stranger.read, stranger.write, self.keys)
+                connection.settimeout(_IDLE)
                 while True:
                     for message in sealed.take(_some(connection)):
                         connection.sendall(sealed.seal(self._answered(name, message)))
@@ -124,21 +169,8 @@ class Listener:
             return {"failed": f"{error.wanted}: {error.found}"}
 
 
-def _some(connection: socket.socket) -> bytes:
-    data = connection.recv(_PIECE)
+def _some(connection: socket.socket, most: int = _PIECE) -> bytes:
+    data = connection.recv(most)
     if not data:
         raise ConnectionResetError("it closed the connection")
     return data
-
-
-def _reader(connection: socket.socket) -> Callable[[int], bytes]:
-    def read(count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            piece = connection.recv(count - len(data))
-            if not piece:
-                raise ConnectionResetError("it closed the connection")
-            data += piece
-        return data
-
-    return read

@@ -110,6 +110,19 @@ def test_what_waits_for_a_person_is_not_tried_again(world: World) -> None:
     assert world.due() == ("schedule", 359)
 
 
+@pytest.mark.parametrize("came", ["made", "failed", "paused"])
+def test_a_clock_that_was_years_ahead_stops_nothing(world: World, came: Came) -> None:
+    world.clock.seconds = 40 * 365 * 86_400
+    world.comes = came
+    world.turns._take("schedule")
+    world.clock.seconds = 0
+    assert world.due()[1] == 0, "it is set right: one at once"
+    world.comes = "made"
+    for _ in range(3):
+        world.turns._take("schedule")
+        assert world.due() == ("schedule", 359), "and on from there"
+
+
 def test_a_push_during_a_run_makes_one_more(world: World) -> None:
     taken = world.sync
 

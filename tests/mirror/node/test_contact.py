@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lbkit.mirror.node.contact import Contact, verdict_of
+from lbkit.mirror.keeper.deciding import Policy
+from lbkit.mirror.node.contact import LAPSES, Contact, verdict_of
 from lbkit.mirror.talk.words import Verdict
 from tests.clocks import HandClock
 
@@ -22,6 +23,19 @@ def test_it_was_heard_when_its_answer_is_named() -> None:
     contact.heard(contact.answer())
     contact.heard(first)
     assert contact.kept, "an older one takes nothing back"
+
+
+def test_its_last_word_lapses_before_the_keeper_goes_on_without_it() -> None:
+    clock = HandClock()
+    contact = Contact(clock, 5.0)
+    assert contact.lapsed, "nobody knows what was committed while it did not run"
+    contact.heard(contact.answer())
+    clock.sleep(5 + LAPSES - 0.1)
+    assert (contact.kept, contact.lapsed) == (False, False)
+    clock.sleep(0.2)
+    assert contact.lapsed
+    for seconds in (2.0, 5.0, 60.0):
+        assert seconds + LAPSES < Policy(quorum=2, contact=seconds).given_up
 
 
 def test_answers_of_another_process_say_nothing() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import select
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from lbkit.base.errors import Failure
 from lbkit.mirror.talk import sealed as sealed_module
-from lbkit.mirror.talk.ends import Caller, Listener, Unheard, _reader
+from lbkit.mirror.talk.ends import Caller, Deadline, Listener, Unheard, connections
 from lbkit.mirror.talk.sealed import Message, NotTrusted, Sealed, call
 
 KEY = b"k" * 32
@@ -109,11 +112,11 @@ def test_what_was_recorded_is_of_no_use(port: int) -> None:
             sent.append(data)
             connection.sendall(data)
 
-        conversation = call(_reader(connection), write, "node-1", KEY)
+        conversation = call(Deadline(connection, 10).read, write, "node-1", KEY)
         write(conversation.seal({"do": "push"}))
         assert conversation.take(connection.recv(1000)) != []
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        nonce = _reader(connection)(32)
+        nonce = Deadline(connection, 10).read(32)
         assert len(nonce) == 32
         for each in sent:
             connection.sendall(each)
@@ -135,6 +138,54 @@ def test_nobody_there_is_unheard() -> None:
         pytest.raises(Unheard, match="Connection refused"),
     ):
         caller.ask({}, timeout=5)
+
+
+def test_who_shows_its_key_a_byte_at_a_time_is_not_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lbkit.mirror.talk.ends._KNOWN_WITHIN", 0.3)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        assert len(Deadline(connection, 10).read(32)) == 32, "its nonce"
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(100):
+                connection.sendall(b"x")
+                if select.select([connection], [], [], 0.05)[0] and not connection.recv(1000):
+                    break
+            else:
+                pytest.fail("it listened on")
+
+
+def test_who_answers_a_byte_at_a_time_is_not_waited_for() -> None:
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b"x")
+                select.select([connection], [], [], 0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        with (
+            Caller("127.0.0.1", listening.getsockname()[1], "node-1", KEY) as caller,
+            pytest.raises(Unheard, match="timed out"),
+        ):
+            caller.ask({}, timeout=0.3)
+        thread.join()
+
+
+def test_a_connection_that_came_to_nothing_ends_no_listener() -> None:
+    """accept(2), ERRORS: what is pending on a new connection, and what there is too little of."""
+
+    class Pressed(socket.socket):
+        errors: ClassVar = [errno.ECONNABORTED, errno.EMFILE, errno.EBADF]
+
+        def accept(self) -> Any:
+            raise OSError(self.errors.pop(0), "no")
+
+    with Pressed() as listening:
+        assert [*connections(listening)] == []
+        assert listening.errors == []
 
 
 def test_ten_that_say_nothing_keep_nobody_out(port: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lbkit.base.errors import Mistake
@@ -57,13 +57,14 @@ class _Claims:
     draft: Draft
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def claim(self, machine: str, what: str, name: str, path: Place, remedy: str) -> None:
-        other = self.taken.setdefault((machine, what), name)
-        if other != name:
+    def claim(self, machine: str, what: str, owner: str, path: Place, remedy: str) -> None:
+        """`owner` as a person reads it; who claims the same again has it."""
+        other = self.taken.setdefault((machine, what), owner)
+        if other != owner:
             self.draft.problems.add(
                 path,
-                "what no other mirror of its machines has",
-                found=f"{what} of {machine} is mirrors.{other}'s",
+                "what nothing else of its machines' mirrors has",
+                found=f"{what} of {machine} is {other}'s",
                 remedy=remedy,
             )
 
@@ -85,6 +86,7 @@ class _Resolving:
         upstream, files = self._upstream()
         keys = self._keys(master or "")
         self._check_stages()
+        self._check_folders(master or "")
         network = self._network([master, *nodes]) if master and nodes else None
         if master is None or not nodes or network is None or keys is None or upstream is None:
             return None
@@ -179,27 +181,56 @@ class _Resolving:
         remedy = "write `port:`, the first of three ports that are free"
         for machine in dict.fromkeys((master, *nodes)):
             for port in (ports.agent, ports.check, ports.push):
-                self.claims.claim(machine, f"port {port}", self.name, ("mirrors", self.name, "port"), remedy)
+                self.claims.claim(
+                    machine, f"port {port}", f"mirrors.{self.name}", ("mirrors", self.name, "port"), remedy
+                )
         publish = self.declared.publish
+        http = publish.http
+        if http is not None and http.port in {RSYNC_PORT, *range(first, first + 3)}:
+            self._add(("publish", "http", "port"), "a port that nothing else of it has", str(http.port))
+            http = None
         for node in nodes:
             if publish.module is not None:
                 self.claims.claim(
                     node,
-                    f"module {publish.module}",
-                    self.name,
+                    f"module {publish.module.lower()}",
+                    f"mirrors.{self.name}",
                     ("mirrors", self.name, "publish", "module"),
                     "give each a name of its own",
                 )
-        if publish.http is not None and publish.http.port in {RSYNC_PORT, *range(first, first + 3)}:
-            self._add(
-                ("publish", "http", "port"), "a port that nothing else of it has", str(publish.http.port)
-            )
+            if http is not None:
+                self.claims.claim(
+                    node,
+                    f"port {http.port}",
+                    "the web server",
+                    ("mirrors", self.name, "publish", "http", "port"),
+                    "write another one, or `port:` for the mirror that has it",
+                )
+        module = (publish.module or "").lower()  # as rsync's daemon compares them
+        if module == "global" or module.startswith("lbkit-"):
+            wanted = "another name than `global`, which rsync has itself, and lbkit-..., as modules between the machines are named"
+            self._add(("publish", "module"), wanted, str(publish.module))
         return ports
 
     def _check_counts(self, nodes: tuple[str, ...]) -> None:
         quorum = self.declared.freshness.quorum
         if quorum is not None and quorum > len(nodes):
             self._add(("freshness", "quorum"), f"at most its {len(nodes)} nodes", str(quorum))
+
+    def _check_folders(self, master: str) -> None:
+        """A mirror of its own store would be twice as large after each sync."""
+        declared = self.declared
+        upstream = PurePosixPath(declared.upstream.url)
+        if declared.path is None or not upstream.is_absolute():
+            return
+        own = PurePosixPath(declared.path, master, self.name)
+        if own.is_relative_to(upstream) or upstream.is_relative_to(own):
+            self._add(
+                ("path",),
+                "a folder apart from its upstream",
+                f"{own} and {upstream}",
+                "give it another `path`",
+            )
 
     def _check_stages(self) -> None:
         folders = [stage.include for stage in self.declared.stages]

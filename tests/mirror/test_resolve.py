@@ -199,6 +199,14 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"publish": {"http": {"port": 873}}}, "mirrors.debian.publish.http.port", "nothing else"),
     ({"exclude": ["- *"]}, "mirrors.debian.exclude[0]", ""),
     ({"exclude": ["a\nb"]}, "mirrors.debian.exclude[0]", "control characters"),
+    ({"publish": {"module": "Lbkit-debian-node"}}, "mirrors.debian.publish.module", "between the machines"),
+    ({"publish": {"module": "global"}}, "mirrors.debian.publish.module", "which rsync has itself"),
+    ({"upstream": "/srv", "path": "/srv/own"}, "mirrors.debian.path", "apart from its upstream"),
+    (
+        {"upstream": "/srv/store/debian/keeper", "path": "/srv"},
+        "mirrors.debian.path",
+        "apart from its upstream",
+    ),
 ]
 
 
@@ -218,6 +226,21 @@ def test_two_mirrors_of_one_machine_need_ports_and_modules_of_their_own(folder: 
         load_data(found, folder)
     assert "port 7001 of mirror-1 is mirrors.debian's" in str(told.value)
     assert "module x of mirror-1 is mirrors.debian's" in str(told.value)
+
+
+def test_the_web_server_of_a_machine_has_its_port_alone(folder: Path) -> None:
+    """That of all its mirrors: they may share it, and nothing else may have it."""
+    found = document(port=7000)
+    found["mirrors"]["ubuntu"] = {
+        **found["mirrors"]["debian"],
+        "port": 7010,
+        "publish": {"http": {"port": 7001}},
+    }
+    with pytest.raises(InvalidDocument, match=r"port 7001 of mirror-1 is mirrors\.debian's"):
+        load_data(found, folder)
+    found["mirrors"] = dict(reversed(found["mirrors"].items()))
+    with pytest.raises(InvalidDocument, match="port 7001 of mirror-1 is the web server's"):
+        load_data(found, folder)
 
 
 def test_a_service_of_a_persons_own_does_not_take_its_names(folder: Path) -> None:

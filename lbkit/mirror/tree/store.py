@@ -25,12 +25,13 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from lbkit.base.errors import Bug, Failure
-from lbkit.base.files import FileFailure, make_folder, read, write_atomic
+from lbkit.base.files import FileFailure, flush_folder, make_folder, read, write_atomic
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.build import Source
 from lbkit.mirror.tree.generation import Generation
@@ -57,7 +58,7 @@ class Store:
     def __init__(self, root: Path, name: str = "tree") -> None:
         self.root = root
         self.name = name
-        self._links = threading.Lock()
+        self._links = threading.RLock()
         self._claim: int | None = None
 
     def claim(self) -> None:
@@ -208,33 +209,41 @@ class Store:
             self._make_view(serial, [serial, *reversed(before)][:keep])
             _flush(self.root)  # all of it is on the disk before its record is anywhere
             write_atomic(self._record(serial), generation.as_json())
-            _flush_folder(self.root)
+            flush_folder(self.root)
         except OSError as error:
             raise FileFailure("made", self.tree(serial), error) from error
 
     def publish(self, serial: int) -> None:
-        """From here on readers get this one, which stands."""
-        if self.find(serial) is None:
-            raise Bug(
-                "a generation was to be published", found=f"{serial} does not stand", where=str(self.root)
-            )
-        self._link(self.root / CURRENT, f"{VIEW}{serial}")
+        """From here on readers get this one, which stands. Failure where it has just gone."""
+        with self._links:
+            if self.find(serial) is None:
+                raise Failure(
+                    "a generation was to be published",
+                    found=f"{serial} does not stand",
+                    where=str(self.root),
+                )
+            before = self.serving()
+            if before == serial:
+                return
+            if (link := self._by_serial(before)).is_symlink():
+                self._link(link, f"../{VIEW}{before}")  # its time is when it came to be found, or left
+            self._link(self.root / CURRENT, f"{VIEW}{serial}")
 
     def prune(self, keep: int, *, since: float | None = None) -> list[int]:
         """No reader finds generations any more that are older than the `keep` newest: their serials. What serves stays, and so does
-        what was one of those at `since` (seconds since 1970; None: now): a client that reads it may be in the middle.
+        what was one of those, or served, at `since` (seconds since 1970; None: now): a client that reads it may be in the middle.
 
         Their trees go when nobody reads them; one of those is kept, as the spare.
         """
         standing = [each.serial for each in self.generations()]
-        serving = self.serving()
-        gone = [
-            serial
-            for serial, successor in zip(standing, standing[keep:], strict=False)
-            if serial != serving and (since is None or self._came(successor) <= since)
-        ]
-        for serial in gone:
-            self._retire(serial)
+        gone = []
+        for serial, successor in zip(standing, standing[keep:], strict=False):
+            with self._links:  # nor does it come to serve in between
+                if serial != self.serving() and (
+                    since is None or self._found_until(serial, successor) <= since
+                ):
+                    self._retire(serial)
+                    gone.append(serial)
         spare = self.spare()
         for serial in self._olds():
             if serial != spare and not is_read([self._old(serial)]):
@@ -257,12 +266,9 @@ class Store:
         }:
             _remove(self._old(serial))
 
-    def _came(self, serial: int) -> float:
-        """When it came to stand here, in seconds since 1970."""
-        try:
-            return self._record(serial).stat().st_mtime
-        except OSError as error:
-            raise FileFailure("read", self._record(serial), error) from error
+    def _found_until(self, serial: int, successor: int) -> float:
+        """When it was not among those any more that a reader finds, as that one came, and served no more; in seconds since 1970."""
+        return max(map(_time, (self._record(successor), self._by_serial(serial))))
 
     def _retire(self, serial: int) -> None:
         old = self._old(serial)
@@ -297,7 +303,7 @@ class Store:
 
     def _lead_on(self, serial: int) -> None:
         """Whoever asks for a serial that has gone gets the one that serves."""
-        link = self.root / SERIALS / str(serial)
+        link = self._by_serial(serial)
         if link.is_symlink():
             self._link(link, f"../{CURRENT}")
         with contextlib.suppress(FileNotFoundError):
@@ -317,7 +323,7 @@ class Store:
             os.symlink(f"../../gen-{each}", view / f"{AT}{index}" / self.name)
         os.rename(view, self.root / f"{VIEW}{serial}")
         make_folder(self.root / SERIALS)
-        self._link(self.root / SERIALS / str(serial), f"../{VIEW}{serial}")
+        self._link(self._by_serial(serial), f"../{VIEW}{serial}")
 
     def _link(self, path: Path, target: str) -> None:
         """At once, whatever it was before: a reader finds the one or the other."""
@@ -339,6 +345,9 @@ class Store:
                 raise FileFailure("made", self.left, error) from error
         _remove(self.root / "work")
         make_folder(self.root / "work")
+
+    def _by_serial(self, serial: int) -> Path:
+        return self.root / SERIALS / str(serial)
 
     def _record(self, serial: int) -> Path:
         return self.root / f"gen-{serial}.json"
@@ -370,6 +379,20 @@ def _is_there(path: Path) -> bool:
     return True
 
 
+def _time(path: Path) -> float:
+    """When it was written, in seconds since 1970. Of one that is of the future, as the clock was set back since: now, and from here on."""
+    try:
+        found = path.lstat().st_mtime
+        if found > time.time():
+            os.utime(path, follow_symlinks=False)
+            found = path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+    except OSError as error:
+        raise FileFailure("read", path, error) from error
+    return found
+
+
 def _remove(path: Path) -> None:
     """A file, a link or a whole folder; not there: nothing."""
     try:
@@ -381,15 +404,6 @@ def _remove(path: Path) -> None:
         return
     except OSError as error:
         raise FileFailure("removed", path, error) from error
-
-
-def _flush_folder(path: Path) -> None:
-    """What was renamed in it is so on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _flush(path: Path) -> None:

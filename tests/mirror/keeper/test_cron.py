@@ -78,6 +78,8 @@ def test_it_goes_on_and_never_back(text: str, since: datetime, zone: ZoneInfo) -
         ("0 4 29 FEB *", "2026-01-01T00:00", ["2028-02-29T04:00+01:00", "2032-02-29T04:00+01:00"]),
         ("5 4 * jan-mar sun", "2026-03-30T00:00", ["2027-01-03T04:05+01:00"]),
         ("5 4 * * 7", "2026-03-30T00:00", ["2026-04-05T04:05+02:00"]),
+        # crontab(5): a step goes "through the range", and this one has one day; cronsim takes it for 0-7
+        ("5 4 * * 0-0/1", "2026-03-30T00:00", ["2026-04-05T04:05+02:00", "2026-04-12T04:05+02:00"]),
     ],
 )
 def test_it_comes_when_a_person_would_say(text: str, since: str, wanted: list[str]) -> None:

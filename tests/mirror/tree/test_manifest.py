@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbkit.mirror.tree import manifest
@@ -87,18 +87,20 @@ def test_no_path_is_listed_twice_and_what_is_not_known_is_looked_at() -> None:
         manifest.check(lambda: [bad], lambda: [good])
 
 
-@given(st.lists(st.integers(0, 9999), unique=True), st.lists(st.integers(0, 9999), unique=True))
-def test_what_two_long_ones_have_otherwise(gone: list[int], otherwise: list[int]) -> None:
+BEFORE, AFTER = (
+    [Entry(b"%05d" % number, "f", 0o644, time, 1, "0" * 64).line for number in range(10_000)]
+    for time in (0, 1)
+)
+
+
+@settings(max_examples=40)
+@given(st.sets(st.integers(0, 9999)), st.sets(st.integers(0, 9999)))
+def test_what_two_long_ones_have_otherwise(gone: set[int], otherwise: set[int]) -> None:
     """Longer than what is held at once."""
-
-    def line(number: int, time: int = 0) -> bytes:
-        return Entry(b"%05d" % number, "f", 0o644, time, 1, "0" * 64).line
-
-    old = [line(number) for number in range(10_000) if number not in set(gone)]
-    new = [line(number, number in set(otherwise)) for number in range(10_000)]
+    old = [line for number, line in enumerate(BEFORE) if number not in gone]
+    new = [AFTER[number] if number in otherwise else line for number, line in enumerate(BEFORE)]
     wanted = [
-        (None if number in set(gone) else line(number), line(number, number in set(otherwise)))
-        for number in sorted({*gone, *otherwise})
+        (None if number in gone else BEFORE[number], new[number]) for number in sorted({*gone, *otherwise})
     ]
     assert list(manifest.changes(old, new)) == wanted
     assert list(manifest.changes(new, old)) == [(now, before) for before, now in wanted]

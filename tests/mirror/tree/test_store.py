@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbkit.base.errors import Bug
+from lbkit.base.errors import Bug, Failure
 from lbkit.mirror.tree import store as store_module
 from lbkit.mirror.tree.store import Store
 from lbkit.mirror.tree.verify import damages
@@ -112,13 +113,41 @@ def test_what_somebody_reads_stays_until_they_end(store: Store, tmp_path: Path) 
 def test_what_a_client_may_be_in_the_middle_of_is_found(store: Store, tmp_path: Path) -> None:
     for number in range(1, 4):
         make(store, number, {b"n": b"%d" % number}, tmp_path, keep=100)
-        os.utime(store.root / f"gen-{number}.json", (1000 * number, 1000 * number))
+    for number in range(1, 4):
+        for path in (store.root / f"gen-{number}.json", store.root / "serial" / str(number)):
+            os.utime(path, (1000 * number, 1000 * number), follow_symlinks=False)
     # with `keep` 1, generation 1 was the newest until 2000, and generation 2 until 3000
     assert store.prune(1, since=1999) == []
     assert store.prune(1, since=2999) == [1]
     assert (store.root / "serial" / "2" / "0" / "n").read_bytes() == b"2"
     assert (store.root / "serial" / "1" / "0" / "n").read_bytes() == b"3"
     assert store.prune(1, since=3000) == [2]
+
+
+def test_what_served_for_long_after_newer_ones_came_is_found_for_a_while_yet(
+    store: Store, tmp_path: Path
+) -> None:
+    """As where no quorum had those for an hour."""
+    make(store, 1, FIRST, tmp_path, keep=100)
+    for number in (2, 3):
+        for step in made(store, number, SECOND, tmp_path / str(number)):
+            if step == "publish":
+                break
+    for path in (*store.root.glob("gen-*.json"), *(store.root / "serial").iterdir()):
+        os.utime(path, (1000, 1000), follow_symlinks=False)
+    flipped = time.time()
+    store.publish(3)
+    assert store.prune(1, since=flipped - 60) == [2], "nobody began to read that one"
+    assert store.prune(1, since=flipped + 60) == [1]
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_for_ever(store: Store, tmp_path: Path) -> None:
+    for number in (1, 2):
+        make(store, number, FIRST, tmp_path, keep=100)
+        os.utime(store.root / f"gen-{number}.json", (1 << 33, 1 << 33))
+    now = time.time()
+    assert store.prune(1, since=now - 60) == [], "a client may read it"
+    assert store.prune(1, since=now + 60) == [1]
 
 
 def test_a_serial_that_has_gone_leads_to_what_serves(
@@ -227,7 +256,7 @@ def test_killed_anywhere_what_served_serves_and_the_next_one_is_whole(
 
 def test_none_is_made_twice_or_published_without_standing(store: Store, tmp_path: Path) -> None:
     make(store, 1, FIRST, tmp_path)
-    with pytest.raises(Bug, match="to be published"):
+    with pytest.raises(Failure, match="to be published"):
         store.publish(2)
     steps = made(store, 1, SECOND, tmp_path / "again")
     with pytest.raises(Bug, match="made once"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -240,6 +241,17 @@ def test_one_that_is_cut_off_does_not_serve_what_is_old(world: World) -> None:
     world.nodes["c"].start()
     world.until(lambda: world.serving() == dict.fromkeys(NAMES, 2), "it comes back")
     world.until(lambda: world.checked() == dict.fromkeys(NAMES, UP), "and serves again")
+
+
+def test_one_whose_tree_somebody_removed_is_drained_and_has_it_anew(world: World) -> None:
+    world.sync(ONE)
+    world.until(lambda: world.checked() == dict.fromkeys(NAMES, UP), "all are ready")
+    shutil.rmtree(world.nodes["c"].root / "gen-1")
+    assert world.nodes["c"].checked() == "drain", "at once: what clients would get is not what is committed"
+    world.nodes["c"].agent.let_go()
+    world.until(lambda: world.serving() == dict.fromkeys(NAMES, 1), "it gets it again")
+    world.until(lambda: world.checked() == dict.fromkeys(NAMES, UP), "and serves again")
+    assert world.nodes["c"].tree() == ONE
 
 
 def test_nobody_waits_for_one_that_hangs(world: World) -> None:

@@ -181,7 +181,11 @@ class Agent:
             )
 
     def let_go(self) -> None:
-        """What no client reads on from any more, where there is some. To be called now and then."""
+        """What no client reads on from any more, where there is some; and see what somebody took away by hand. To be called now and then."""
+        try:
+            self._look()
+        except LbkitError as error:
+            self._trouble = str(error)
         if len(self._has) > self.pulling.keep:
             self._in_background(None, self._prune)
 

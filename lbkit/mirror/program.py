@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lbkit.base.errors import Failure, LbkitError, Mistake
+from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
 from lbkit.base.files import read
 
 
@@ -81,6 +83,22 @@ def listening(address: str, port: int) -> socket.socket:
             found=error.strerror or str(error),
             remedy="another program has it, or the machine has no such address",
         ) from error
+
+
+def lasting(work: Callable[[], None], name: str) -> None:
+    """Have a thread at it for as long as the program runs. A bug that ends it ends the program: else that would look well, and do half."""
+
+    def run() -> None:
+        well = False
+        try:
+            work()
+            well = True
+        finally:
+            if not well:
+                traceback.print_exc()
+                os._exit(Bug.exit_code)  # as killed: whatever is on the disk is made for that
+
+    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 def ended(wake: Callable[[], None] = lambda: None) -> threading.Event:

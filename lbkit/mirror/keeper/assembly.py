@@ -19,6 +19,7 @@ from lbkit.mirror.keeper.schedule import Schedule
 from lbkit.mirror.keeper.standing import Standing
 from lbkit.mirror.keeper.turns import Asked, Turns
 from lbkit.mirror.node.pulling import Pulling
+from lbkit.mirror.program import lasting
 from lbkit.mirror.sync.ready import make_ready
 from lbkit.mirror.sync.runs import Run
 from lbkit.mirror.sync.syncing import Syncing
@@ -104,7 +105,7 @@ class Keeper:
         if promoted and self._adopting is not None:
             # before what a person asked for meanwhile: a sync would get all of it from upstream again
             self.turns.ask(Asked("promotion", self._adopting.adopt), first=True)
-        threading.Thread(target=self.turns.run, daemon=True).start()
+        lasting(self.turns.run, "lbkit-turns")
 
     def turn(self) -> None:
         """To be called every second."""

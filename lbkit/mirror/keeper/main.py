@@ -23,7 +23,6 @@ What a person asks of it comes by `control.sock` beside CONFIG (control.py).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -41,7 +40,7 @@ from lbkit.mirror.keeper.fleet import Fleet
 from lbkit.mirror.keeper.pace import Pace
 from lbkit.mirror.keeper.schedule import Schedule, Window
 from lbkit.mirror.node.agent import KEEPER
-from lbkit.mirror.program import anchored, data_of, ended, keys_of, listening, run
+from lbkit.mirror.program import anchored, data_of, ended, keys_of, lasting, listening, run
 from lbkit.mirror.sync.fetching import Fetcher
 from lbkit.mirror.sync.guard import Guard
 from lbkit.mirror.sync.https.fetcher import CONNECTIONS, PARTIAL, Https
@@ -91,10 +90,10 @@ def serve(config: Path) -> int:
 
     control = Control(folder.absolute(), keeper.desk.requests())
     control.open()
-    threading.Thread(target=control.run, daemon=True).start()
+    lasting(control.run, "lbkit-control")
     keys = keys_of(data, folder)
     for address, port in data["listen"]:
-        threading.Thread(target=Listener(listening(address, port), keys, pushed).run, daemon=True).start()
+        lasting(Listener(listening(address, port), keys, pushed).run, "lbkit-push")
     done = ended(pace.wake)
     keeper.begin(done)
     while not done.is_set():

@@ -16,10 +16,9 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from lbkit.base.clock import SystemClock
 from lbkit.base.errors import LbkitError
@@ -28,7 +27,7 @@ from lbkit.mirror.node.agent import NEIGHBOUR, Agent
 from lbkit.mirror.node.contact import Contact
 from lbkit.mirror.node.looking import WORDS, looked
 from lbkit.mirror.node.pulling import Pulling
-from lbkit.mirror.program import anchored, data_of, ended, keys_of, listening, run
+from lbkit.mirror.program import anchored, data_of, ended, keys_of, lasting, listening, run
 from lbkit.mirror.sync.upstream import upstream_of
 from lbkit.mirror.talk.ends import Caller, Listener
 from lbkit.mirror.tree.store import Store
@@ -72,10 +71,10 @@ def serve(config: Path) -> int:
     )
     agent.begin()
     for address, port in data["listen"]:
-        _thread(Listener(listening(address, port), keys, agent.answer).run)
+        lasting(Listener(listening(address, port), keys, agent.answer).run, "lbkit-agent")
     agent.listen_to_neighbours()
     for address, port in data["check"]:
-        _thread(agent.serve_checks, listening(address, port))
+        lasting(partial(agent.serve_checks, listening(address, port)), "lbkit-check")
     done = ended()
     looked_at = clock.monotonic()
     while not done.wait(_EVERY):
@@ -84,7 +83,3 @@ def serve(config: Path) -> int:
             looked_at = clock.monotonic()
             agent.let_go()
     return 0
-
-
-def _thread(target: Any, *given: Any) -> None:
-    threading.Thread(target=target, args=given, daemon=True).start()

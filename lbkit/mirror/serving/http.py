@@ -37,6 +37,7 @@ from lbkit.mirror.sync.project import Stage
 
 _MOST = 16384  # files that a worker of nginx has open: two for a download
 _TRIED, _PROBE = f"{nginx.CONFIG}.tried", "tmp/probe"
+_TRIED_WITHIN = 60.0  # seconds for nginx to say whether it would take one: under emulation it needs some
 _TAKEN_WITHIN = 30.0  # seconds until nginx has read a new configuration
 
 
@@ -108,12 +109,25 @@ def _off(site: nginx.Site) -> nginx.Site:
 def _check(path: str, folder: Path, text: str) -> None:
     write_atomic(folder / _TRIED, text.encode())
     argv = [path, "-t", "-q", "-p", str(folder), "-c", _TRIED, "-e", "stderr"]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    (folder / _PROBE).unlink(missing_ok=True)
-    if done.returncode != 0:
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_TRIED_WITHIN,
+        )
+        wrong = done.stderr.strip()[-2000:] if done.returncode != 0 else None
+    except subprocess.TimeoutExpired:
+        wrong = f"it says nothing for {_TRIED_WITHIN:g} s"
+    finally:
+        (folder / _PROBE).unlink(missing_ok=True)
+    if wrong is not None:
         raise Failure(
             "nginx was to take its configuration",
-            found=done.stderr.strip()[-2000:],
+            found=wrong,
             where=str(folder / _TRIED),
             remedy="it is made for nginx 1.20 and later",
         )

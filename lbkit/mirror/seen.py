@@ -19,6 +19,7 @@ from lbkit.mirror.answers import MirrorStatus, NodeStatus
 from lbkit.mirror.reach import KeeperAway, verdict
 from lbkit.mirror.resolved import ResolvedMirror
 from lbkit.mirror.sync.runs import Run
+from lbkit.mirror.tree import serial as serials
 
 PATIENCE = 2.0  # seconds
 FAILED = frozenset({"failed", "partial", "held", "killed"})
@@ -87,10 +88,14 @@ def node_words(node: NodeStatus) -> str:
 def committed_words(found: MirrorStatus) -> str:
     if found.committed is None:
         return "nothing is committed yet"
-    committed, newest = found.committed["serial"], found.newest and found.newest["serial"]
-    return f"generation {committed} is committed" + (
-        f", {newest} is on its way" if newest is not None and newest != committed else ""
-    )
+    committed = int(found.committed["serial"])
+    newest = None if found.newest is None else int(found.newest["serial"])
+    words = f"generation {committed} is committed"
+    if newest is None or newest == committed:
+        return words
+    if serials.newer(newest, committed):
+        return f"{words}, {newest} is on its way"
+    return f"{words}, and the master has {newest} at most: the next run makes a later one"
 
 
 def last_words(found: MirrorStatus) -> list[str]:

@@ -277,6 +277,18 @@ def test_evidence_says_why_a_node_is_drained(keeper: Keeper, scope: Scope) -> No
     assert explain(scope, host, ["debian", "mirror-2"])
 
 
+@pytest.mark.parametrize(
+    ("newest", "words"),
+    [(13, "13 is on its way"), (11, "the master has 11 at most: the next run makes a later one")],
+)
+def test_what_the_master_has_besides_the_committed_one_is_told(
+    keeper: Keeper, scope: Scope, newest: int, words: str
+) -> None:
+    """An older one: somebody removed generations of its disk, or another master made the committed one."""
+    keeper.says["status"] = faked.status(newest={"serial": newest, "digest": faked.DIGEST})
+    assert words in rows(scope)["debian"].detail
+
+
 def test_of_a_node_that_is_not_heard_any_more_nobody_says_that_it_serves(
     keeper: Keeper, scope: Scope
 ) -> None:

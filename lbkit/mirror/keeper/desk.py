@@ -24,6 +24,7 @@ from lbkit.mirror.tree.build import none
 
 _MOST_PATHS = 10_000
 _LONGEST_WAIT = 86_400.0  # seconds
+_FLIPPED_WITHIN = 2.0  # seconds
 
 
 @dataclass(slots=True)
@@ -114,7 +115,9 @@ class Desk:
         while True:
             where = self.standing.where(newest.serial, newest.digest)
             left = deadline - self.clock.monotonic()
-            if where["committed"] or left <= 0:
+            if where["committed"]:  # those that have it flip to it at once: in the next moment they say so
+                deadline = min(deadline, self.clock.monotonic() + _FLIPPED_WITHIN)
+            if (where["committed"] and {*where["have"]} <= {*where["serving"]}) or left <= 0:
                 return {"run": run.as_data(), **where}
             say({"committing": where})
             pause.wait(min(EVERY, left))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from lbkit.base.errors import Mistake
 from lbkit.mirror.sync.project import TRACE, Stage
-from lbkit.mirror.tree.store import AT, CURRENT, SERIALS, VIEW
+from lbkit.mirror.tree.views import AT, CURRENT, SERIALS, VIEW
 
 SERIAL = "Lbkit-Serial"
 CONFIG, PID = "nginx.conf", "nginx.pid"

@@ -23,10 +23,7 @@ import fcntl
 import json
 import os
 import re
-import shutil
-import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -34,12 +31,10 @@ from lbkit.base.errors import Bug, Failure
 from lbkit.base.files import FileFailure, flush_folder, make_folder, read, write_atomic
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.build import Source
+from lbkit.mirror.tree.disk import flush, is_there, lines, remove, written
 from lbkit.mirror.tree.generation import Generation
-from lbkit.mirror.tree.manifest import lines_of
 from lbkit.mirror.tree.readers import is_read
-
-CURRENT, SERIALS, VIEW, AT = "current", "serial", "view-", "at-"
-REMEMBERED = 1000  # serials that lead somewhere: of those whose generation has gone, to the one that serves
+from lbkit.mirror.tree.views import VIEW, Views
 
 _LINGERS = "lingers"
 
@@ -58,7 +53,7 @@ class Store:
     def __init__(self, root: Path, name: str = "tree") -> None:
         self.root = root
         self.name = name
-        self._links = threading.RLock()
+        self._views = Views(root, name)
         self._claim: int | None = None
 
     def claim(self) -> None:
@@ -108,7 +103,7 @@ class Store:
     def find(self, serial: int) -> Generation | None:
         """None where it does not stand: also where somebody removed a part of it by hand, or a disk with faults left no record."""
         content = read(self._record(serial))
-        if not content or not _is_there(self.tree(serial)) or not _is_there(self.manifest(serial)):
+        if not content or not is_there(self.tree(serial)) or not is_there(self.manifest(serial)):
             return None
         try:
             data = json.loads(content)
@@ -119,18 +114,11 @@ class Store:
 
     def serving(self) -> int:
         """The serial that readers get; 0 where nothing was published, or its tree is not there any more."""
-        try:
-            name = os.readlink(self.root / CURRENT)
-        except FileNotFoundError:
-            return serials.NONE
-        except OSError as error:
-            raise FileFailure("read", self.root / CURRENT, error) from error
-        match = _GENERATION.fullmatch(name)
-        return int(match[1]) if match and _is_there(self.root / CURRENT / "0") else serials.NONE
+        return self._views.serving()
 
     def lines(self, serial: int) -> Iterator[bytes]:
         """Of its manifest. Raises BadManifest while they are read, where it is none."""
-        return _lines(self.manifest(serial))
+        return lines(self.manifest(serial))
 
     def source(self, serial: int) -> Source:
         return Source(self.tree(serial), lambda: self.lines(serial))
@@ -140,7 +128,7 @@ class Store:
         olds = [self._old(serial) for serial in self._olds()]
         return [
             *(self.source(each.serial) for each in self.generations()),
-            *(Source(old / "tree", partial(_lines, old / "manifest")) for old in olds),
+            *(Source(old / "tree", partial(lines, old / "manifest")) for old in olds),
         ]
 
     def spare(self) -> int:
@@ -155,8 +143,8 @@ class Store:
             if spare := self.spare():
                 os.rename(self._old(spare) / "manifest", held)
                 os.rename(self._old(spare) / "tree", self.work)
-                _remove(self._old(spare))
-                return Source(self.work, lambda: _lines(held))
+                remove(self._old(spare))
+                return Source(self.work, lambda: lines(held))
             self.work.mkdir(mode=0o755)
         except OSError as error:
             raise FileFailure("made", self.work, error) from error
@@ -171,7 +159,7 @@ class Store:
             (self.root / "work" / _LINGERS).touch()
         except OSError as error:
             raise FileFailure("made", self.root / "work" / _LINGERS, error) from error
-        _remove(self.left)
+        remove(self.left)
 
     def is_ready(self, spare: int, serial: int) -> bool:
         """Whether that spare is as the generation is: it has its very manifest."""
@@ -189,8 +177,8 @@ class Store:
             aside.mkdir(mode=0o755)
             os.link(self.manifest(serial), aside / "manifest")
             os.rename(self.work, aside / "tree")
-            _flush(aside)  # the next one is made of it by its manifest alone
-            _remove(self._old(spare))
+            flush(aside)  # the next one is made of it by its manifest alone
+            remove(self._old(spare))
             os.rename(aside, self._old(spare))
         except OSError as error:
             raise FileFailure("made", aside, error) from error
@@ -206,8 +194,8 @@ class Store:
         try:
             os.rename(self.work_manifest, self.manifest(serial))
             os.rename(self.work, self.tree(serial))
-            self._make_view(serial, [serial, *reversed(before)][:keep])
-            _flush(self.root)  # all of it is on the disk before its record is anywhere
+            self._views.make(serial, [serial, *reversed(before)][:keep])
+            flush(self.root)  # all of it is on the disk before its record is anywhere
             write_atomic(self._record(serial), generation.as_json())
             flush_folder(self.root)
         except OSError as error:
@@ -215,19 +203,14 @@ class Store:
 
     def publish(self, serial: int) -> None:
         """From here on readers get this one, which stands. Failure where it has just gone."""
-        with self._links:
+        with self._views.alone:
             if self.find(serial) is None:
                 raise Failure(
                     "a generation was to be published",
                     found=f"{serial} does not stand",
                     where=str(self.root),
                 )
-            before = self.serving()
-            if before == serial:
-                return
-            if (link := self._by_serial(before)).is_symlink():
-                self._link(link, f"../{VIEW}{before}")  # its time is when it came to be found, or left
-            self._link(self.root / CURRENT, f"{VIEW}{serial}")
+            self._views.flip(serial)
 
     def prune(self, keep: int, *, since: float | None = None) -> list[int]:
         """No reader finds generations any more that are older than the `keep` newest: their serials. What serves stays, and so does
@@ -238,7 +221,7 @@ class Store:
         standing = [each.serial for each in self.generations()]
         gone = []
         for serial, successor in zip(standing, standing[keep:], strict=False):
-            with self._links:  # nor does it come to serve in between
+            with self._views.alone:  # nor does it come to serve in between
                 if serial != self.serving() and (
                     since is None or self._found_until(serial, successor) <= since
                 ):
@@ -247,7 +230,7 @@ class Store:
         spare = self.spare()
         for serial in self._olds():
             if serial != spare and not is_read([self._old(serial)]):
-                _remove(self._old(serial))
+                remove(self._old(serial))
         return gone
 
     def tidy(self) -> None:
@@ -257,26 +240,26 @@ class Store:
         for name in self._names():
             match = _GENERATION.fullmatch(name)
             if match and int(match[1]) not in standing:
-                self._lead_on(int(match[1]))
+                self._views.lead_on(int(match[1]))
                 self._discard(name)
             elif name.startswith(".gen-"):  # a record that was just being written
-                _remove(self.root / name)
+                remove(self.root / name)
         for serial in {int(match[1]) for name in self._names() if (match := _OLD.fullmatch(name))} - {
             *self._olds()
         }:
-            _remove(self._old(serial))
+            remove(self._old(serial))
 
     def _found_until(self, serial: int, successor: int) -> float:
         """When it was not among those any more that a reader finds, as that one came, and served no more; in seconds since 1970."""
-        return max(map(_time, (self._record(successor), self._by_serial(serial))))
+        return max(map(written, (self._record(successor), self._views.by_serial(serial))))
 
     def _retire(self, serial: int) -> None:
         old = self._old(serial)
         try:
-            self._lead_on(serial)
+            self._views.lead_on(serial)
             os.unlink(self._record(serial))  # from here on it stands no more
             self._discard(f"{VIEW}{serial}")
-            _remove(old)
+            remove(old)
             old.mkdir()
             os.rename(self.tree(serial), old / "tree")
             os.rename(self.manifest(serial), old / "manifest")
@@ -287,10 +270,10 @@ class Store:
         """At once for who reads it: half a view would tell them that a file is not there."""
         gone = self.root / "work" / "gone"
         make_folder(gone.parent)
-        _remove(gone)
+        remove(gone)
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.root / name, gone)
-        _remove(gone)
+        remove(gone)
 
     def _old(self, serial: int) -> Path:
         return self.root / f"old-{serial}"
@@ -301,53 +284,15 @@ class Store:
         whole = [serial for serial in found if (self._old(serial) / "manifest").exists()]
         return sorted(whole, key=lambda serial: serials.behind(serial, whole[0]))
 
-    def _lead_on(self, serial: int) -> None:
-        """Whoever asks for a serial that has gone gets the one that serves."""
-        link = self._by_serial(serial)
-        if link.is_symlink():
-            self._link(link, f"../{CURRENT}")
-        with contextlib.suppress(FileNotFoundError):
-            links = sorted(
-                os.listdir(self.root / SERIALS), key=lambda name: serials.behind(int(name), serial)
-            )
-            for name in links[REMEMBERED:]:
-                _remove(self.root / SERIALS / name)
-
-    def _make_view(self, serial: int, found: Iterable[int]) -> None:
-        view = self.root / "work" / "view"
-        _remove(view)
-        view.mkdir(mode=0o755)
-        for index, each in enumerate(found):
-            os.symlink(f"../gen-{each}", view / str(index))
-            (view / f"{AT}{index}").mkdir(mode=0o755)
-            os.symlink(f"../../gen-{each}", view / f"{AT}{index}" / self.name)
-        os.rename(view, self.root / f"{VIEW}{serial}")
-        make_folder(self.root / SERIALS)
-        self._link(self._by_serial(serial), f"../{VIEW}{serial}")
-
-    def _link(self, path: Path, target: str) -> None:
-        """At once, whatever it was before: a reader finds the one or the other."""
-        new = self.root / ".link"
-        with self._links:
-            try:
-                new.unlink(missing_ok=True)
-                os.symlink(target, new)
-                os.rename(new, path)
-            except OSError as error:
-                raise FileFailure("written", path, error) from error
-
     def _clear_work(self) -> None:
         if (self.root / "work" / _LINGERS).exists() and self.work.exists():
-            _remove(self.left)
+            remove(self.left)
             try:
                 os.rename(self.work, self.left)
             except OSError as error:
                 raise FileFailure("made", self.left, error) from error
-        _remove(self.root / "work")
+        remove(self.root / "work")
         make_folder(self.root / "work")
-
-    def _by_serial(self, serial: int) -> Path:
-        return self.root / SERIALS / str(serial)
 
     def _record(self, serial: int) -> Path:
         return self.root / f"gen-{serial}.json"
@@ -359,65 +304,3 @@ class Store:
             return []
         except OSError as error:
             raise FileFailure("read", self.root, error) from error
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as stream:
-            yield from lines_of(stream)
-    except OSError as error:
-        raise FileFailure("read", path, error) from error
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise FileFailure("read", path, error) from error
-    return True
-
-
-def _time(path: Path) -> float:
-    """When it was written, in seconds since 1970. Of one that is of the future, as the clock was set back since: now, and from here on."""
-    try:
-        found = path.lstat().st_mtime
-        if found > time.time():
-            os.utime(path, follow_symlinks=False)
-            found = path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-    except OSError as error:
-        raise FileFailure("read", path, error) from error
-    return found
-
-
-def _remove(path: Path) -> None:
-    """A file, a link or a whole folder; not there: nothing."""
-    try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise FileFailure("removed", path, error) from error
-
-
-def _flush(path: Path) -> None:
-    """All that was written to the file system of `path` is on its disk."""
-    from lbkit.base.syscalls import syncfs  # noqa: PLC0415 - ctypes: for who writes
-
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        syncfs(descriptor)
-    except OSError as error:
-        raise Failure(
-            f"what was written below {path} was to reach its disk",
-            found=error.strerror or str(error),
-            remedy="look at the disk; the generation before serves on",
-        ) from error
-    finally:
-        os.close(descriptor)

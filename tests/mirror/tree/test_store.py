@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbkit.base.errors import Bug, Failure
-from lbkit.mirror.tree import store as store_module
+from lbkit.mirror.tree import views
 from lbkit.mirror.tree.store import Store
 from lbkit.mirror.tree.verify import damages
 from tests.mirror.tree.trees import Tree, found, made
@@ -153,7 +153,7 @@ def test_a_clock_that_was_ahead_keeps_nothing_for_ever(store: Store, tmp_path: P
 def test_a_serial_that_has_gone_leads_to_what_serves(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "REMEMBERED", 4)
+    monkeypatch.setattr(views, "REMEMBERED", 4)
     for number in range(1, 8):
         make(store, number, {b"n": b"%d" % number}, tmp_path, keep=2)
     asked = {path.name: (path / "0" / "n").read_bytes() for path in (store.root / "serial").iterdir()}

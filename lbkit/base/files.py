@@ -24,8 +24,8 @@ class FileFailure(Failure):
 
 
 _REMEDIES = {
-    28: "free space on that file system, then apply again",  # ENOSPC
-    122: "raise the quota or free space, then apply again",  # EDQUOT
+    28: "free space on that file system, then try again",  # ENOSPC
+    122: "raise the quota or free space, then try again",  # EDQUOT
     13: "run as root, or in a sandbox: `lbkit sandbox -- ...`",  # EACCES
     1: "run as root, or in a sandbox: `lbkit sandbox -- ...`",  # EPERM
     30: "that file system is read-only; `lbkit doctor` names what lbkit writes",  # EROFS

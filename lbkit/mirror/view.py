@@ -58,7 +58,12 @@ def alarms(scope: Scope, host: Host) -> dict[str, str]:
             last = seen.status.last
             wants = last is not None and last.came in _FOR_PERSONS
             words = "; ".join(
-                [*seen.status.alarms, *_drained(seen.status), *(last_words(seen.status) if wants else ())]
+                [
+                    *seen.status.alarms,
+                    *_drained(seen.status),
+                    *_damaged(seen),
+                    *(last_words(seen.status) if wants else ()),
+                ]
             )
         else:
             words = "" if seen.away else f"its keeper on {seen.mirror.master} does not answer"
@@ -76,6 +81,16 @@ def _drained(found: MirrorStatus) -> list[str]:
         f"{name} is drained: {' '.join(trouble.split())[:_LONGEST]}"
         for name, trouble in sorted(found.troubles.items())
         if name in heard and not serves(heard[name])
+    ]
+
+
+def _damaged(seen: Seen) -> list[str]:
+    """Nodes that serve on though their last verification left something as it should not be: others may have it in the same way."""
+    nodes = seen.status.nodes if seen.status is not None else {}
+    return [
+        f"{name} has {left} damaged files: `lbkit mirror verify --mend {seen.mirror.name}`"
+        for name, node in sorted(nodes.items())
+        if node.verify and not node.verify.get("doing") and (left := node.verify.get("left"))
     ]
 
 

@@ -250,6 +250,10 @@ def test_a_watcher_is_told_what_wants_a_person(keeper: Keeper, scope: Scope) -> 
     nodes = {"mirror-1": faked.node(), "mirror-2": faked.node(told="drain", behind=3)}
     (words,) = alarmed(troubles=full, nodes=nodes).values()
     assert words == "mirror-2 is drained: a file was to be written found: No space left on device"
+    rotten = {"mirror-2": faked.node(verify={"doing": False, "damaged": 3, "left": 2})}
+    assert alarmed(nodes=rotten) == {
+        "mirror debian": "mirror-2 has 2 damaged files: `lbkit mirror verify --mend debian`"
+    }
     keeper.away = True
     assert alarmed() == {}  # the next apply starts it
 

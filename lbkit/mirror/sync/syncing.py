@@ -20,7 +20,7 @@ from lbkit.mirror.sync.ended import TransferFailed
 from lbkit.mirror.sync.fetching import Paused
 from lbkit.mirror.sync.itemized import Item
 from lbkit.mirror.sync.project import TRACE, Project
-from lbkit.mirror.sync.runs import Came, Run, Runs, Try
+from lbkit.mirror.sync.runs import LOG, Came, Run, Runs, Try
 from lbkit.mirror.sync.watched import Unwatched, Watch
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.build import Lines, build, none
@@ -59,7 +59,7 @@ class Syncing:
     watch: Watch = field(default_factory=Unwatched)
     known: Callable[[], int] = lambda: serials.NONE  # the highest serial that anybody is known to have
     until: Until = lambda _cause: None
-    _log: list[bytes] = field(default_factory=list, init=False)
+    _log: bytearray = field(default_factory=bytearray, init=False)
     _tries: list[Try] = field(default_factory=list, init=False)
 
     def plan(self) -> Changes:
@@ -77,7 +77,7 @@ class Syncing:
         """
         newest = self._newest()
         run = self.runs.begin(cause, newest.serial if newest else serials.NONE)
-        self._log, self._tries = [], []
+        self._log, self._tries = bytearray(), []
         try:
             self.store.tidy()
             self.store.prune(self.project.keep)  # and what leaves is made into the next one
@@ -90,9 +90,9 @@ class Syncing:
             return self.runs.end(run, came, error.found, tries=tries, log=error.words.encode())
         except (Partial, Paused) as error:
             came = "partial" if isinstance(error, Partial) else "paused"
-            return self.runs.end(run, came, error.found, tries=tuple(self._tries), log=b"".join(self._log))
+            return self.runs.end(run, came, error.found, tries=tuple(self._tries), log=bytes(self._log))
         except (Failure, OSError) as error:  # a full disk, wherever it was written to
-            return self.runs.end(run, "failed", str(error), tries=tuple(self._tries), log=b"".join(self._log))
+            return self.runs.end(run, "failed", str(error), tries=tuple(self._tries), log=bytes(self._log))
         self.project.fetcher.settle()
         if made is None:
             return self.runs.end(run, "nothing", tries=(*self._tries, Try(0, "")))
@@ -104,7 +104,7 @@ class Syncing:
             ""
             if usual
             else f"its serial is {generation.serial}: others have later ones than this disk knew of",
-            log=b"".join(self._log),
+            log=bytes(self._log),
             tries=(*self._tries, Try(0, "")),
             added=changes.added.files,
             changed=changes.changed.files,
@@ -224,7 +224,9 @@ class Syncing:
 
     def _tell(self, item: Item) -> None:
         self.watch.came(item.size)
-        self._log.append(b"%s %s\n" % (item.doing.encode(), escaped(item.path)))
+        self._log += b"%s %s\n" % (item.doing.encode(), escaped(item.path))
+        if len(self._log) > 2 * LOG:  # of a million files too: no more is kept than the last part
+            del self._log[:-LOG]
 
     def _tried(self, code: int, words: str) -> None:
         if len(self._tries) < TRIES:

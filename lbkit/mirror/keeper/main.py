@@ -11,7 +11,8 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
     connections                 downloads at once, of an https upstream; 4. A transfer by rsync is one connection, stage after stage
     schedule                    {"every": SECONDS, "window": ["HH:MM", "HH:MM"] or null, "jitter": SECONDS, "zone": NAME} or null;
                                 instead of "every": "cron": FIVE FIELDS, as in crontab(5)
-    policy                      {"quorum", "max_lag", "floor", "contact", "fan_out"}
+    policy                      {"quorum", "max_lag", "floor", "contact", "fan_out"}, and "asked_within", "heard_within" where nodes or HAProxy
+                                are slower than deciding.py has it
     nodes                       by name: [ADDRESS, PORT, KEYFILE]
     sources                     by name of a node: an upstream (sync/upstream.py) that is the root of its store, for what is damaged here; none
     adopt                       the store of the node on this machine: where it has what this keeper has not, another master made it, and this

@@ -88,7 +88,9 @@ class KeeperSilent(Closed):
             f"the keeper of mirror {mirror.name} was to answer",
             found=f"not a word in {patience:g} s" if hangs else error.found,
             where=f"machine {mirror.master}",
-            remedy=f"`lbkit explain {mirror.master}/{mirror.keeper}` names its process: where it hangs, end that, and `lbkit apply` starts it anew",
+            remedy=f"`lbkit explain {mirror.master}/{mirror.keeper}` names its process: where it hangs, end that, and `lbkit apply` starts it anew"
+            if hangs
+            else f"it was ended, or started anew: `lbkit mirror log {mirror.name}` tells what came of a run, which is tried again by itself",
         )
 
 

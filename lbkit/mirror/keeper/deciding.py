@@ -42,7 +42,7 @@ class Policy:
     @property
     def pause(self) -> float:
         """After so many seconds without a turn of the keeper's its nodes may have gone by its being dead."""
-        return max(2.0, self.contact / 2)
+        return max(2.5, self.contact)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,10 @@ def _may_commit(known: Known, policy: Policy) -> tuple[tuple[int, str] | None, d
     ]
     for generation in prepared:
         too_old = _too_old_after(known, policy, generation)
-        drain |= {name: "drain" for name in too_old if _heard(known, name)}
+        told = [name for name in too_old if _heard(known, name) and not _has(known.nodes[name], generation)]
+        if any(_may_serve(known, name, policy) for name in too_old if name not in told):
+            continue  # it waits for those first: until then the others serve
+        drain |= dict.fromkeys(told, "drain")
         if not any(_may_serve(known, name, policy) for name in too_old):
             return generation, drain, []
     unheard = sorted(name for name in known.nodes if not _heard(known, name))

@@ -101,7 +101,15 @@ def test_who_has_it_and_does_not_answer_will_not_flip() -> None:
     assert decide(known(4, 5, **nodes), POLICY).commit == (5, digest(5))
     nodes["c"] = replace(nodes["c"], answers=False)
     found = decide(known(4, 5, **nodes), POLICY)
-    assert (found.commit, found.tell) == (None, (Tell("c", "drain"),))
+    assert found.commit is None
+
+
+def test_nobody_is_drained_for_what_waits_for_another_one() -> None:
+    nodes = {"a": node(4, 4, 5), "b": node(4, 4, 5), "c": node(3), "d": node(3, silent=3.0)}
+    waits = decide(known(4, 5, **nodes), POLICY)
+    assert (waits.commit, waits.tell) == (None, ())
+    nodes["d"] = replace(nodes["d"], silent=30.0)
+    assert decide(known(4, 5, **nodes), POLICY).tell == (Tell("c", "drain"),)
 
 
 def test_who_is_not_heard_counts_for_no_quorum() -> None:

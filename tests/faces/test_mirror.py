@@ -174,7 +174,7 @@ def test_ctrl_c_ends_the_waiting_alone(keeper: Keeper, mirror: Any, monkeypatch:
 
 STATUS = """\
 debian: generation 12 is committed, 13 is on its way
-  1 nodes are fresh, and 2 must serve
+  of 2 nodes that must serve 1 are fresh
 
 node      serves                            verdict  heard    doing
 mirror-1  serves 12                         ready    0 s ago  gets from store
@@ -191,7 +191,7 @@ def test_status_says_who_serves_what_and_what_comes_next(keeper: Keeper, mirror:
     late = faked.node(serving=9, behind=3, told="drain", heard=8.0)
     keeper.says["status"] = faked.status(
         newest={"serial": 13, "digest": faked.DIGEST},
-        alarms=["1 nodes are fresh, and 2 must serve"],
+        alarms=["of 2 nodes that must serve 1 are fresh"],
         troubles={"mirror-2": "no space\n left"},
         wanted=1,
         last=faked.run("failed", id="20260921T133320Z-000002", why="no route"),

@@ -111,15 +111,13 @@ def test_what_one_node_has_alone_is_found_there(start: Callable[..., Bare], node
     assert "8" in nodes[0].asked  # and did not have it: nobody saw that
 
 
-def test_a_file_that_one_node_lacks_is_found_at_another(
-    start: Callable[..., Bare], nodes: list[Node]
-) -> None:
+def test_that_there_is_no_such_file_is_an_answer(start: Callable[..., Bare], nodes: list[Node]) -> None:
     ready(start())
-    for node in nodes[:2]:
-        node.lacks = True
-    assert {get(f"127.0.1.{number}") for number in range(1, 7)} == {(200, "mirror-3 7")}
-    nodes[2].lacks = True
-    assert get()[0] == 404
+    for node in nodes:
+        node.flip(8)
+    assert serial() == "8"
+    nodes[0].lacks, nodes[1].lacks, nodes[2].has = True, True, [7]
+    assert {get()[0] for _ in range(6)} == {404}
 
 
 def test_what_nobody_has_any_more_is_forgotten(start: Callable[..., Bare], nodes: list[Node]) -> None:

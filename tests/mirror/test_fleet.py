@@ -287,7 +287,7 @@ def test_without_a_quorum_nothing_is_committed_and_an_alarm_is_raised(world: Wor
         world.voices[name].close()
     world.sync(TWO)
     world.until(lambda: bool(world.fleet.alarms), "somebody is told")
-    assert world.fleet.alarms == ("2 cannot be committed: 2 nodes are needed, b, c are not heard",)
+    assert world.fleet.alarms == ("2 cannot be committed: it needs 2 nodes, and nobody hears b, c",)
     assert world.nodes["a"].tree() == ONE
     for name in "bc":
         world.nodes[name].start()

@@ -157,7 +157,11 @@ def rows(scope: Scope) -> dict[str, Status]:
     ("changed", "health", "words"),
     [
         ({}, Health.UP, "generation 12 is committed, 2 of 2 nodes serve, next run by schedule"),
-        ({"alarms": ["1 nodes are fresh"]}, Health.DEGRADED, "1 nodes are fresh"),
+        (
+            {"alarms": ["of 2 nodes that must serve 1 are fresh"]},
+            Health.DEGRADED,
+            "of 2 nodes that must serve 1 are fresh",
+        ),
         ({"last": faked.run("failed", why="no route")}, Health.DEGRADED, "the last run was failed: no route"),
         ({"held": {"why": "rollback", "serial": 11}}, Health.DEGRADED, "held since a rollback to 11"),
         ({"committed": None}, Health.DOWN, "nothing is committed yet"),

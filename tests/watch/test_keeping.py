@@ -357,9 +357,9 @@ def test_a_look_that_fails_is_told_once_and_that_it_is_over(world: World, watche
 def test_what_no_apply_mends_is_told_once_and_that_it_is_over(world: World, watcher: Start) -> None:
     world.person_applies()
     keeping = watcher()
-    world.room.alarmed = {"mirror debian": "1 nodes are fresh, and 2 must serve"}
+    world.room.alarmed = {"mirror debian": "of 2 nodes that must serve 1 are fresh"}
     assert [keeping.look() for _ in range(3)] == [Looked.WELL] * 3
-    assert world.told("alarm") == ["mirror debian: 1 nodes are fresh, and 2 must serve"]
+    assert world.told("alarm") == ["mirror debian: of 2 nodes that must serve 1 are fresh"]
     world.room.alarmed = {"mirror debian": "the last run was failed"}
     keeping.look()
     assert world.told("alarm") == ["mirror debian: the last run was failed"]

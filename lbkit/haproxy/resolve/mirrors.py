@@ -27,8 +27,8 @@ ASKED_EVERY = 1.0  # seconds, for agents and checks
 STANDS_IN_AFTER = 5
 """Checks that a server must pass to stand in: by then the agents of all that are reached were heard twice."""
 MOST_RETRIES = 10
-_RETRIED: tuple[RetryOn, ...] = ("conn-failure", "empty-response", 404, 503)
-"""404: a client that saw a later index elsewhere may be at a node that has not come so far."""
+_RETRIED: tuple[RetryOn, ...] = ("conn-failure", "empty-response", 503)
+"""Not 404: what another node says then, 503 where it has not come so far, would stand for the answer that there is no such file."""
 
 
 def nodes(server: MirrorServers, draft: Draft, path: Path) -> tuple[Endpoint, ...]:

@@ -182,7 +182,7 @@ def _verdicts(known: Known, policy: Policy) -> tuple[dict[str, Verdict], list[st
     chosen = [name for name in others if last is not None and lag[name] <= last]
     verdicts |= dict.fromkeys(chosen, "ready")
     stale = [name for name in chosen if name not in fresh]
-    words = f"{len(serving)} nodes are fresh, and {policy.floor} must serve"
+    words = f"of {policy.floor} nodes that must serve {len(serving)} are fresh"
     return verdicts, [
         f"{words}: {', '.join(stale)} serve what is older" if stale else f"{words}: there are no others"
     ]
@@ -208,7 +208,7 @@ def _may_commit(known: Known, policy: Policy) -> tuple[tuple[int, str] | None, d
             return generation, drain, []
     unheard = sorted(name for name in known.nodes if not _heard(known, name))
     if not prepared and len(known.nodes) - len(unheard) < policy.quorum:
-        words = f"{policy.quorum} nodes are needed, {', '.join(unheard)} are not heard"
+        words = f"it needs {policy.quorum} nodes, and nobody hears {', '.join(unheard)}"
         return None, {}, [f"{known.newest[0]} cannot be committed: {words}"]
     return None, drain, []
 

@@ -10,6 +10,7 @@ from typing import Any
 from lbkit.base.clock import Clock
 
 WINDOW = 10.0  # seconds that the rate is of
+_LEAST = 0.001  # seconds: of less nothing is told
 _STEP = 0.25  # seconds between two points that it is measured at
 
 
@@ -70,4 +71,4 @@ class Progress:
         """Bytes a second over the last WINDOW seconds; what stands still gets slower."""
         since = next(((at, size) for at, size in reversed(self._points) if now - at >= WINDOW), None)
         at, size = since or (self._points[0] if self._points else (now, 0))
-        return (self._size - size) / (now - at) if now > at else 0.0
+        return (self._size - size) / max(now - at, _LEAST) if now > at else 0.0

@@ -123,7 +123,10 @@ def test_who_is_to_serve_whatever_it_has_is_not_drained_before() -> None:
     found = decide(known(4, 5, **nodes), replace(POLICY, floor=3))
     assert (found.commit, found.tell) == ((5, digest(5)), ())
     after = decide(known(5, 5, a=node(5), b=node(5), c=node(3)), replace(POLICY, floor=3))
-    assert (after.tell, after.alarms) == ((), ("2 nodes are fresh, and 3 must serve: c serve what is older",))
+    assert (after.tell, after.alarms) == (
+        (),
+        ("of 3 nodes that must serve 2 are fresh: c serve what is older",),
+    )
 
 
 def test_who_is_not_heard_gets_the_time_to_drain_itself() -> None:
@@ -144,7 +147,7 @@ def test_who_is_not_heard_gets_the_time_to_drain_itself() -> None:
 def test_without_a_quorum_an_alarm_is_raised() -> None:
     found = decide(known(4, 5, a=node(4, 4, 5), b=node(4, silent=60.0), c=node(4, silent=60.0)), POLICY)
     assert not found.commit
-    assert found.alarms == ("5 cannot be committed: 2 nodes are needed, b, c are not heard",)
+    assert found.alarms == ("5 cannot be committed: it needs 2 nodes, and nobody hears b, c",)
 
 
 def test_where_all_are_stale_the_freshest_serve_and_an_alarm_is_raised() -> None:
@@ -152,7 +155,7 @@ def test_where_all_are_stale_the_freshest_serve_and_an_alarm_is_raised() -> None
         known(9, 9, a=node(3, told="drain"), b=node(5, told="drain"), c=node(5, told="drain")), POLICY
     )
     assert found.tell == (Tell("b", "ready"), Tell("c", "ready"))
-    assert found.alarms == ("0 nodes are fresh, and 1 must serve: b, c serve what is older",)
+    assert found.alarms == ("of 1 nodes that must serve 0 are fresh: b, c serve what is older",)
 
 
 def test_who_has_nothing_never_serves() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbkit.mirror.keeper.progress import WINDOW, Progress
@@ -47,6 +47,7 @@ def test_rate_and_time_left() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 30)), max_size=200))
+@example([(1, 5e-324), (1, 0.0)])
 def test_it_never_says_what_cannot_be(steps: list[tuple[int, float]]) -> None:
     clock = HandClock()
     progress = Progress(clock)

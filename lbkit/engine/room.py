@@ -193,6 +193,21 @@ class Room(ABC, Generic[S]):
         return ()
 
 
+class RoomWithoutResources(Room[S]):
+    """What its section declares is made by others: where it is needed, or where it is commissioned."""
+
+    kinds = frozenset[str]()
+
+    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
+        return ()
+
+    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
+        return ()
+
+    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
+        """Nothing is of its kinds."""
+
+
 def differing(want: Desired, have: Actual) -> list[str]:
     """Names of the fields of `want.state` that `have.state` has otherwise or not at all."""
     missing = object()

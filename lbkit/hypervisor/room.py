@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Change
-from lbkit.engine.resource import Actual, Desired
-from lbkit.engine.room import Done, Room
-from lbkit.engine.scope import Draft, Scope
+from lbkit.engine.room import RoomWithoutResources
+from lbkit.engine.scope import Draft
 from lbkit.engine.view import Check
 from lbkit.hypervisor.resolve import resolve
 from lbkit.hypervisor.resolved import Hypervisors
 from lbkit.hypervisor.spec import Hypervisors as Section
 
 
-class HypervisorRoom(Room[Section]):
+class HypervisorRoom(RoomWithoutResources[Section]):
     name = "hypervisor"
     section = "hosts"
-    kinds = frozenset[str]()
 
     @property
     def model(self) -> type[Section]:
@@ -26,15 +23,6 @@ class HypervisorRoom(Room[Section]):
 
     def resolve(self, section: Section, draft: Draft) -> Hypervisors:
         return resolve(section, draft)
-
-    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
-        return ()
-
-    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
-        return ()
-
-    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
-        """Nothing is of its kinds."""
 
     def doctor(self, host: Host) -> Iterable[Check]:
         from lbkit.hypervisor.doctor import checks  # noqa: PLC0415 - brings libvirt

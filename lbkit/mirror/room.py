@@ -6,9 +6,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Change
-from lbkit.engine.resource import Actual, Desired
-from lbkit.engine.room import Done, Room
+from lbkit.engine.room import RoomWithoutResources
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.mirror.resolve import resolve
@@ -16,10 +14,9 @@ from lbkit.mirror.resolved import Mirrors
 from lbkit.mirror.spec import Mirrors as Section
 
 
-class MirrorRoom(Room[Section]):
+class MirrorRoom(RoomWithoutResources[Section]):
     name = "mirror"
     section = "mirrors"
-    kinds = frozenset[str]()
 
     @property
     def model(self) -> type[Section]:
@@ -27,15 +24,6 @@ class MirrorRoom(Room[Section]):
 
     def resolve(self, section: Section, draft: Draft) -> Mirrors:
         return resolve(section, draft)
-
-    def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:
-        return ()
-
-    def observe(self, scope: Scope, host: Host) -> Iterable[Actual]:
-        return ()
-
-    def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
-        """Nothing is of its kinds."""
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         for mirror in scope.of("mirror", Mirrors).by_name.values():

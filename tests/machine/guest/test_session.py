@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,15 +191,27 @@ def test_a_call_that_nobody_knows_or_understands_is_told_and_harms_nothing(guest
     assert session.call("running", {}) == ([], b"")
 
 
+def sleepers(seconds: str) -> list[int]:
+    """Those that sleep so long: each test has a time of its own, as workers share their processes."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if entry.read_bytes() == f"sleep\0{seconds}\0".encode():
+                found.append(int(entry.parent.name))
+    return found
+
+
 def test_a_long_call_blocks_no_other(machine: RemoteMachine) -> None:
     program = Program(
         "slow", (PYTHON, "-I", "-u", "-c", "import sys; print('up'); sys.stdin.read(); input()")
     )
     machine.start(program)
-    thread, _ = in_background(lambda: machine.execute(["sleep", "1000"], timeout=1000.0))
+    thread, _ = in_background(lambda: machine.execute(["sleep", "1001.25"], timeout=1000.0))
     assert machine.fetch(machine.folder("x") / "none") is None
     assert thread.is_alive()
-    machine.execute(["sh", "-c", "kill $(pidof sleep)"], check=False)
+    until(lambda: sleepers("1001.25"), "it is asked")
+    for pid in sleepers("1001.25"):
+        os.kill(pid, signal.SIGTERM)
     thread.join()
 
 
@@ -233,8 +247,8 @@ def test_who_waits_learns_that_the_guest_was_killed(guest: FakeGuest, topology_n
     serve(machine)
     connection = machine.connect(machine.folder("srv") / "s", timeout=20)
     connection.sendall(b"d")
-    waiting = [in_background(lambda: machine.execute(["sleep", "60"], timeout=60)) for _ in range(3)]
-    until(lambda: machine.execute(["pidof", "sleep"], check=False).stdout.count(" ") == 2, "all are asked")
+    waiting = [in_background(lambda: machine.execute(["sleep", "60.25"], timeout=60)) for _ in range(3)]
+    until(lambda: len(sleepers("60.25")) == 3, "all are asked")
     guest.kill()
     for thread, found in waiting:
         thread.join()
@@ -287,9 +301,10 @@ def test_a_killed_host_end_leaves_nothing_open_and_the_port_free(
 def test_closing_ends_all_that_waits(guest: FakeGuest, topology_name: str, host: Host) -> None:
     session = guest.session()
     machine = machine_of(session, topology_name, host)
-    thread, found = in_background(lambda: machine.execute(["sleep", "1000"], timeout=1000))
-    until(lambda: machine.execute(["pidof", "sleep"], check=False).stdout, "it is asked")
-    machine.execute(["sh", "-c", "kill $(pidof sleep)"], check=False)
+    thread, found = in_background(lambda: machine.execute(["sleep", "1000.25"], timeout=1000))
+    until(lambda: sleepers("1000.25"), "it is asked")
+    for pid in sleepers("1000.25"):
+        os.kill(pid, signal.SIGTERM)
     thread.join()
     thread, found = in_background(lambda: session.call("identity", {}, b"no json", timeout=1000))
     thread.join()

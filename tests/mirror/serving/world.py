@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -28,9 +30,15 @@ _CODE = f"import sys; sys.path.insert(0, {str(Path(lbkit.__file__).parents[1])!r
 PROGRAM = (PYTHON, "-I", "-S", "-c", _CODE)
 
 
+_PORTS = itertools.cycle(range(12_000, 20_000))
+
+
 def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        return int(listening.getsockname()[1])
+    """None that was given before, and none that a client's end may get meanwhile (net.ipv4.ip_local_port_range)."""
+    for port in _PORTS:
+        with contextlib.suppress(OSError), closing(socket.create_server(("127.0.0.1", port))):
+            return port
+    raise AssertionError
 
 
 def listens(port: int) -> bool:

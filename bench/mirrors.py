@@ -123,12 +123,12 @@ class Fleet:
             for name in NODES:
                 self._start(stack, name, "node", self._of_node(name))
             self._start(stack, "master", "keeper", self._of_keeper())
-            with Caller("127.0.0.1", self.ports["push"], "push", b"p" * 32) as self._caller:
-                yield
+            yield
 
     def sync(self) -> Run:
         """From a push until its run has ended, and all nodes serve what it made."""
-        number = self._caller.ask({"do": "push"}, timeout=60)["run"]
+        with Caller("127.0.0.1", self.ports["push"], "push", b"p" * 32) as caller:
+            number = caller.ask({"do": "push"}, timeout=60)["run"]
         runs = Runs(self.root / "master" / "runs", SystemClock())
         wait(lambda: runs.taken() >= number, "a run")
         run = next(iter(runs.all()))

@@ -102,13 +102,20 @@ def lasting(work: Callable[[], None], name: str) -> None:
 
 
 def ended(wake: Callable[[], None] = lambda: None) -> threading.Event:
-    """Set when somebody says that this process is to end; then `wake` is called."""
+    """Set when somebody says that this process is to end; then `wake` is called. A thread does both: a handler may come while the main thread
+    holds the very lock that it would need.
+    """
     done = threading.Event()
+    told, telling = os.pipe()
+    os.set_blocking(telling, False)
+    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
 
-    def end(*_: object) -> None:
+    def hear() -> None:
+        os.read(told, 1)
         done.set()
         wake()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    lasting(hear, "lbkit-end")
     return done

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lbkit import operate
-from lbkit.base.errors import Failure
 from lbkit.engine.view import Health
 from lbkit.faces.demo.leftovers import things
 from lbkit.faces.demo.sessions import Clients
@@ -26,7 +25,7 @@ from lbkit.mirror.tree.store import Store
 
 MIRROR = "archive"
 PUBLICATIONS = 50
-SESSION = 10.0  # seconds, as the example says
+SESSION, KEEP = 10.0, 3  # seconds, and generations, as the example says
 TURNED = 10  # the file of a node that turns bad
 
 
@@ -130,7 +129,8 @@ class MirrorStory(Telling):
         self.chapter(
             "A byte turns on a disk: `lbkit mirror verify --mend` finds it, and mends that file alone"
         )
-        victim = self.unread("mirror-3")
+        self.wait(lambda: bool(self.unread("mirror-3")), "a file that nobody reads any more")
+        victim = self.unread("mirror-3")[0]
         content = bytearray(victim.read_bytes())
         content[TURNED] ^= 1
         status = victim.stat()
@@ -215,17 +215,18 @@ class MirrorStory(Telling):
     def node_store(self, node: str) -> Path:
         return Path(machine(self.scope, self.host, node).folder("mirror-archive-node"), "data", "store")
 
-    def unread(self, node: str) -> Path:
-        """A file that no client's session is at any more, of the newest generation that has such a one: no other has that file, too."""
+    def unread(self, node: str) -> list[Path]:
+        """Files that no client's session is at any more, of the newest generation that has such ones: no other has those files, too. Of those
+        that are kept: what is older may go meanwhile.
+        """
         store = Store(self.node_store(node))
-        standing = [each.serial for each in store.generations()]
+        standing = [each.serial for each in store.generations()][-KEEP:]
         for serial, successor in zip(reversed(standing[:-1]), reversed(standing[1:]), strict=True):
-            if time.time() - store.manifest(successor).stat().st_mtime < 2 * SESSION:
-                continue
-            for path in sorted((store.tree(serial) / "data").iterdir()):
-                if path.stat().st_nlink == 1:
-                    return path
-        raise Failure("a file was to rot that nobody reads", found="there is none", where=str(store.root))
+            if time.time() - store.manifest(successor).stat().st_mtime >= 2 * SESSION:
+                files = sorted((store.tree(serial) / "data").iterdir())
+                if alone := [path for path in files if path.stat().st_nlink == 1]:
+                    return alone
+        return []
 
     def number(self, node: str) -> int:
         """The publication that a node serves; 0: none."""

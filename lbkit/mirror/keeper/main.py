@@ -63,6 +63,7 @@ def serve(config: Path) -> int:
     """Returns when it is told to end; a run that is under way is cut off then, and told as killed by the next one."""
     data, folder = data_of(config), config.parent
     clock = SystemClock()
+    pace = Pace(clock)
     store, runs = Store(folder / data["store"], data["project"]), Runs(folder / data["runs"], clock)
     make_folder(store.root)
     store.claim()
@@ -71,7 +72,6 @@ def serve(config: Path) -> int:
     project = _project({**data, "upstream": anchored(data["upstream"], folder)}, store, clock)
     schedule = _schedule(data["schedule"])
     syncing = Syncing(project, store, runs, clock, until=lambda cause: _until(cause, schedule, clock))
-    pace = Pace(clock)
     ways = {
         name: (address, port, KEEPER, keys_of({"keys": {name: file}}, folder)[name])
         for name, (address, port, file) in data["nodes"].items()
@@ -89,13 +89,13 @@ def serve(config: Path) -> int:
             raise Failure("a push was to come", found=str(message)[:200])
         return {"run": keeper.turns.push()}
 
+    done = ended(pace.wake)  # before the socket is there: it goes with the program
     control = Control(folder.absolute(), keeper.desk.requests())
     control.open()
     lasting(control.run, "lbkit-control")
     keys = keys_of(data, folder)
     for address, port in data["listen"]:
         lasting(Listener(listening(address, port), keys, pushed).run, "lbkit-push")
-    done = ended(pace.wake)
     keeper.begin(done)
     while not done.is_set():
         pace.wait(busy=fleet.busy)

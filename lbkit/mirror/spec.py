@@ -12,17 +12,14 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    GetJsonSchemaHandler,
     RootModel,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from lbkit.base.errors import Mistake
-from lbkit.base.model import Model
+from lbkit.base.model import Model, Worded
 from lbkit.base.names import Form, Label, Printable
 from lbkit.base.units import Seconds, Size
 from lbkit.mirror.keeper.cron import Cron
@@ -107,8 +104,10 @@ class SecretFile(Model):
     )
 
 
-class Upstream(Model):
+class Upstream(Worded):
     """Where the content comes from."""
+
+    word = "Its URL, where there is no more to say"
 
     url: Annotated[Printable, StringConstraints(min_length=2)] = Field(
         description="rsync://HOST/MODULE/PATH, ssh://USER@HOST/PATH, https://HOST/PATH/, or /PATH of the master's own disk"
@@ -128,19 +127,10 @@ class Upstream(Model):
         description="Of https: a file with the authorities that are trusted; relative to the topology's folder",
     )
 
-    @model_validator(mode="before")
     @classmethod
-    def _from_word(cls, value: object) -> object:
+    def of_word(cls, word: str) -> dict[str, str]:
         """`rsync://...` is written for `{url: rsync://...}`."""
-        return {"url": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
-        whole = dict(schema)
-        schema.clear()
-        schema["anyOf"] = [{"type": "string", "description": "Its URL, where there is no more to say"}, whole]
-        return schema
+        return {"url": word}
 
 
 class Schedule(Model):
@@ -199,7 +189,8 @@ class Guard(Model):
 class Limits(Model):
     bandwidth: Rate | None = Field(None, description="From upstream, and to each node: 50MiB/s")
     connections: Annotated[int, Field(ge=1, le=64)] = Field(
-        4, description="To an https upstream; and how many nodes get from one source at a time"
+        4,
+        description="To an https upstream; to one by rsync two at most, by which it is looked at while files come; and how many nodes get from one source at a time",
     )
     timeout: Annotated[Seconds, Field(ge=1)] = Field(
         300.0, description="Without a byte, until a transfer is given up"

@@ -8,7 +8,8 @@ CONFIG is JSON, and so are all paths in it relative to its folder:
     stages                      a list of {"folder", "contents"} (sync/project.py)
     guard                       {"delete", "shrink", "min_files"}, each a number or null
     bandwidth, silence          bytes a second, of all connections together, or null; seconds without a byte until a transfer is given up
-    connections                 downloads at once, of an https upstream; 4. A transfer by rsync is one connection, stage after stage
+    connections                 downloads at once, of an https upstream; 4. A transfer by rsync is one connection, stage after stage, and
+                                where there may be two the other one looks meanwhile whether upstream stands still
     schedule                    {"every": SECONDS, "window": ["HH:MM", "HH:MM"] or null, "jitter": SECONDS, "zone": NAME} or null;
                                 instead of "every": "cron": FIVE FIELDS, as in crontab(5)
     policy                      {"quorum", "max_lag", "floor", "contact", "fan_out"}, and "asked_within", "heard_within" where nodes or HAProxy
@@ -120,15 +121,17 @@ def _project(data: Mapping[str, Any], store: Store, clock: Clock) -> Project:
 
 def _fetcher(data: Mapping[str, Any], store: Store, clock: Clock) -> Fetcher:
     exclude = (f"/{TRACE}", *data["exclude"])
+    connections = data.get("connections", CONNECTIONS)
     if data["upstream"]["kind"] != "https":
-        return Rsync(upstream_of(data["upstream"]), exclude, data["bandwidth"], data["silence"])
+        upstream = upstream_of(data["upstream"])
+        return Rsync(upstream, exclude, data["bandwidth"], data["silence"], connections=connections)
     return Https(
         web_of(data["upstream"]),
         store.root / PARTIAL,
         clock,
         exclude,
         data["bandwidth"],
-        data.get("connections", CONNECTIONS),
+        connections,
         data["silence"],
     )
 

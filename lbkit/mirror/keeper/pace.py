@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lbkit.base.clock import Clock
 
 EVERY = 1.0  # seconds, where nothing is under way
-_LEAST = 0.03
+_LEAST = 0.01
 _PART = 0.1  # of the time that a node takes, so much may be waited for in vain
 
 

@@ -20,12 +20,13 @@ from lbkit.mirror.tree.build import Source, build, none
 from lbkit.mirror.tree.difference import Difference
 from lbkit.mirror.tree.generation import Generation
 from lbkit.mirror.tree.left import take_over
-from lbkit.mirror.tree.manifest import BadManifest, check, entry_of, lines_of
+from lbkit.mirror.tree.manifest import BadManifest, check, check_changes, entry_of, lines_of
 from lbkit.mirror.tree.scan import hashed
 from lbkit.mirror.tree.store import Store
 from lbkit.mirror.tree.verify import Damage, damages, matches
 
 _CONNECT, _SILENCE = 5.0, 60.0  # seconds: there are other sources, and one that is cut off says nothing
+_SMALL = 4 << 20  # bytes: to find out what differs in files takes both ends longer than to send them
 _TRIES = 2  # from each source, for a file that comes damaged
 
 
@@ -87,13 +88,16 @@ class Pulling:
         with suppress(FileNotFoundError):
             (have.root / TRACE).unlink()
         self.watch.phase("build")
-        if difference is not None and difference.write(self.store, wanted.digest):
-            self._check()
+        changes = difference.write(self.store, wanted.digest) if difference is not None else None
+        if changes is not None:
+            check_changes(changes, self._lines)
         else:
             self._manifest(of, wanted.digest, sources)
+        alike = difference is not None and changes is not None and self.store.began_as(difference.base)
         missing: list[bytes] = []
         standing = [self.store.source(each.serial) for each in reversed(self.store.generations())]
-        build(have.root, have.lines, self._lines, [*lenders, *standing[: self.keep]], missing.append)
+        lending = [*lenders, *standing[: self.keep]]
+        build(have.root, have.lines, self._lines, lending, missing.append, changes if alike else None)
         missing = self._without_left(have.root, missing)
         self.store.linger()
         self.watch.phase("fetch", len(missing), sum(entry_of(line).size for line in missing))
@@ -241,6 +245,7 @@ class Pulling:
         """Files that come otherwise than their line says are got again, at last from the next source."""
         left = list(lines)
         newest = next(reversed(self.store.generations()), None)
+        small = self.bandwidth is None and sum(entry_of(line).size for line in lines) < _SMALL
         failed = ""
         away: list[Rsynced] = []
         count = size = 0
@@ -253,7 +258,7 @@ class Pulling:
                 self._rsync(source).get(
                     (entry_of(line).path for line in left),
                     tree,
-                    basis=self.store.tree(newest.serial) if newest and not failed else None,
+                    basis=self.store.tree(newest.serial) if newest and not small and not failed else None,
                     told=lambda item: self.watch.came(item.size),
                 )
             except RsyncFailed as error:

@@ -23,7 +23,8 @@ class Counted:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """`fetched` are the paths of files and links to get, `folders` the new ones, `gone` what is not at upstream any more; all sorted
-    as a manifest is. Of `changed` the size is the new one, of `deleted` the old one; `before` and `after` are the whole tree.
+    as a manifest is. Of `changed` the size is the new one, of `deleted` the old one; `before` and `after` are the whole tree, and
+    `entries` are the files, links and folders that it has after it.
     """
 
     fetched: tuple[bytes, ...]
@@ -34,6 +35,7 @@ class Changes:
     deleted: Counted
     before: Counted
     after: Counted
+    entries: int
 
     def __bool__(self) -> bool:
         return bool(self.fetched or self.folders or self.gone)
@@ -45,10 +47,11 @@ def changes_of(items: Iterable[Item], lines: Lines) -> Changes:
     for item in items:
         wanted[escaped(item.path)] = item
     added = changed = deleted = Counted()
-    files = size = grown = 0
+    files = size = grown = folded = 0
     for line in lines():
         fields = line.split(b"\t")
-        if len(fields) == 2:  # a folder
+        if len(fields) == 2:
+            folded += 1
             continue
         own = int(fields[4]) if len(fields) == 6 else 0
         files, size = files + 1, size + own
@@ -65,17 +68,20 @@ def changes_of(items: Iterable[Item], lines: Lines) -> Changes:
         if item.doing == "add" and item.kind != "d":
             added = added.plus(item.size)
     paths = sorted(wanted)
+    folders = tuple(
+        wanted[path].path for path in paths if wanted[path].doing == "add" and wanted[path].kind == "d"
+    )
+    gone = tuple(wanted[path].path for path in paths if wanted[path].doing == "delete")
     return Changes(
         tuple(
             wanted[path].path for path in paths if wanted[path].doing != "delete" and wanted[path].kind != "d"
         ),
-        tuple(
-            wanted[path].path for path in paths if wanted[path].doing == "add" and wanted[path].kind == "d"
-        ),
-        tuple(wanted[path].path for path in paths if wanted[path].doing == "delete"),
+        folders,
+        gone,
         added,
         changed,
         deleted,
         before,
         Counted(before.files + added.files - deleted.files, before.size + added.size + grown - deleted.size),
+        before.files + folded + added.files + len(folders) - len(gone),
     )

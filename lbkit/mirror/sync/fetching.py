@@ -47,6 +47,12 @@ class Fetcher(Protocol):
         """
         ...
 
+    def glance(self, tree: Path) -> tuple[list[Item], int] | None:
+        """What upstream has otherwise than the tree, into which `get` may just be writing, but for what it has no more; and how many
+        files, folders and links it has. None: that is more than may be asked at the same time. In another thread than `get`.
+        """
+        ...
+
     def get(
         self,
         paths: Iterable[bytes],

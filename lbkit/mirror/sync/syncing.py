@@ -18,6 +18,7 @@ from lbkit.base.files import FileFailure
 from lbkit.mirror.sync.changes import Changes, changes_of
 from lbkit.mirror.sync.ended import TransferFailed
 from lbkit.mirror.sync.fetching import Paused
+from lbkit.mirror.sync.glance import REFUSED, Glance
 from lbkit.mirror.sync.itemized import Item
 from lbkit.mirror.sync.project import TRACE, Project
 from lbkit.mirror.sync.runs import LOG, Came, Run, Runs, Try
@@ -59,16 +60,13 @@ class Syncing:
     watch: Watch = field(default_factory=Unwatched)
     known: Callable[[], int] = lambda: serials.NONE  # the highest serial that anybody is known to have
     until: Until = lambda _cause: None
+    _refused: bool = field(default=False, init=False)  # a second connection to upstream
     _log: bytearray = field(default_factory=bytearray, init=False)
     _tries: list[Try] = field(default_factory=list, init=False)
 
     def plan(self) -> Changes:
         """What a sync would do now. Changes nothing. Raises TransferFailed, Partial."""
-        newest = self._newest()
-        lines = (lambda: self.store.lines(newest.serial)) if newest else none
-        with self._compared(newest) as tree:
-            items = self._items(tree, lines)
-        return changes_of(items, lines)
+        return self._planned()[1]
 
     def sync(self, cause: str, *, anyway: bool = False) -> Run:
         """Carry one out: a generation stands after it, or what stood before does alone. What came of it is in the run.
@@ -117,7 +115,8 @@ class Syncing:
     def _make(
         self, run: Run, newest: Generation | None, *, anyway: bool
     ) -> tuple[Generation, Changes, int] | None:
-        changes = first = self.plan()
+        items, changes = self._planned()
+        first = changes
         before, known = newest.serial if newest else serials.NONE, self.known()
         same = newest is not None and not serials.outrun(before, known)
         if not changes and same:
@@ -152,11 +151,24 @@ class Syncing:
         self.store.linger()
         for _ in range(PASSES):
             self.watch.phase("fetch", len(changes.fetched), changes.added.size + changes.changed.size)
-            for entry in self._fetched(have.root, changes, newest, until):
-                orders[escaped(entry.path)] = entry.line
-                count, size = count + 1, size + entry.size
-                self.progress(count, size)
-            items = self._items(have.root, now)
+            glance = Glance(
+                self.project.fetcher, have.root, items, changes, self.clock, wanted=not self._refused
+            )
+            items, had = [], (count, size)  # a million of them need not be held while they come
+            try:
+                with glance:
+                    for entry in self._fetched(have.root, changes, newest, until):
+                        orders[escaped(entry.path)] = entry.line
+                        count, size = count + 1, size + entry.size
+                        glance.came(entry)
+                        self.progress(count, size)
+            except TransferFailed as error:
+                if not glance.wanted or error.code != REFUSED:
+                    raise
+                self._refused, (count, size) = True, had
+                continue
+            self._refused = self._refused or glance.refused
+            items = self._items(have.root, now, glanced=glance.stood_still)
             if not items or not (changes := changes_of(items, now)):
                 break
             self._judge(changes, anyway=anyway)
@@ -183,10 +195,18 @@ class Syncing:
         self.store.seal(generation, self.project.keep)
         return generation, first, size
 
-    def _items(self, tree: Path, lines: Lines) -> list[Item]:
+    def _planned(self) -> tuple[list[Item], Changes]:
+        newest = self._newest()
+        lines = (lambda: self.store.lines(newest.serial)) if newest else none
+        with self._compared(newest) as tree:
+            items = self._items(tree, lines)
+        return items, changes_of(items, lines)
+
+    def _items(self, tree: Path, lines: Lines, *, glanced: bool = False) -> list[Item]:
+        """`glanced`: by size and time nothing is otherwise, as is known."""
         self.watch.phase("compare")
         fetcher = self.project.fetcher
-        found = fetcher.compare(tree, lines=lines, tried=self._tried)
+        found = () if glanced else fetcher.compare(tree, lines=lines, tried=self._tried)
         items = [item for item in found if item.path != TRACE.encode()]
         if marker := next((item for item in items if self.project.is_marker(item.path)), None):
             raise Partial(

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from lbkit.base.errors import Failure
-from lbkit.mirror.tree.manifest import Lines, changes, entry_of, path_of
+from lbkit.mirror.tree.manifest import Change, Lines, changes, entry_of, path_of
 
 __all__ = ["Built", "Lines", "Source", "build", "none"]
 
 _AT_ONCE = 2048  # lines of a source that are held
 _FEW = 50_000  # differences that are held in memory; of more the manifests are read twice
 
-Differences = Callable[[], Iterable[tuple[bytes | None, bytes | None]]]
+Differences = Callable[[], Iterable[Change]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,21 @@ class Built:
 
 
 def build(
-    root: Path, have: Lines, want: Lines, sources: Iterable[Source], missing: Callable[[bytes], None]
+    root: Path,
+    have: Lines,
+    want: Lines,
+    sources: Iterable[Source],
+    missing: Callable[[bytes], None],
+    known: Sequence[Change] | None = None,
 ) -> Built:
     """Make the tree at `root`, which is as `have` says, as `want` says, but for what is told to `missing`, line by line.
 
-    `root` must be nobody else's, and on the disk that the sources are on. Raises Failure. Killed in between, the tree is
+    `known` are the changes from one to the other, where they are. `root` must be nobody else's, and on the disk that the sources are on. Raises Failure. Killed in between, the tree is
     neither: remove it.
     """
     built = Built()
     try:
-        differences = _differences(have, want)
+        differences = _differences(have, want) if known is None else lambda: known
         _remove(os.fsencode(root), differences, built)
         _make(os.fsencode(root), differences, list(sources), missing, built)
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import Any
 from lbkit.base.errors import Failure
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.generation import Generation
-from lbkit.mirror.tree.manifest import delta, patched, write
+from lbkit.mirror.tree.manifest import Change, delta, patched, write
 from lbkit.mirror.tree.store import Store
 
 MOST = 256 << 10  # bytes, as it is said
@@ -59,12 +59,16 @@ class Difference:
         except (KeyError, TypeError, ValueError, binascii.Error, zlib.error):
             return None
 
-    def write(self, store: Store, digest: str) -> bool:
-        """The manifest of that digest, as the one in the making. False where it does not come out of what stands here."""
+    def write(self, store: Store, digest: str) -> list[Change] | None:
+        """The manifest of that digest, as the one in the making: the changes that make it. None where it does not come out of what stands
+        here.
+        """
         if store.find(self.base) is None:
-            return False
+            return None
+        found: list[Change] = []
         try:
             with store.work_manifest.open("wb") as to:
-                return write(patched(store.lines(self.base), BytesIO(self.orders)), to).digest == digest
+                lines = patched(store.lines(self.base), BytesIO(self.orders), found.append)
+                return found if write(lines, to).digest == digest else None
         except Failure:
-            return False
+            return None

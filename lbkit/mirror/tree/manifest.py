@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice, pairwise
@@ -28,6 +28,9 @@ Kind = Literal["d", "f", "l"]
 Lines = Callable[[], Iterable[bytes]]
 """The lines of a manifest, from the first, as often as they are asked for."""
 
+Change = tuple[bytes | None, bytes | None]
+"""A path's line before, and its line now. None: it is not there."""
+
 _ESCAPED = re.compile(rb"[\x00-\x20\x7f\\]")
 _ESCAPE = re.compile(rb"\\([0-9a-f]{2})")
 _PATH = rb"(?:[^\x00-\x20\x7f\\]|\\[0-9a-f]{2})+"
@@ -35,6 +38,7 @@ _LINE = re.compile(
     rb"(?P<path>%s)\t(?:(?P<d>d)|f\t(?P<mode>[0-7]{3})\t(?P<mtime>-?[0-9]{1,19})\t(?P<size>[0-9]{1,19})\t(?P<sha256>[0-9a-f]{64})"
     rb"|l\t(?P<target>%s))\n" % (_PATH, _PATH)
 )
+_SIZE = re.compile(rb"\tf\t[0-7]{3}\t-?[0-9]+\t([0-9]+)\t")
 _LONGEST = 3 * 2 * 4096 + 200  # bytes of one line: two paths (PATH_MAX), each byte escaped
 _PIECE = 1 << 18  # bytes that are read at once
 _AT_ONCE = 2048  # lines that are held
@@ -156,6 +160,27 @@ def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
         yield from block
 
 
+def check_changes(found: Sequence[Change], lines: Lines) -> None:
+    """As `check`, where these changes, as `patched` told them, made the lines of good ones."""
+    listed, parents = {b""}, {}
+    for old, new in found:
+        if old is not None and old.endswith(_FOLDER) and not (new or b"").endswith(_FOLDER):
+            return check(lines, list)
+        if new is not None:
+            entry_of(new)
+            path = path_of(new)
+            if old is None:
+                parents[path.rpartition(b"/")[0]] = new
+            if new.endswith(_FOLDER):
+                listed.add(path)
+    if parents.keys() - listed:
+        listed |= {path_of(line) for line in lines() if line.endswith(_FOLDER)}
+    for parent, line in parents.items():
+        if parent not in listed:
+            raise _bad(line, _UNLISTED)
+    return None
+
+
 def check(lines: Lines, known: Lines) -> None:
     """Somebody else's manifest, of which the lines of another one are known to be good. Raises BadManifest where a line is none, two
     have one path, or a folder is not listed before what is in it.
@@ -195,14 +220,14 @@ def write(lines: Iterable[bytes], to: IO[bytes]) -> Summary:
         data = b"".join(block)
         to.write(data)
         digest.update(data)
-        sizes = [int(fields[4]) for line in block if len(fields := line.split(b"\t")) == 6]
+        sizes = [int(each) for each in _SIZE.findall(data)]
         files += len(sizes)
         size += sum(sizes)
     return Summary(digest.hexdigest(), files, size)
 
 
-def changes(old: Iterable[bytes], new: Iterable[bytes]) -> Iterator[tuple[bytes | None, bytes | None]]:
-    """Every path that the two have otherwise: its line before, and its line now. None: it is not there."""
+def changes(old: Iterable[bytes], new: Iterable[bytes]) -> Iterator[Change]:
+    """Every path that the two have otherwise."""
     ours, theirs = iter(old), iter(new)
     have: list[bytes] = []
     want: list[bytes] = []
@@ -242,16 +267,24 @@ def delta(old: Iterable[bytes], new: Iterable[bytes]) -> Iterator[bytes]:
             yield b"-" + path_of(have) + b"\n"
 
 
-def patched(old: Iterable[bytes], orders: Iterable[bytes]) -> Iterator[bytes]:
-    """The new lines. That they are those that were meant only their digest tells. BadManifest where an order is none."""
+def patched(
+    old: Iterable[bytes], orders: Iterable[bytes], told: Callable[[Change], None] = lambda _: None
+) -> Iterator[bytes]:
+    """The new lines; each order is told as the change that it makes. That they are those that were meant only their digest tells.
+    BadManifest where an order is none.
+    """
     ours = iter(old)
     have: list[bytes] = []
     here = 0
+    last = b""
     for order in orders:
         sign, rest = order[:1], order[1:]
         if sign not in {b"+", b"-"} or not rest.endswith(b"\n"):
             raise _bad(order, "it is no change of one")
         path = path_of(rest.removesuffix(b"\n"))
+        if path <= last:
+            raise _bad(order, "it does not come after the one before")
+        last = path
         while here == len(have) or path_of(have[-1]) < path:
             yield from have[here:]
             have, here = list(islice(ours, _AT_ONCE)), 0
@@ -259,7 +292,9 @@ def patched(old: Iterable[bytes], orders: Iterable[bytes]) -> Iterator[bytes]:
                 break
         until = bisect_left(have, path, here, key=path_of)
         yield from have[here:until]
-        here = until + (until < len(have) and path_of(have[until]) == path)
+        before = have[until] if until < len(have) and path_of(have[until]) == path else None
+        here = until + (before is not None)
+        told((before, rest if sign == b"+" else None))
         if sign == b"+":
             yield rest
     yield from have[here:]

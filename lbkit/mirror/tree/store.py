@@ -150,6 +150,10 @@ class Store:
             raise FileFailure("made", self.work, error) from error
         return Source(self.work, lambda: ())
 
+    def began_as(self, serial: int) -> bool:
+        """Whether the tree in the making was as that generation is, but for its trace, when it was begun."""
+        return self._same(self.root / "work" / "was", serial)
+
     def linger(self) -> None:
         """All that comes into the tree in the making from here on outlives the attempt, where it comes to nothing (`left`).
 
@@ -163,8 +167,11 @@ class Store:
 
     def is_ready(self, spare: int, serial: int) -> bool:
         """Whether that spare is as the generation is: it has its very manifest."""
+        return self._same(self._old(spare) / "manifest", serial)
+
+    def _same(self, manifest: Path, serial: int) -> bool:
         try:
-            return os.path.samefile(self._old(spare) / "manifest", self.manifest(serial))
+            return os.path.samefile(manifest, self.manifest(serial))
         except FileNotFoundError:
             return False
         except OSError as error:

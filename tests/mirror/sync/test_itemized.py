@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lbkit.mirror.sync.changes import Counted, changes_of
 from lbkit.mirror.sync.guard import Guard
-from lbkit.mirror.sync.itemized import FORMAT, Item, item_of
+from lbkit.mirror.sync.itemized import FORMAT, Item, item_of, shown
 from lbkit.mirror.tree import manifest
-from tests.mirror.tree.trees import Tree, lay, lines
+from tests.mirror.tree.trees import TIME, Tree, lay, lines
 
 HOSTILE = [
     b"new\nline",
@@ -38,7 +38,7 @@ def said(source: Path, to: Path) -> list[Item]:
         ["rsync", "-n", "-rlpt", "--delete", "--safe-links", FORMAT, f"{source}/", f"{to}/"],
         capture_output=True,
         check=True,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"},
     )
     return [item for line in done.stdout.splitlines(keepends=True) if (item := item_of(line)) is not None]
 
@@ -49,16 +49,18 @@ def test_each_thing_is_told_as_it_is(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "new" / "pipe")
     os.symlink("/etc", tmp_path / "new" / "out")
     found = {item.path: item for item in said(tmp_path / "new", tmp_path / "old")}
+    at = shown(TIME)
+    assert at == b"2023/11/14-22:13:20"
     assert found == {
         b"gone": Item("delete", "f", b"gone"),
         b"x/f": Item("delete", "f", b"x/f"),
         b"x": Item("delete", "d", b"x"),
-        b"chg": Item("change", "f", b"chg", 1),
+        b"chg": Item("change", "f", b"chg", 1, at),
         b"ln": Item("change", "l", b"ln"),
         b"d": Item("add", "d", b"d"),
-        b"d/e": Item("add", "f", b"d/e", 5),
+        b"d/e": Item("add", "f", b"d/e", 5, at),
         b"h": Item("add", "d", b"h"),
-        **{b"h/" + name: Item("add", "f", b"h/" + name, 1) for name in HOSTILE},
+        **{b"h/" + name: Item("add", "f", b"h/" + name, 1, at) for name in HOSTILE},
     }
 
 

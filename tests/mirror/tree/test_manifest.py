@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -78,11 +78,39 @@ def test_a_whole_tree_is_accepted_and_one_without_a_folder_is_not(
             manifest.check(lambda: without, lambda: lines(tree))
 
 
+@given(trees, trees, st.data())
+def test_the_changes_of_a_good_one_are_checked_as_the_whole_is(
+    old: list[Entry], new: list[Entry], data: st.DataObject
+) -> None:
+    good, wanted = lines(whole(old)), whole(new)
+    inside = [entry for entry in wanted if b"/" in entry.path]
+    lacking = data.draw(st.sampled_from(inside)).path.rpartition(b"/")[0] if inside else b""
+    for now in (lines(wanted), lines(entry for entry in wanted if entry.path != lacking)):
+        told: list[manifest.Change] = []
+        assert list(manifest.patched(good, manifest.delta(good, now), told.append)) == now
+        assert told == list(manifest.changes(good, now))
+        assert fault(lambda: manifest.check_changes(told, lambda: now)) == fault(  # noqa: B023 - called at once
+            lambda: manifest.check(lambda: now, lambda: good)  # noqa: B023
+        )
+
+
+def fault(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except BadManifest as error:
+        return error.found.partition(":")[0]
+    return ""
+
+
 def test_no_path_is_listed_twice_and_what_is_not_known_is_looked_at() -> None:
     good, other = Entry(b"a", "d").line, Entry(b"a", "l", target=b"b").line
     with pytest.raises(BadManifest, match="does not come after"):
         manifest.check(lambda: [good, other], lambda: [good])
+    with pytest.raises(BadManifest, match="does not come after"):
+        list(manifest.patched([], [b"+" + good, b"+" + other]))
     bad = b"a\tl\t/etc\n"
+    with pytest.raises(BadManifest, match="out of the tree"):
+        manifest.check_changes([(None, bad)], lambda: [bad])
     with pytest.raises(BadManifest, match="out of the tree"):
         manifest.check(lambda: [bad], lambda: [good])
 

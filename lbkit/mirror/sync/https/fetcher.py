@@ -90,6 +90,9 @@ class Https:
             else:
                 yield Item(item.doing, item.kind, item.path, self._size(found.files[item.path]))
 
+    def glance(self, tree: Path) -> None:
+        """The list says as much in one file, once all have come."""
+
     def get(
         self,
         paths: Iterable[bytes],

@@ -9,16 +9,13 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    GetJsonSchemaHandler,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from lbkit.base.duration import PATTERN, seconds_of
-from lbkit.base.model import Model
+from lbkit.base.model import Model, Worded
 from lbkit.base.names import Label
 from lbkit.base.units import Seconds
 from lbkit.dns.names import zone_name
@@ -91,34 +88,25 @@ class Tsig(Model):
     secret: SecretSource
 
 
-class Server(Model):
+class Server(Worded):
     """An authoritative server: the machines of a group, or one elsewhere."""
+
+    word = "A group of machines, or an address"
 
     machines: Label | None = None
     address: IPAddress | None = None
     port: Port | None = Field(None, description="By default the zone's")
 
-    @model_validator(mode="before")
     @classmethod
-    def _from_word(cls, value: object) -> object:
+    def of_word(cls, word: str) -> dict[str, str]:
         """`ns` is written for `{machines: ns}`, and `192.0.2.53` for `{address: 192.0.2.53}`."""
-        if not isinstance(value, str):
-            return value
-        return {"address" if _ADDRESS.fullmatch(value) else "machines": value}
+        return {"address" if _ADDRESS.fullmatch(word) else "machines": word}
 
     @model_validator(mode="after")
     def _one_place(self) -> Server:
         if (self.machines is None) == (self.address is None):
             raise ValueError("either machines or address")
         return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
-        whole = dict(schema)
-        schema.clear()
-        schema["anyOf"] = [{"type": "string", "description": "A group of machines, or an address"}, whole]
-        return schema
 
 
 class Record(Model):

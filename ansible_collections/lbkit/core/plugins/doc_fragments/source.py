@@ -30,18 +30,6 @@ options:
       - Give the same one at every call for one topology.
       - By default C(/run/lbkit).
     type: path
-requirements:
-  - lbkit-iac
-attributes:
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: linux
-  action_group:
-    description: Is part of the action group C(lbkit.core.all), for C(module_defaults).
-    support: full
-    membership:
-      - lbkit.core.all
 notes:
   - Runs as root on a host, or as anybody inside C(lbkit sandbox).
   - Secrets appear in plans and differences as digests only.

@@ -57,5 +57,16 @@ def scope_and_host(module):
     return scope, lbkit.Host(run_dir=Path(params["run_dir"])) if params["run_dir"] else lbkit.Host()
 
 
+def result_of(module, planned, before="now", after="as declared", **more):
+    """What a task returns of a plan, carried out or not: `before` and `after` are headers of the difference."""
+    from lbkit.faces.render.difference import before_and_after
+
+    result = {"changed": bool(planned), "plan": planned.as_data(), **more}
+    if module._diff:
+        old, new = before_and_after(planned.changes)
+        result["diff"] = {"before": old, "after": new, "before_header": before, "after_header": after}
+    return result
+
+
 def status_of(scope, host):
     return [row.as_data() for row in lbkit.status(scope, host)]

@@ -18,6 +18,7 @@ author:
   - lbkit maintainers (@lbkit)
 extends_documentation_fragment:
   - lbkit.core.source
+  - lbkit.core.attributes
 options:
   state:
     description:
@@ -44,17 +45,6 @@ options:
       - Not in check mode, and not with O(state=absent).
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Can run in check mode and return what would change, without changing anything.
-    support: full
-    details: Check mode is the plan; the same plan is carried out otherwise.
-  diff_mode:
-    description: Returns what has changed, or would change in check mode.
-    support: full
-  idempotent:
-    description: A second run changes nothing.
-    support: full
 seealso:
   - module: lbkit.core.topology_info
 """
@@ -202,7 +192,6 @@ from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
 def run(module):
     from lbkit import apply, plan
     from lbkit.faces.options import adopted, wait_of
-    from lbkit.faces.render.difference import before_and_after
 
     scope, host = _lbkit.scope_and_host(module)
     absent = module.params["state"] == "absent"
@@ -215,23 +204,12 @@ def run(module):
         prove = module.params["prove"]
         applied = apply(scope, host, absent=absent, adopt=adopt, lock_timeout=wait, prove=prove)
         planned, proof = applied.plan, applied.proof
-    result = {
-        "changed": bool(planned),
-        "plan": planned.as_data(),
-        "status": [] if absent else _lbkit.status_of(scope, host),
-    }
+    more = {"status": [] if absent else _lbkit.status_of(scope, host)}
     if proof is not None:
-        result["proof"] = proof.as_data()
-    if module._diff:
-        before, after = before_and_after(planned.changes)
-        header = f"topology {scope.name}"
-        result["diff"] = {
-            "before": before,
-            "after": after,
-            "before_header": f"{header} now",
-            "after_header": f"{header} gone" if absent else f"{header} as declared",
-        }
-    return result
+        more["proof"] = proof.as_data()
+    header = f"topology {scope.name}"
+    after = f"{header} gone" if absent else f"{header} as declared"
+    return _lbkit.result_of(module, planned, f"{header} now", after, **more)
 
 
 def main():

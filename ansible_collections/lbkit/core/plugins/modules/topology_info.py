@@ -16,17 +16,7 @@ author:
   - lbkit maintainers (@lbkit)
 extends_documentation_fragment:
   - lbkit.core.source
-attributes:
-  check_mode:
-    description: Can run in check mode and return what would change, without changing anything.
-    support: full
-  diff_mode:
-    description: Returns what has changed, or would change in check mode.
-    support: N/A
-    details: Changes nothing.
-  idempotent:
-    description: A second run changes nothing.
-    support: full
+  - lbkit.core.attributes.info
 seealso:
   - module: lbkit.core.topology
 """

@@ -1,0 +1,31 @@
+"""From a plan to what came of it: planned anew, carried out, and looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lbkit.base.errors import Failure
+from lbkit.engine.applying import PlanChanged
+from lbkit.engine.plan import Plan
+
+
+def carried_out(
+    planned: Callable[[], Plan], act: Callable[[Plan], None], promised: Plan | None, where: str
+) -> Plan:
+    """What was done: `planned()` as it is now, which `act` carries out where there is something in it.
+
+    PlanChanged, with nothing touched, where that is not what was `promised`; Failure where something is left to do.
+    """
+    now = planned()
+    if promised is not None and now.as_data() != promised.as_data():
+        raise PlanChanged(promised, now)
+    if now:
+        act(now)
+        if left := planned():
+            raise Failure(
+                "everything was to be as planned",
+                found=f"looked at again, there is still to do: {', '.join(map(str, left.changes[:5]))}",
+                where=where,
+                remedy="somebody else changes it, or HAProxy would not take it; look at the plan anew",
+            )
+    return now

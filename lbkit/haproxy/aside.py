@@ -19,8 +19,9 @@ from lbkit.base.host import Host
 from lbkit.engine.book import IPAddress
 from lbkit.engine.room import Told
 from lbkit.engine.scope import Scope
-from lbkit.haproxy.execution import Execution, in_use
+from lbkit.haproxy.execution import Execution
 from lbkit.haproxy.instance import KIND, Instance, machines_of
+from lbkit.haproxy.live import in_use
 from lbkit.haproxy.probing import Prober
 from lbkit.haproxy.remember import remember
 from lbkit.haproxy.resolved import LoadBalancers, ResolvedLoadBalancer

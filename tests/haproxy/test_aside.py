@@ -16,7 +16,7 @@ import lbkit
 from lbkit.engine.change import Impact
 from lbkit.engine.view import Health
 from lbkit.haproxy.aside import set_aside, to_empty
-from lbkit.haproxy.execution import in_use
+from lbkit.haproxy.live import in_use
 from lbkit.haproxy.runtime import ServerState
 from lbkit.haproxy.runtime.servers_state import Admin, Check, CheckResult, OpState
 from lbkit.haproxy.vip.serving import without_servers

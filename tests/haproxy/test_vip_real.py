@@ -15,7 +15,7 @@ import pytest
 from lbkit.engine.change import Action, Impact
 from lbkit.engine.view import Health
 from lbkit.haproxy import apply
-from lbkit.haproxy.execution import in_use
+from lbkit.haproxy.live import in_use
 from lbkit.haproxy.vip import serving
 from lbkit.haproxy.vip.config import vrrp_of
 from tests.haproxy.world import World, get, until

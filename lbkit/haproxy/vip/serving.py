@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from lbkit.base.errors import LbkitError
 from lbkit.base.host import Host
 from lbkit.engine.scope import Scope
-from lbkit.haproxy.execution import in_use
 from lbkit.haproxy.instance import Instance, machines_of
+from lbkit.haproxy.live import in_use
 from lbkit.haproxy.resolved import ResolvedLoadBalancer
 from lbkit.haproxy.runtime import ServerState
 from lbkit.haproxy.transition.server import Server

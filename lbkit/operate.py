@@ -26,6 +26,7 @@ from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
+from lbkit.engine.selecting import selected
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.topology.register import rooms
@@ -53,20 +54,35 @@ def observe(scope: Scope, host: Host | None = None) -> list[Actual]:
 
 
 def plan(
-    scope: Scope, host: Host | None = None, *, absent: bool = False, adopt: Collection[Key] = ()
+    scope: Scope,
+    host: Host | None = None,
+    *,
+    absent: bool = False,
+    adopt: Collection[Key] = (),
+    only: Collection[str] = (),
 ) -> Plan:
-    """The changes that `apply` would make now; with `absent` those of `destroy`. Changes nothing."""
+    """The changes that `apply` would make now; with `absent` those of `destroy`. Changes nothing.
+
+    `only` are patterns of KIND or KIND/NAME ("machine/web-*"): the changes of what they name, and those that these need. Mistake
+    where one names nothing that is declared, or that the plan is about.
+    """
     host = host or Host()
     scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
-    return _plan(scope, held, host, absent=absent, adopt=adopt)
+    return _part(scope, host, only)(_plan(scope, held, host, absent=absent, adopt=adopt))
 
 
 def _silent(_event: object) -> None:
     pass
 
 
-def _all(plan: Plan) -> Plan:
-    return plan
+def _part(scope: Scope, host: Host, only: Collection[str]) -> Callable[[Plan], Plan]:
+    def chosen(plan: Plan) -> Plan:
+        if not only:
+            return plan
+        declared = {want.key for room in rooms() for want in room.desired(scope, host)}
+        return selected(plan, only, declared)
+
+    return chosen
 
 
 def apply(
@@ -80,6 +96,7 @@ def apply(
     watch: Watcher = _silent,
     prove: bool = False,
     prove_rate: float | None = None,
+    only: Collection[str] = (),
     keeper: Keeper | None = None,
 ) -> Result:
     """Make the world as declared (with `absent`: leave nothing of it), holding the topology's lock.
@@ -92,11 +109,12 @@ def apply(
     (`prove_rate` a second for each target; None: 50), and the result has the proof: ProofFailed where one was lost.
 
     What a person applies is what a `keeper` keeps up from then on: it carries out its share of the plan, and of
-    nothing else than what was applied last (AgreedOtherwise). `promised` is then that share.
+    nothing else than what was applied last (AgreedOtherwise). `promised` is then that share. `only` as for `plan`: a part
+    that is applied is no agreement to the rest.
     """
     host = host or Host()
     folder = host.folder(scope.name)
-    share = keeper.share if keeper else _all
+    share = keeper.share if keeper else _part(scope, host, only)
     with _locked(scope, host, lock_timeout):
         if keeper is not None:
             agreement.check(folder, keeper.digest, scope)
@@ -108,7 +126,7 @@ def apply(
             raise PlanChanged(promised, now)
         if absent:
             agreement.forget(folder)
-        elif keeper is None:
+        elif keeper is None and not only:
             agreement.agree(folder, digest(scope, host), scope, host.clock.now(), anew=bool(now))
         if not now:
             result = Result(now, (), (), 0.0)
@@ -129,7 +147,7 @@ def apply(
                 result = act(watch)
         if held.expired:
             write_holds(folder, Holds(held.in_force))
-        if not absent and len(now.changes) == len(whole.changes):
+        if not absent and not only and len(now.changes) == len(whole.changes):
             agreement.end(folder)
         if absent:
             _remove_folder(folder)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import lbkit
+from lbkit import operate
 from lbkit.base import syscalls
 from lbkit.base.errors import LbkitError
 from lbkit.base.host import Host
@@ -129,6 +130,29 @@ def test_one_file_brings_it_up_real_traffic_flows_and_nothing_is_left(scope: Sco
     assert left_of(host) == ([], [], [])
     assert lines_of() == links
     assert not lbkit.plan(scope, host, absent=True)
+
+
+def test_a_part_is_applied_with_what_it_needs_and_is_no_agreement_to_the_rest(
+    scope: Scope, host: Host
+) -> None:
+    whole, wanted = lbkit.plan(scope, host), ["service/web-2/*"]
+    part = lbkit.plan(scope, host, only=wanted)
+    assert {str(change.key) for change in part.changes} == {
+        "network back", "machine web-2", "service web-2/app"
+    }  # fmt: skip
+    result = lbkit.apply(scope, host, only=wanted, promised=part)
+    assert result.done == part.changes
+    assert sorted(pids(host)) == ["web-2/app"]
+    assert operate.agreed(scope.name, host) is None
+    assert not lbkit.plan(scope, host, only=wanted)
+    rest = {change.key for change in lbkit.plan(scope, host).changes}
+    assert rest == {change.key for change in whole.changes} - {change.key for change in part.changes}
+    with pytest.raises(LbkitError, match="was to name a part of"):
+        lbkit.apply(scope, host, only=["service/web-9/*"])
+    lbkit.apply(scope, host)
+    assert not lbkit.plan(scope, host)
+    lbkit.destroy(scope, host)
+    assert left_of(host) == ([], [], [])
 
 
 def test_a_second_apply_changes_nothing_and_starts_no_process(standing: Scope, host: Host) -> None:

@@ -16,6 +16,17 @@ def limited(plan: Plan, may: Callable[[Change], bool]) -> Plan:
     return plan if len(kept) == len(plan.changes) else replace(plan, changes=tuple(kept))
 
 
+def part(plan: Plan, wanted: Callable[[Change], bool]) -> Plan:
+    """The changes that are `wanted`, with all others that they need."""
+    chosen = [change for change in plan.changes if wanted(change)]
+    others = [change for change in plan.changes if not wanted(change)]
+    while more := [other for other in others if any(_needs(change, other) for change in chosen)]:
+        chosen += more
+        others = [other for other in others if other not in more]
+    kept = {change.key for change in chosen}
+    return replace(plan, changes=tuple(change for change in plan.changes if change.key in kept))
+
+
 def that_can_be(changes: Sequence[Change], may: Callable[[Change], bool]) -> list[Change]:
     """As `limited`, of changes in any order."""
     kept = [change for change in changes if may(change)]

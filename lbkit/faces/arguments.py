@@ -66,6 +66,16 @@ def takes_adoption(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def takes_part(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only",
+        metavar="KIND[/NAME]",
+        action="append",
+        default=[],
+        help="these things alone, and what they need; a pattern such as machine/web-*; may be given again",
+    )
+
+
 def takes_detail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detail", action="store_true", help="show each change's whole before and after")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from lbkit.engine.change import Action, Change
 from lbkit.engine.limiting import limited
 from lbkit.engine.plan import Plan
+from lbkit.engine.selecting import named
 
 
 def share_of(plan: Plan, *, only: Sequence[str], deletes: bool) -> Plan:
@@ -17,10 +17,6 @@ def share_of(plan: Plan, *, only: Sequence[str], deletes: bool) -> Plan:
     """
 
     def may(change: Change) -> bool:
-        key = change.key
-        named = not only or any(
-            fnmatchcase(f"{key.kind}/{key.name}" if "/" in pattern else key.kind, pattern) for pattern in only
-        )
-        return named and (deletes or change.action is not Action.DELETE)
+        return (not only or named(change.key, only)) and (deletes or change.action is not Action.DELETE)
 
     return limited(plan, may)

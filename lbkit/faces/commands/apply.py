@@ -16,6 +16,7 @@ from lbkit.faces.arguments import (
     takes_agreement,
     takes_detail,
     takes_host,
+    takes_part,
     takes_topology,
 )
 from lbkit.faces.ending import Interrupted
@@ -54,6 +55,7 @@ def add(commands: Commands) -> None:
         takes_detail(parser)
         if name == "apply":
             takes_adoption(parser)
+            takes_part(parser)
             _takes_proof(parser)
         takes_host(parser)
 
@@ -85,7 +87,7 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
     scope = operate.load(options.file)
     host = host_of(options)
     adopt = [] if absent else adopted(options.adopt)
-    plan = operate.plan(scope, host, absent=absent, adopt=adopt)
+    plan = operate.plan(scope, host, absent=absent, adopt=adopt, only=() if absent else options.only)
     result = agreed_and_done(plan, scope, host, options, out, absent=absent, adopt=adopt)
     if out.json:
         out.document({"schema": "lbkit.result/1", **result.as_data()})
@@ -203,6 +205,7 @@ def _carry_out(
                 watch=progress.watch,
                 prove=not absent and (options.prove or options.prove_rate is not None),
                 prove_rate=None if absent else options.prove_rate,
+                only=() if absent else options.only,
             )
     except KeyboardInterrupt:
         raise Interrupted(

@@ -115,7 +115,7 @@ def add(commands: Commands) -> None:
     takes_agreement(promote)
     takes_detail(promote)
     _takes_wait(promote)
-    promote.set_defaults(prove=False, prove_rate=None)
+    promote.set_defaults(prove=False, prove_rate=None, only=[])
 
 
 def _one(

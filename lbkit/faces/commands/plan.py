@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from lbkit.base.errors import Mistake
 from lbkit.faces.arguments import (
     Commands,
     command,
@@ -11,6 +12,7 @@ from lbkit.faces.arguments import (
     takes_adoption,
     takes_detail,
     takes_host,
+    takes_part,
     takes_topology,
 )
 from lbkit.faces.options import adopted
@@ -31,14 +33,22 @@ def add(commands: Commands) -> None:
     takes_detail(parser)
     parser.add_argument("--destroy", action="store_true", help="the plan of destroy instead")
     takes_adoption(parser)
+    takes_part(parser)
     takes_host(parser)
 
 
 def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
 
+    if options.destroy and options.only:
+        raise Mistake(
+            "the plan of destroy was to be shown",
+            found="--only, and a destroy leaves nothing",
+            remedy="leave one out",
+        )
     scope = operate.load(options.file)
-    plan = operate.plan(scope, host_of(options), absent=options.destroy, adopt=adopted(options.adopt))
+    adopt = adopted(options.adopt)
+    plan = operate.plan(scope, host_of(options), absent=options.destroy, adopt=adopt, only=options.only)
     if out.json:
         out.document(plan.as_data())
     else:

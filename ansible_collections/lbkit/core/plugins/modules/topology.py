@@ -32,6 +32,14 @@ options:
     type: list
     elements: str
     default: []
+  only:
+    description:
+      - These things alone, and what they need, each as C(KIND) or C(KIND/NAME); patterns such as V(machine/web-*), too.
+      - What else is declared is left as it is.
+      - Not with O(state=absent).
+    type: list
+    elements: str
+    default: []
   lock_timeout:
     description:
       - How long to wait for another apply of this topology on the same host to end, such as V(30) or V(2m).
@@ -78,6 +86,13 @@ EXAMPLES = r"""
   lbkit.core.topology:
     file: /etc/lbkit/web.yml
     prove: true
+
+- name: Make the web servers alone, and what they need
+  lbkit.core.topology:
+    file: /etc/lbkit/web.yml
+    only:
+      - machine/web-*
+      - service/web-*
 
 - name: Remove it
   lbkit.core.topology:
@@ -196,13 +211,14 @@ def run(module):
     scope, host = _lbkit.scope_and_host(module)
     absent = module.params["state"] == "absent"
     adopt = [] if absent else adopted(module.params["adopt"])
+    only = [] if absent else module.params["only"]
     proof = None
     if module.check_mode:
-        planned = plan(scope, host, absent=absent, adopt=adopt)
+        planned = plan(scope, host, absent=absent, adopt=adopt, only=only)
     else:
         wait = wait_of(module.params["lock_timeout"])
         prove = module.params["prove"]
-        applied = apply(scope, host, absent=absent, adopt=adopt, lock_timeout=wait, prove=prove)
+        applied = apply(scope, host, absent=absent, adopt=adopt, only=only, lock_timeout=wait, prove=prove)
         planned, proof = applied.plan, applied.proof
     more = {"status": [] if absent else _lbkit.status_of(scope, host)}
     if proof is not None:
@@ -218,6 +234,7 @@ def main():
             **_lbkit.SOURCE,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "adopt": {"type": "list", "elements": "str", "default": []},
+            "only": {"type": "list", "elements": "str", "default": []},
             "lock_timeout": {"type": "str", "default": "0"},
             "prove": {"type": "bool", "default": False},
         },

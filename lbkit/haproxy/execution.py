@@ -12,9 +12,10 @@ from lbkit.haproxy.config.paths import CONFIG, STATE_FILE
 from lbkit.haproxy.instance import Instance
 from lbkit.haproxy.live import Live, in_use
 from lbkit.haproxy.probing import Passed
-from lbkit.haproxy.runtime import Runtime, RuntimeFailure
-from lbkit.haproxy.runtime.commands import patterns, tls
-from lbkit.haproxy.runtime.questions import CERTIFICATES, PENDING_AUTHORITY
+from lbkit.haproxy.runtime import Runtime
+from lbkit.haproxy.runtime.commands import tls
+from lbkit.haproxy.runtime.questions import PENDING_AUTHORITY
+from lbkit.haproxy.runtime.transactions import certify, drop_pending, replace_entries
 from lbkit.haproxy.transition import written
 from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Running, Wanted
@@ -87,7 +88,7 @@ class Execution:
                 for path in paths:
                     self.instance.machine.discard(self.instance.path(path))
             case Replace():
-                self._replace(step)
+                replace_entries(self.runtime, step.kind, step.path, step.entries)
             case Certify():
                 self._certify(step)
             case Forget(paths):
@@ -119,17 +120,6 @@ class Execution:
             found[path] = (file.content, 0o600 if file.secret else 0o640)
         return found
 
-    def _replace(self, step: Replace) -> None:
-        if step.kind == "map":
-            version = patterns.version_created(self.runtime.ask(patterns.prepare_map(step.path)))
-            pairs = [(key, value) for key, _, value in (entry.partition(" ") for entry in step.entries)]
-            self.runtime.run(patterns.add_map_entries(step.path, pairs, version=version))
-            self.runtime.do(patterns.commit_map(step.path, version))
-        else:
-            version = patterns.version_created(self.runtime.ask(patterns.prepare_acl(step.path)))
-            self.runtime.run(patterns.add_acl(step.path, entry, version=version) for entry in step.entries)
-            self.runtime.do(patterns.commit_acl(step.path, version))
-
     def _certify(self, step: Certify) -> None:
         content = self.wanted.files[step.path].content
         if step.authority:
@@ -138,20 +128,13 @@ class Execution:
             self.runtime.run([tls.set_ca_file(step.path, content), tls.commit_ca_file(step.path)], window=1)
         else:
             self._drop_pending()
-            if step.new:
-                self.runtime.do(tls.new_cert(step.path))
-            try:
-                self.runtime.run([tls.set_cert(step.path, content), tls.commit_cert(step.path)], window=1)
-            except RuntimeFailure:
-                self.runtime.ask(str(tls.abort_cert(step.path)))
-                raise
+            certify(self.runtime, step.path, content, new=step.new)
         for path, (data, mode) in self._files([step.path]).items():
             self.instance.put(path, data, mode)
 
     def _drop_pending(self) -> None:
         """What somebody began and left would refuse every other."""
-        if pending := self.runtime.read(CERTIFICATES).pending:
-            self.runtime.do(tls.abort_cert(pending))
+        if pending := drop_pending(self.runtime):
             self.notes.append(f"a change of {pending} that somebody had begun was dropped")
 
     def _probe(self, names: Names, seconds: float, *, must: bool) -> None:

@@ -14,6 +14,7 @@ from lbkit.haproxy.runtime.command import LIMIT, Command, file, whole, word
 
 _CREATED = r"New version created: (\d+)\Z"
 _MOST_VERSION = 2**32 - 1
+_REFERENCE = re.compile(r"#0x[0-9a-f]+")
 
 
 def add_map(map_file: str, key: str, value: str, *, version: int | None = None) -> Command:
@@ -45,8 +46,19 @@ def set_map(map_file: str, key: str, value: str) -> Command:
     return Command(f"set map {file(map_file)} {word(_key(key))} {word(_value(value))}")
 
 
+def set_map_entry(map_file: str, reference: str, value: str) -> Command:
+    """The value of one entry (`Entry.reference`), whatever others its key has."""
+    return Command(f"set map {file(map_file)} {_reference(reference)} {word(_value(value))}")
+
+
 def del_map(map_file: str, key: str) -> Command:
+    """All entries of the key."""
     return Command(f"del map {file(map_file)} {word(_key(key))}")
+
+
+def del_map_entry(map_file: str, reference: str) -> Command:
+    """One entry (`Entry.reference`), whatever others its key has."""
+    return Command(f"del map {file(map_file)} {_reference(reference)}")
 
 
 def clear_map(map_file: str, *, version: int | None = None) -> Command:
@@ -68,6 +80,10 @@ def add_acl(acl_file: str, pattern: str, *, version: int | None = None) -> Comma
 
 def del_acl(acl_file: str, pattern: str) -> Command:
     return Command(f"del acl {file(acl_file)} {word(_key(pattern, spaces=True))}")
+
+
+def del_acl_entry(acl_file: str, reference: str) -> Command:
+    return Command(f"del acl {file(acl_file)} {_reference(reference)}")
 
 
 def clear_acl(acl_file: str, *, version: int | None = None) -> Command:
@@ -96,16 +112,30 @@ def _target(path: str, version: int | None) -> str:
     return f"@{whole(version, 0, _MOST_VERSION, 'a version')} {file(path)}"
 
 
-def _key(key: str, *, spaces: bool = False) -> str:
-    """A key that a map's file can have too: no comment, nothing that a reader of the file would trim."""
+def is_key(key: str, *, spaces: bool = False) -> bool:
+    """Whether a map's file can have it too: no comment, nothing that a reader of the file would trim."""
     trimmed = not key or not key.isprintable() or key != key.strip()
-    if trimmed or key.startswith("#") or (" " in key and not spaces):
+    return not (trimmed or key.startswith("#") or (" " in key and not spaces))
+
+
+def is_value(value: str) -> bool:
+    """HAProxy says nothing of an entry without a value, and has none then."""
+    return bool(value) and value.isprintable() and value == value.strip()
+
+
+def _key(key: str, *, spaces: bool = False) -> str:
+    if not is_key(key, spaces=spaces):
         raise Bug("a key was to be one printable word that does not begin with #", found=ascii(key))
     return key
 
 
 def _value(value: str) -> str:
-    """HAProxy says nothing of an entry without a value, and has none then."""
-    if not value or not value.isprintable() or value != value.strip():
+    if not is_value(value):
         raise Bug("a map's value was to be printable text, without spaces around it", found=ascii(value))
     return value
+
+
+def _reference(reference: str) -> str:
+    if not _REFERENCE.fullmatch(reference):
+        raise Bug("an entry was to be named as HAProxy does, #0x...", found=ascii(reference))
+    return reference

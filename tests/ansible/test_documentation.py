@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from tests.ansible import examples
 from tests.ansible.conftest import ROOT
 
 COLLECTION = ROOT / "ansible_collections" / "lbkit" / "core"
@@ -30,7 +31,7 @@ _SPEC = """
 import importlib, json, sys
 from ansible.module_utils import basic
 def told(self, *given, **more):
-    print(json.dumps({"given": given, **more}))
+    print(json.dumps({"given": given, **more}, default=repr))
     raise SystemExit
 basic.AnsibleModule.__init__ = told
 importlib.import_module(f"ansible_collections.lbkit.core.plugins.modules.{sys.argv[1]}").main()
@@ -81,17 +82,75 @@ def test_attributes_are_true(module: str, documented: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_are_arguments_that_the_module_takes(module: str, documented: dict[str, Any]) -> None:
-    tasks = yaml.safe_load(documented[f"lbkit.core.{module}"]["examples"])
-    ours = [task[f"lbkit.core.{module}"] for task in tasks if f"lbkit.core.{module}" in task]
-    assert ours
+    """Of all our modules that its examples call, each in the form that it stands in there."""
+    tasks = list(examples.tasks(documented[f"lbkit.core.{module}"]["examples"]))
+    assert module in {task.module for task in tasks}, "no example of the module itself"
+    for task in tasks:
+        assert task.module in MODULES, f"{task.name}: there is no such module"
+        assert not refused(task.module, task.arguments), task.name
+        for text in examples.texts([task.arguments, task.keywords]):
+            examples.parsed(text)
+
+
+def refused(module: str, arguments: dict[str, Any]) -> list[str]:
+    """Why the module would not take the arguments."""
     spec = declared(module)
+    options = spec["argument_spec"]
+    rules = ("mutually_exclusive", "required_together", "required_one_of", "required_if", "required_by")
     validator = ArgumentSpecValidator(
-        spec["argument_spec"],
-        mutually_exclusive=spec["mutually_exclusive"],
-        required_one_of=spec["required_one_of"],
+        without_fallbacks(options), **{rule: spec[rule] for rule in rules if rule in spec}
     )
-    for arguments in ours:
-        assert not validator.validate(arguments).error_messages
+    filled = {name: examples.filled_in(value, options.get(name, {})) for name, value in arguments.items()}
+    said: list[str] = validator.validate(filled).error_messages
+    return said
+
+
+def without_fallbacks(options: dict[str, Any]) -> dict[str, Any]:
+    """Examples say all that they need; a fallback is a function, besides, and came here as text."""
+    plain = {}
+    for name, option in options.items():
+        plain[name] = {key: value for key, value in option.items() if key != "fallback"}
+        if option.get("options"):
+            plain[name]["options"] = without_fallbacks(option["options"])
+    return plain
+
+
+FORMS = """
+- lbkit.core.topology: file=/etc/web.yml state=absent
+- action: lbkit.core.topology file=/etc/web.yml
+- local_action: {module: lbkit.core.topology, file: /etc/web.yml}
+- lbkit.core.topology:
+  args: {file: /etc/web.yml}
+- lbkit.core.topology: {file: "{{ item }}", prove: "{{ proves }}", adopt: "{{ known }}", state: "{{ wanted }}"}
+  loop: [a.yml]
+- hosts: all
+  tasks:
+    - block:
+        - lbkit.core.topology: {definition: "{{ lookup('file', 'x') | from_yaml }}", adopt: ["network/{{ item }}"]}
+      rescue:
+        - ansible.builtin.debug:
+---
+- lbkit.core.topology: {file: !unsafe "{{x", run_dir: !vault "abc"}
+"""
+
+
+def test_examples_of_every_form_are_understood() -> None:
+    tasks = list(examples.tasks(FORMS))
+    assert [task.module for task in tasks] == ["topology"] * 7
+    assert tasks[0].arguments == {"file": "/etc/web.yml", "state": "absent"}
+    assert tasks[1].arguments == tasks[2].arguments == tasks[3].arguments == {"file": "/etc/web.yml"}
+    assert tasks[5].keywords["hosts"] == "all"
+    assert not [why for task in tasks for why in refused(task.module, task.arguments)]
+    for text in examples.texts([[task.arguments, task.keywords] for task in tasks]):
+        examples.parsed(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"file": "a", "definition": {}}, {"file": "a", "states": "present"}, {"file": "a", "state": "gone"}, {"file": "a", "prove": "often"}],
+)  # fmt: skip
+def test_what_a_module_does_not_take_is_refused_in_examples(arguments: dict[str, Any]) -> None:
+    assert refused("topology", arguments)
 
 
 @pytest.fixture(scope="module")

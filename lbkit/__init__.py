@@ -7,6 +7,7 @@
 
 `load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds`, `sample` and `doctor`
 are the library, and `mirrors` with what is done to mirrors that run; the command line and the Ansible modules call nothing else.
+Without a topology there is `checks`, which asks servers now.
 Imports are late: `import lbkit` alone costs next to nothing.
 """
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lbkit.engine.proof import Proof, ProofFailed
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
+    from lbkit.health import direct as checks
     from lbkit.mirror import operations as mirrors
     from lbkit.operate import (
         apply,
@@ -71,7 +73,10 @@ _HOME = {
     "Scope": "lbkit.engine.scope",
 }
 
-_MODULES = {"mirrors": "lbkit.mirror.operations"}
+_MODULES = {
+    "checks": "lbkit.health.direct",
+    "mirrors": "lbkit.mirror.operations",
+}
 
 __all__ = [
     "ApplyFailed",
@@ -87,6 +92,7 @@ __all__ = [
     "Result",
     "Scope",
     "apply",
+    "checks",
     "destroy",
     "doctor",
     "explain",

@@ -47,6 +47,21 @@ def failing(module):
         module.fail_json(msg=str(error), changed=bool(fields.get("done")), error=fields)
 
 
+def fail(module, error, *, changed=False, **more):
+    """The same for an error that has a result beside it."""
+    module.fail_json(msg=str(error), changed=changed, error=error.as_data(), **more)
+
+
+def wait_of(module, name):
+    """Seconds of an option that says how long to wait: 30, 30s, 2m."""
+    from lbkit.faces.options import wait_of
+
+    try:
+        return wait_of(module.params[name])
+    except ValueError as error:
+        module.fail_json(msg=f"{name} was to be {error}, not {module.params[name]!r}")
+
+
 def scope_and_host(module):
     """The checked topology, and the host to act on."""
     params = module.params

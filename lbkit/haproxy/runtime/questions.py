@@ -102,6 +102,7 @@ def _table(text: str) -> Table:
 
 
 INFO: Question[Info] = Question(show.info(), parse_info)
+LEVEL: Question[str] = Question(show.level(), str.strip)
 STAT: Question[list[Row]] = Question(show.stat(), lambda text: list(parse_stat(text)))
 SETTINGS: Question[dict[tuple[str, str], Settings]] = Question(show.stat(), parse_settings)
 SERVERS: Question[list[ServerState]] = Question(show.servers_state(), _servers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lbkit.haproxy.runtime.command import Command, file, name, whole
 
 _INFO = "Name: "
+_LEVEL = r"(?:user|operator|admin)\Z"
 _STAT = "# pxname,"
 _STATE = "1\n# "
 _LISTS = r"# id \(file\) "
@@ -23,6 +24,11 @@ def info() -> Command:
 
 def version() -> Command:
     return Command("show version", _VERSION)
+
+
+def level() -> Command:
+    """What this connection may do: user, operator or admin."""
+    return Command("show cli level", _LEVEL)
 
 
 def stat() -> Command:

@@ -95,7 +95,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 def parse_stat(text: str) -> Iterator[Row]:
     """Rows of `show stat` (management guide, 9.1). Columns are found by name: versions add to them."""
-    for fields in _columns(text, _COLUMNS):
+    for fields in columns(text, _COLUMNS):
         (proxy, server, status, weight, sessions, total, queue, changed, *rest) = fields
         (check, code, words, detail, backup, address, limit, cookie, *counted) = rest
         (mode, requests, came, went, client_errors, no_connection, no_answer, *rest) = counted
@@ -134,7 +134,7 @@ def parse_settings(text: str) -> dict[tuple[str, str], Settings]:
     """Of each row, by proxy and server, what a plan asks: a third of the work of all that the statistics tell."""
     known: dict[tuple[str, ...], Settings] = {}
     found: dict[tuple[str, str], Settings] = {}
-    for proxy, server, *told in _columns(text, ("pxname", "svname", "bck", "slim", "cookie", "status")):
+    for proxy, server, *told in columns(text, ("pxname", "svname", "bck", "slim", "cookie", "status")):
         backup, limit, cookie, status = told
         settings = known.get((backup, limit, cookie))
         if settings is None:
@@ -145,7 +145,7 @@ def parse_settings(text: str) -> dict[tuple[str, str], Settings]:
     return found
 
 
-def _columns(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def columns(text: str, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     lines = (match[0] for match in _LINE.finditer(text))
     head = next(lines, "").rstrip("\n")
     if not head.startswith("# pxname,"):

@@ -38,7 +38,7 @@ def why_not_added(of: Backend, name: str) -> str:
         return f"`balance {' '.join(of.was.balance)}` takes it in at a reload alone"
     if refused := _refused(words, of.can):
         return f"HAProxy {of.running.version} takes `{refused}` at a reload alone"
-    if own_words(line):
+    if own_words(line) and not of.wanted.unread:
         return f"`{own_words(line)[0]}` cannot be read back"
     if not is_address(of.wanted.server(name).address):
         return "its name is looked up at a reload alone"

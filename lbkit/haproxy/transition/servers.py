@@ -44,7 +44,9 @@ def plan_servers(running: Running, wanted: Wanted, can: Capabilities, *, reloads
         if section is None:
             moves.said.append(f"backend {backend} goes")
             continue
-        if not any(name.startswith(f"{backend}/") for name in running.servers):
+        if backend not in running.empty and not any(
+            name.startswith(f"{backend}/") for name in running.servers
+        ):
             moves.new += changed
             moves.reload.append(f"backend {backend} is new")
             continue

@@ -26,7 +26,8 @@ class Running:
     "BACKEND/SERVER", as `str(Server)`. `files`: digests of what lies on disk, by path. `tables`: the entries of
     each map and list that the process has. `certificates`: fingerprints by path, "" of one that is empty.
     `command`: by which it was started, "" where that is not known. `remembered`: the servers of the server-state file, weight and admin state (as "WEIGHT ADMIN").
-    `shut`: frontends that somebody closed at the runtime socket, PAUSED or STOP.
+    `shut`: frontends that somebody closed at the runtime socket, PAUSED or STOP. `empty`: backends that the process has
+    without a server, as far as that is known.
     """
 
     text: str | None
@@ -41,6 +42,7 @@ class Running:
     remembered: Mapping[str, str] = field(default_factory=dict)
     shut: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    empty: frozenset[str] = frozenset()
 
     def server(self, name: str) -> Server:
         return Server.parse(self.servers[name])
@@ -52,7 +54,8 @@ class Wanted:
 
     `by_hand`: what becomes of a weight or a drain that somebody set at the runtime socket. `late`: backends whose servers
     begin without traffic, whatever was known of them: those that are asked by an agent until this has said `ready`, the
-    others until their checks have passed.
+    others until their checks have passed. `unread`: words of a new server that nobody can ask for later are taken all the
+    same, as there is no configuration that they would have to be compared with.
     """
 
     text: str
@@ -62,6 +65,7 @@ class Wanted:
     by_hand: Literal["undo", "keep"] = "undo"
     command: str = ""
     late: frozenset[str] = frozenset()
+    unread: bool = False
 
     def server(self, name: str) -> Server:
         return Server.parse(self.servers[name])

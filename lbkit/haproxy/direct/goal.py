@@ -1,0 +1,200 @@
+"""What a person wants of a backend's servers, or of one of them, at run time. Checked before anything is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal
+
+from lbkit.base.errors import Mistake
+from lbkit.haproxy.direct.reach import TIMEOUT
+from lbkit.haproxy.transition.server import Admin
+
+OnDeadline = Literal["fail", "maint", "leave"]
+MOST_WEIGHT = 256  # configuration manual, 5.2
+_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+_SHARE = re.compile(r"(\d{1,3})%", re.ASCII)
+_WORD = re.compile(r"[!-~]+")
+_OWN = frozenset({"weight", "maxconn", "check", "no-check", "disabled"})
+"""Words of a server that have an option of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedServer:
+    """One server of a list. What is None is left as it is; of one that is added it is HAProxy's own default.
+
+    `weight` from 0 to 256, `maxconn` 0: no limit. `options`: further words as on a `server` line, each with its values
+    ("inter 2s"), for `add server` alone: nobody can ask a running HAProxy for them.
+    """
+
+    name: str
+    address: str
+    port: int
+    weight: int | None = None
+    maxconn: int | None = None
+    state: Admin | None = None
+    check: bool | None = None
+    options: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(word for option in self.options for word in option.split())
+
+
+@dataclass(frozen=True, slots=True)
+class BackendGoal:
+    """`exclusive`: servers that are not listed go. `drain_timeout`: seconds that their sessions get, `up_timeout`: that
+    checks of new ones get. `state_file`: where the state of all servers is written afterwards, on this machine.
+    """
+
+    socket: str
+    backend: str
+    servers: tuple[ListedServer, ...]
+    exclusive: bool = False
+    drain_timeout: float = 30.0
+    up_timeout: float = 15.0
+    state_file: str | None = None
+    timeout: float = TIMEOUT
+
+    def __post_init__(self) -> None:
+        _raise(self.where, list(self._problems()))
+
+    @property
+    def where(self) -> str:
+        return f"HAProxy at {self.socket}"
+
+    def _problems(self) -> Iterator[str]:
+        yield from _name("backend", self.backend)
+        yield from _seconds("drain_timeout", self.drain_timeout)
+        yield from _seconds("up_timeout", self.up_timeout)
+        names = [server.name for server in self.servers]
+        yield from (f"two servers {name}" for name in dict.fromkeys(names) if names.count(name) > 1)
+        for server in self.servers:
+            yield from (f"server {server.name}: {problem}" for problem in _of_listed(server))
+
+
+@dataclass(frozen=True, slots=True)
+class ServerGoal:
+    """One server that is there. What is None is left as it is.
+
+    `weight` from 0 to 256, or as "50%" of the weight that it began with. With `wait_for_drain` a server that goes to
+    drain or maintenance gets `drain_timeout` seconds for its sessions to end. `on_deadline` says what becomes of it
+    when some are left: "fail" leaves it drained and fails, "maint" puts it in maintenance, "leave" leaves it drained
+    (not where maintenance is wanted). None: "maint" where maintenance is wanted, else "fail".
+    """
+
+    socket: str
+    backend: str
+    name: str
+    state: Admin | None = None
+    weight: int | str | None = None
+    address: str | None = None
+    port: int | None = None
+    wait_for_drain: bool = False
+    drain_timeout: float = 30.0
+    on_deadline: OnDeadline | None = None
+    up_timeout: float = 15.0
+    timeout: float = TIMEOUT
+
+    def __post_init__(self) -> None:
+        _raise(self.where, list(self._problems()))
+
+    @property
+    def where(self) -> str:
+        return f"HAProxy at {self.socket}"
+
+    @property
+    def at_deadline(self) -> OnDeadline:
+        return self.on_deadline or ("maint" if self.state == "maint" else "fail")
+
+    def weight_of(self, initial: int) -> int | None:
+        """`initial`: the weight that the server began with."""
+        if self.weight is None:
+            return None
+        share = _SHARE.fullmatch(str(self.weight))
+        return min(initial * int(share[1]) // 100, MOST_WEIGHT) if share else int(self.weight)
+
+    def _problems(self) -> Iterator[str]:
+        yield from _name("backend", self.backend)
+        yield from _name("server", self.name)
+        yield from _seconds("drain_timeout", self.drain_timeout)
+        yield from _seconds("up_timeout", self.up_timeout)
+        if self.weight is not None and not _SHARE.fullmatch(str(self.weight)):
+            yield from _whole("weight", self.weight, 0, MOST_WEIGHT)
+        yield from _state(self.state)
+        if self.address is not None:
+            yield from _address(self.address)
+        if self.port is not None:
+            yield from _whole("port", self.port, 1, 65535)
+        if self.on_deadline == "leave" and self.state == "maint":
+            yield "on_deadline leave, and state maint: it cannot be left out of maintenance then"
+        if self.wait_for_drain and self.state not in {"drain", "maint"}:
+            yield "wait_for_drain without state drain or maint: nobody drains it"
+
+
+def plain(address: str) -> str:
+    """An address as HAProxy says it."""
+    return str(ip_address(address))
+
+
+def _of_listed(server: ListedServer) -> Iterator[str]:
+    yield from _name("name", server.name)
+    yield from _address(server.address)
+    yield from _whole("port", server.port, 1, 65535)
+    if server.weight is not None:
+        yield from _whole("weight", server.weight, 0, MOST_WEIGHT)
+    if server.maxconn is not None:
+        yield from _whole("maxconn", server.maxconn, 0, 2**31 - 1)
+    yield from _state(server.state)
+    for word in server.words:
+        if not _WORD.fullmatch(word) or any(letter in word for letter in "\"'\\;#<"):
+            yield f"options has {word!a}, which is no word of a server"
+        if word in _OWN:
+            yield f"options has {word!r}, which is an option of its own" + (
+                ": state maint" if word == "disabled" else ""
+            )
+
+
+def _name(what: str, value: str) -> Iterator[str]:
+    if not _NAME.fullmatch(value):
+        yield f"{what} {value!a}, where a name is letters, digits and -_.:"
+
+
+def _address(value: str) -> Iterator[str]:
+    if not _is_address(value):
+        yield f"address {value!a}, where one of IPv4 or IPv6 was wanted: names are looked up at a reload alone"
+
+
+def _is_address(value: str) -> bool:
+    try:
+        return "%" not in str(ip_address(value))
+    except ValueError:
+        return False
+
+
+def _whole(what: str, value: object, least: int, most: int) -> Iterator[str]:
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+        yield f"{what} {value}, where it is from {least} to {most}"
+
+
+def _state(value: str | None) -> Iterator[str]:
+    if value not in {None, "ready", "drain", "maint"}:
+        yield f"state {value!a}, where it is ready, drain or maint"
+
+
+def _seconds(what: str, value: float) -> Iterator[str]:
+    if not 0 <= value < float("inf"):
+        yield f"{what} {value:g}, where seconds from 0 on were wanted"
+
+
+def _raise(where: str, problems: list[str]) -> None:
+    if problems:
+        raise Mistake(
+            "what is asked of a server was to be what HAProxy can do",
+            found="; ".join(problems[:10]) + (f"; and {len(problems) - 10} more" if problems[10:] else ""),
+            where=where,
+            remedy="mend what is listed; nothing was touched",
+        )

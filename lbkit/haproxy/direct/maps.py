@@ -1,0 +1,164 @@
+"""The entries of a map, or of an ACL's list, of a HAProxy that runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from lbkit.engine.change import Impact
+from lbkit.engine.plan import Plan
+from lbkit.engine.resource import Key
+from lbkit.haproxy.direct.disk import expected, put
+from lbkit.haproxy.direct.entries import Kind, Pair, WantedEntries, edit, lines, shown, told, wanted_of
+from lbkit.haproxy.direct.level import needs_admin
+from lbkit.haproxy.direct.loaded import is_loaded
+from lbkit.haproxy.direct.map_file import edited
+from lbkit.haproxy.direct.reach import TIMEOUT, reach
+from lbkit.haproxy.direct.work import Work, carry
+from lbkit.haproxy.runtime import Command, Runtime
+from lbkit.haproxy.runtime.commands import patterns
+from lbkit.haproxy.runtime.patterns import Entry
+from lbkit.haproxy.runtime.questions import ACLS, MAPS, acl_entries, map_entries
+from lbkit.haproxy.runtime.transactions import replace_entries
+from lbkit.haproxy.transition.steps import Replace
+
+
+def plan_map(socket: str, wanted: WantedEntries, *, timeout: float = TIMEOUT) -> Plan:
+    """What `apply_map` would do now. Failure where HAProxy has loaded no map and no list of that name."""
+    with reach(socket, timeout) as runtime:
+        return _work(runtime, wanted, _where(socket)).plan
+
+
+def apply_map(
+    socket: str, wanted: WantedEntries, *, promised: Plan | None = None, timeout: float = TIMEOUT
+) -> Plan:
+    """Have the entries as wanted; what was done. PlanChanged where that is not what was `promised`.
+
+    One command is enough, or entries are only added: by commands, one entry after the other. Else all of it at once,
+    so that no request sees some old and some new. Without `exclusive` always by commands, for others may add entries meanwhile.
+    """
+    where = _where(socket)
+    with reach(socket, timeout) as runtime:
+        return carry(lambda: _work(runtime, wanted, where), promised, where)
+
+
+def _where(socket: str) -> str:
+    return f"HAProxy at {socket}"
+
+
+def _work(runtime: Runtime, wanted: WantedEntries, where: str) -> Work:
+    needs_admin(runtime, where)
+    kind = _kind(runtime, wanted.name, where)
+    wanted.check(kind)
+    question = map_entries if kind == "map" else acl_entries
+    entries = runtime.read(question(wanted.name))
+    have = [(entry.key, entry.value) for entry in entries]
+    want = wanted_of(have, wanted)
+    work = Work()
+    if have != want:
+        steps, act = _way(runtime, kind, wanted, entries, want)
+        work.add(
+            Key(kind, wanted.name),
+            told(have, want),
+            act,
+            before={"entries": shown(have, wanted)},
+            after={"entries": shown(want, wanted)},
+            impact=Impact.HITLESS,
+            steps=steps,
+        )
+    if wanted.persist:
+        _on_disk(work, kind, wanted)
+    else:
+        work.notes.append(
+            f"live only: at its next reload HAProxy reads {wanted.name} anew, which is not written (`persist`)"
+        )
+    return work
+
+
+def _kind(runtime: Runtime, name: str, where: str) -> Kind:
+    maps = {each.file for each in runtime.read(MAPS)}
+    lists = {each.file for each in runtime.read(ACLS)}
+    is_loaded("the map or ACL list", name, (maps | lists) - {""}, where)
+    return "map" if name in maps else "acl"
+
+
+def _way(
+    runtime: Runtime, kind: Kind, wanted: WantedEntries, have: Sequence[Entry], want: Sequence[Pair]
+) -> tuple[tuple[str, ...], Callable[[], None]]:
+    """The steps, and what takes them."""
+    commands = _commands(kind, wanted.name, have, want, few=wanted.exclusive)
+    if commands is not None:
+        return tuple(map(str, commands)), lambda: _run(runtime, commands)
+    entries = tuple(lines(want))
+    steps = Replace(kind, wanted.name, entries).lines
+    return steps, lambda: replace_entries(runtime, kind, wanted.name, entries)
+
+
+def _run(runtime: Runtime, commands: Sequence[Command]) -> None:
+    runtime.run(commands)
+
+
+def _commands(
+    kind: Kind, name: str, have: Sequence[Entry], want: Sequence[Pair], *, few: bool
+) -> list[Command] | None:
+    """What makes `want` of `have`, each command right in itself; None where it is to be all at once (`few`), or must be."""
+    change = edit([(entry.key, entry.value) for entry in have], want)
+    unsaid = [(index, value) for index, value in change.other if "<<" in value]  # a payload can say it alone
+    if few and unsaid:
+        return None
+    times = Counter(entry.key for entry in have)
+    go = [*change.go, *(index for index, _ in unsaid)]
+    going = Counter(have[index].key for index in go)
+    commands: dict[Command, None] = {}
+    for index in go:
+        entry = have[index]
+        whole = going[entry.key] == times[entry.key]
+        commands[_removed(kind, name, entry, whole=whole)] = None
+    for index, value in change.other:
+        if (index, value) in unsaid:
+            continue
+        entry = have[index]
+        commands[
+            patterns.set_map(name, entry.key, value)
+            if times[entry.key] == 1 and _plain(entry.key)
+            else patterns.set_map_entry(name, entry.reference, value)
+        ] = None
+    if few and (len(commands) > 1 or (commands and change.more)):
+        return None
+    if kind == "map":
+        again = [(have[index].key, value) for index, value in unsaid]
+        more = list(patterns.add_map_entries(name, [*again, *change.more]))
+    else:
+        more = [patterns.add_acl(name, key) for key, _ in change.more]
+    return [*commands, *more]
+
+
+def _removed(kind: Kind, name: str, entry: Entry, *, whole: bool) -> Command:
+    """By its key where all of that go, which reads well; else by what names it alone."""
+    if kind == "map":
+        if whole and _plain(entry.key):
+            return patterns.del_map(name, entry.key)
+        return patterns.del_map_entry(name, entry.reference)
+    if whole and _plain(entry.key, spaces=True):
+        return patterns.del_acl(name, entry.key)
+    return patterns.del_acl_entry(name, entry.reference)
+
+
+def _plain(key: str, *, spaces: bool = False) -> bool:
+    return patterns.is_key(key, spaces=spaces) and "<<" not in key
+
+
+def _on_disk(work: Work, kind: Kind, wanted: WantedEntries) -> None:
+    there = expected(wanted.name, wanted.folder)
+    have, want, content = edited(there.content, kind, wanted)
+    if have == want:
+        return
+    work.add(
+        Key("file", str(there.path)),
+        f"read at the next start: {told(have, want)}",
+        lambda: put(there.path, content, there.mode, there.owner),
+        before={"entries": shown(have, wanted)},
+        after={"entries": shown(want, wanted)},
+        impact=Impact.NONE,
+        steps=(f"write {there.path}",),
+    )

@@ -9,13 +9,14 @@ from lbkit.base.clock import Clock, SystemClock
 from lbkit.base.errors import Mistake
 from lbkit.engine.plan import Plan
 from lbkit.haproxy import capabilities
+from lbkit.haproxy.capabilities import Capabilities
 from lbkit.haproxy.direct.carrying import carried_out
-from lbkit.haproxy.direct.goal import BackendGoal, ListedServer, plain
 from lbkit.haproxy.direct.looking import Seen, look
 from lbkit.haproxy.direct.planning import Aim, Way, way
-from lbkit.haproxy.direct.reach import reach
+from lbkit.haproxy.direct.reach import TIMEOUT, reach, where_of
 from lbkit.haproxy.direct.state_file import NOTE, file_change, write_state
 from lbkit.haproxy.direct.stepping import carry_out
+from lbkit.haproxy.direct.wanted import ListedServer, WantedBackend, plain
 from lbkit.haproxy.live import Live
 from lbkit.haproxy.runtime import Runtime
 from lbkit.haproxy.runtime.servers_state import Check
@@ -23,76 +24,92 @@ from lbkit.haproxy.transition.server import Server
 from lbkit.haproxy.transition.state import Timing
 
 
-def plan_backend(goal: BackendGoal) -> Plan:
+def plan_backend(socket: str, wanted: WantedBackend, *, timeout: float = TIMEOUT) -> Plan:
     """One change for each server that is not as listed. Mistake where HAProxy takes it up at a reload alone."""
-    with reach(goal.socket, goal.timeout) as runtime:
-        return _plan(goal, runtime)[0]
+    with reach(socket, timeout) as runtime:
+        return _plan(wanted, runtime, where_of(socket))[0]
 
 
-def apply_backend(goal: BackendGoal, *, promised: Plan | None = None, clock: Clock | None = None) -> Plan:
+def apply_backend(
+    socket: str,
+    wanted: WantedBackend,
+    *,
+    promised: Plan | None = None,
+    timeout: float = TIMEOUT,
+    clock: Clock | None = None,
+) -> Plan:
     """New ones serve before others go, sessions of these get their time, and nothing waits beyond its deadline.
 
     What was carried out, with notes of how it went. Stopped, where HAProxy would not do a step.
     """
-    with reach(goal.socket, goal.timeout) as runtime:
-        live = Live(lambda: runtime, goal.where, clock or SystemClock())
+    where = where_of(socket)
+    with reach(socket, timeout) as runtime:
+        live = Live(lambda: runtime, where, clock or SystemClock())
         planned: list[Way] = []
 
         def now() -> Plan:
-            plan, found = _plan(goal, runtime)
+            plan, found = _plan(wanted, runtime, where)
             planned.append(found)
             return plan
 
         def act(_: Plan) -> None:
             carry_out(live, planned[-1].steps)
-            if goal.state_file is not None:
-                write_state(goal.state_file, runtime)
+            if wanted.state_file is not None:
+                write_state(wanted.state_file, runtime)
 
-        done = carried_out(now, act, promised, goal.where)
+        done = carried_out(now, act, promised, where)
     return replace(done, notes=(*done.notes, *live.notes))
 
 
-def _plan(goal: BackendGoal, runtime: Runtime) -> tuple[Plan, Way]:
-    seen = look(runtime, goal.backend, goal.where)
-    found = server_way(goal, seen)
+def _plan(wanted: WantedBackend, runtime: Runtime, where: str) -> tuple[Plan, Way]:
+    seen = look(runtime, wanted.backend, where)
+    found = backend_way(wanted, seen, where)
     changes, notes = found.changes, found.notes
-    if goal.state_file is not None:
-        written = file_change(goal.state_file, runtime.servers(), changes=bool(changes))
+    if wanted.state_file is not None:
+        written = file_change(wanted.state_file, runtime.servers(), changes=bool(changes))
         if written is not None:
             changes, notes = (*changes, written), (*notes, NOTE)
     return Plan("", changes, notes), found
 
 
-def server_way(goal: BackendGoal, seen: Seen) -> Way:
+def backend_way(wanted: WantedBackend, seen: Seen, where: str) -> Way:
     """Pure. The file of their state is not in it."""
     can = capabilities.of(seen.version)
     servers: dict[str, Server] = {}
     words: dict[str, tuple[str, ...]] = {}
     notes: list[str] = []
-    for listed in goal.servers:
-        name = f"{goal.backend}/{listed.name}"
+    for listed in wanted.servers:
+        name = f"{wanted.backend}/{listed.name}"
         have = seen.servers.get(name)
         if have is None:
             servers[name] = _new(listed)
             words[name] = _words(listed)
         else:
-            _checkable(listed, seen, name, goal.where)
+            _checkable(listed, seen, name, where)
             servers[name] = _changed(listed, have)
     for name, have in seen.servers.items():
         if name in servers:
             continue
-        if not goal.exclusive:
+        if not wanted.exclusive:
             servers[name] = have
-        elif name in seen.tracked or not can.delete_server:
-            why = (
-                "others track its checks" if name in seen.tracked else f"HAProxy {seen.version} removes none"
-            )
-            notes.append(f"{name} is not listed, and goes to maintenance for good: {why}")
+        elif why := _why_it_stays(name, wanted, seen, can):
+            notes.append(f"{name} is not listed, and goes to maintenance: it stays, as {why}")
             servers[name] = have.with_(admin="maint", asked=False)
     notes += _unchecked(seen, servers)
-    aim = Aim(servers, words, Timing(goal.drain_timeout, goal.up_timeout))
-    found = way(seen, aim, goal.where)
+    aim = Aim(servers, words, Timing(wanted.drain_timeout, wanted.up_timeout))
+    found = way(seen, aim, where)
     return replace(found, notes=(*notes, *found.notes))
+
+
+def _why_it_stays(name: str, wanted: WantedBackend, seen: Seen, can: Capabilities) -> str:
+    """Empty where HAProxy deletes it. Who is tracked stays for good, and without whom it tracks nobody could tell why."""
+    if not can.delete_server:
+        return f"HAProxy {seen.version} removes none"
+    if name in seen.tracked:
+        return "others track its checks"
+    tracks = seen.tracks.get(name, "")
+    leaves = tracks in seen.servers and tracks.partition("/")[2] not in {each.name for each in wanted.servers}
+    return f"it tracks {tracks}, which stays" if leaves else ""
 
 
 def _new(listed: ListedServer) -> Server:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lbkit.base.errors import Mistake
@@ -34,7 +34,7 @@ class Told(NamedTuple):
 class Seen:
     """`servers`, `states` and `sessions` by "BACKEND/SERVER". `algorithm`: as `balance` has it, without its argument.
 
-    `tracked`: servers whose checks count for others too; HAProxy deletes none of them.
+    `tracks`: servers that go by another's checks, and which; `tracked`: those others, of which HAProxy deletes none.
     """
 
     version: str
@@ -43,6 +43,7 @@ class Seen:
     servers: Mapping[str, Server]
     states: Mapping[str, ServerState]
     sessions: Mapping[str, int]
+    tracks: Mapping[str, str] = field(default_factory=dict)
     tracked: frozenset[str] = frozenset()
 
 
@@ -68,6 +69,7 @@ def look(runtime: Runtime, backend: str, where: str) -> Seen:
         {name: _server(state, told[name]) for name, state in states.items()},
         states,
         {name: row.sessions for name, row in told.items()},
+        {name: row.tracks for name, row in told.items() if row.tracks},
         frozenset(row.tracks for row in rows.values() if row.tracks),
     )
 

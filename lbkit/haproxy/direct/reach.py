@@ -14,6 +14,11 @@ TIMEOUT = 10.0
 _PORT = re.compile(r"(?P<host>[^/]+):(?P<port>\d{1,5})", re.ASCII)
 
 
+def where_of(address: str) -> str:
+    """A HAProxy as errors name it."""
+    return f"HAProxy at {address}"
+
+
 def reach(address: str, timeout: float = TIMEOUT) -> Runtime:
     """A connection to the runtime socket at `address`, a path or HOST:PORT (an IPv6 host in brackets).
 
@@ -21,7 +26,7 @@ def reach(address: str, timeout: float = TIMEOUT) -> Runtime:
     """
     if timeout <= 0:
         raise Mistake("the timeout of a runtime socket was to be more than 0 s", found=f"{timeout:g}")
-    where = f"HAProxy at {address}"
+    where = where_of(address)
     try:
         connection = _connected(address, timeout)
     except (OSError, ValueError) as error:

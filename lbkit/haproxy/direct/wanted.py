@@ -9,7 +9,6 @@ from ipaddress import ip_address
 from typing import Literal
 
 from lbkit.base.errors import Mistake
-from lbkit.haproxy.direct.reach import TIMEOUT
 from lbkit.haproxy.transition.server import Admin
 
 OnDeadline = Literal["fail", "maint", "leave"]
@@ -44,26 +43,20 @@ class ListedServer:
 
 
 @dataclass(frozen=True, slots=True)
-class BackendGoal:
+class WantedBackend:
     """`exclusive`: servers that are not listed go. `drain_timeout`: seconds that their sessions get, `up_timeout`: that
     checks of new ones get. `state_file`: where the state of all servers is written afterwards, on this machine.
     """
 
-    socket: str
     backend: str
     servers: tuple[ListedServer, ...]
     exclusive: bool = False
     drain_timeout: float = 30.0
     up_timeout: float = 15.0
     state_file: str | None = None
-    timeout: float = TIMEOUT
 
     def __post_init__(self) -> None:
-        _raise(self.where, list(self._problems()))
-
-    @property
-    def where(self) -> str:
-        return f"HAProxy at {self.socket}"
+        _raise(list(self._problems()))
 
     def _problems(self) -> Iterator[str]:
         yield from _name("backend", self.backend)
@@ -76,7 +69,7 @@ class BackendGoal:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerGoal:
+class WantedServer:
     """One server that is there. What is None is left as it is.
 
     `weight` from 0 to 256, or as "50%" of the weight that it began with. With `wait_for_drain` a server that goes to
@@ -85,7 +78,6 @@ class ServerGoal:
     (not where maintenance is wanted). None: "maint" where maintenance is wanted, else "fail".
     """
 
-    socket: str
     backend: str
     name: str
     state: Admin | None = None
@@ -96,14 +88,9 @@ class ServerGoal:
     drain_timeout: float = 30.0
     on_deadline: OnDeadline | None = None
     up_timeout: float = 15.0
-    timeout: float = TIMEOUT
 
     def __post_init__(self) -> None:
-        _raise(self.where, list(self._problems()))
-
-    @property
-    def where(self) -> str:
-        return f"HAProxy at {self.socket}"
+        _raise(list(self._problems()))
 
     @property
     def at_deadline(self) -> OnDeadline:
@@ -114,7 +101,10 @@ class ServerGoal:
         if self.weight is None:
             return None
         share = _SHARE.fullmatch(str(self.weight))
-        return min(initial * int(share[1]) // 100, MOST_WEIGHT) if share else int(self.weight)
+        if share is None:
+            return int(self.weight)
+        least = min(1, initial * int(share[1]))  # weight 0 is another thing than a small one
+        return max(least, min(initial * int(share[1]) // 100, MOST_WEIGHT))
 
     def _problems(self) -> Iterator[str]:
         yield from _name("backend", self.backend)
@@ -190,11 +180,10 @@ def _seconds(what: str, value: float) -> Iterator[str]:
         yield f"{what} {value:g}, where seconds from 0 on were wanted"
 
 
-def _raise(where: str, problems: list[str]) -> None:
+def _raise(problems: list[str]) -> None:
     if problems:
         raise Mistake(
             "what is asked of a server was to be what HAProxy can do",
             found="; ".join(problems[:10]) + (f"; and {len(problems) - 10} more" if problems[10:] else ""),
-            where=where,
             remedy="mend what is listed; nothing was touched",
         )

@@ -6,7 +6,10 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from lbkit.base.errors import Mistake
 from lbkit.base.files import FileFailure, shown
@@ -55,11 +58,8 @@ def add_image(
     Its boot loader has to be in it: it is booted as it is.
     """
     check_name(name)
-    wanted = sha256.strip().lower()
-    if not re.fullmatch(r"[0-9a-f]{64}", wanted):
-        raise Mistake(f"a SHA-256 was to be 64 hexadecimal digits, not {sha256!r}")
-    if guest not in GUESTS:
-        raise Mistake(f"the kind of guest was to be one of {', '.join(GUESTS)}, not {guest!r}")
+    wanted = digest_of(sha256)
+    check_guest(guest)
     with store.making(name, timeout=lock_timeout):
         if image := store.have(name, wanted[:SHOWN]):
             return image, False
@@ -82,8 +82,38 @@ def add_image(
             return store.keep(image), True
 
 
-def _copy(path: Path, copy: Path, wanted: str, watch: Watch) -> None:
-    digest, done = hashlib.sha256(), 0
+def digest_of(sha256: str) -> str:
+    """A SHA-256 as the store has it; Mistake where it is none."""
+    wanted = sha256.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", wanted):
+        raise Mistake(f"a SHA-256 was to be 64 hexadecimal digits, not {sha256!r}")
+    return wanted
+
+
+def check_guest(guest: str) -> None:
+    if guest not in GUESTS:
+        raise Mistake(f"the kind of guest was to be one of {', '.join(GUESTS)}, not {guest!r}")
+
+
+def check_file(path: Path, wanted: str) -> None:
+    """What `add_image` would refuse of the file is refused; nothing is made. It is read whole."""
+    digest = hashlib.sha256()
+    with _given(path) as (source, _):
+        try:
+            start = source.read(qcow2.HEADER)
+            source.seek(0)
+            while block := source.read(_BLOCK):
+                digest.update(block)
+        except OSError as error:
+            raise FileFailure("read", path, error) from error
+    _compare(path, digest.hexdigest(), wanted)
+    if start.startswith(qcow2.MAGIC):
+        _check_qcow2(path, path)
+
+
+@contextmanager
+def _given(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The file, at its start, and its size. Mistake where it is no image by its first bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
@@ -97,6 +127,21 @@ def _copy(path: Path, copy: Path, wanted: str, watch: Watch) -> None:
     with os.fdopen(descriptor, "rb") as source:
         _refuse_form(path, source.read(qcow2.HEADER), status.st_size)
         source.seek(0)
+        yield source, status.st_size
+
+
+def _compare(path: Path, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise WrongDigest(
+            f"the image {shown(path)} was to have the SHA-256 {wanted}",
+            found=found,
+            remedy="load it again, and compare with what its publisher says; nothing was kept",
+        )
+
+
+def _copy(path: Path, copy: Path, wanted: str, watch: Watch) -> None:
+    digest, done = hashlib.sha256(), 0
+    with _given(path) as (source, size):
         try:
             with copy.open("xb") as target:
                 while block := source.read(_BLOCK):
@@ -108,16 +153,11 @@ def _copy(path: Path, copy: Path, wanted: str, watch: Watch) -> None:
                         else:
                             target.write(piece)
                     done += len(block)
-                    watch(Step("copy", done / max(status.st_size, done)))
+                    watch(Step("copy", done / max(size, done)))
                 target.truncate(done)
         except OSError as error:
             raise FileFailure("copied into the store", path, error) from error
-    if digest.hexdigest() != wanted:
-        raise WrongDigest(
-            f"the image {shown(path)} was to have the SHA-256 {wanted}",
-            found=digest.hexdigest(),
-            remedy="load it again, and compare with what its publisher says; nothing was kept",
-        )
+    _compare(path, digest.hexdigest(), wanted)
 
 
 def _refuse_form(path: Path, start: bytes, size: int) -> None:
@@ -151,18 +191,23 @@ def _as_qcow2(path: Path, copy: Path, disk: Path, watch: Watch) -> Path:
     if start.startswith(qcow2.MAGIC):
         os.rename(copy, disk)
         watch(Step("check"))
-        try:
-            run_told(["qemu-img", "check", "-q", "-f", "qcow2", str(disk)])
-        except CommandFailed as error:
-            raise Mistake(
-                f"the image {shown(path)} was to be a sound qcow2 file",
-                found=error.completed.stderr.strip(),
-                remedy="load it again; its publisher's file is broken where that does not help",
-            ) from error
+        _check_qcow2(path, disk)
         return disk
     convert(copy, disk, watch)
     os.unlink(copy)
     return disk
+
+
+def _check_qcow2(path: Path, disk: Path) -> None:
+    """`disk` is the file at `path`, or its copy."""
+    try:
+        run_told(["qemu-img", "check", "-q", "-f", "qcow2", str(disk)])
+    except CommandFailed as error:
+        raise Mistake(
+            f"the image {shown(path)} was to be a sound qcow2 file",
+            found=error.completed.stderr.strip(),
+            remedy="load it again; its publisher's file is broken where that does not help",
+        ) from error
 
 
 def convert(raw: Path, disk: Path, watch: Watch) -> None:

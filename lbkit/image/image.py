@@ -80,6 +80,10 @@ class Image:
         del data["folder"]
         return {"schema": SCHEMA, **data, "source": dict(self.source)}
 
+    def told(self) -> dict[str, Any]:
+        """As people and programs are told of it: with what it is called, and where it is."""
+        return {**self.as_data(), "identity": self.identity, "folder": str(self.folder)}
+
     def as_json(self) -> bytes:
         return (json.dumps(self.as_data(), indent=2) + "\n").encode()
 

@@ -16,6 +16,7 @@ def stored(
     text: str = "1",
     made: str = "2030-01-01T00:00:00+00:00",
     virtual_size: int = 1 << 20,
+    digest: str = "",
 ) -> Image:
     """An image of a few bytes, with kernel and initrd."""
     with store.making(name), store.draft() as folder:
@@ -24,7 +25,7 @@ def stored(
         return store.keep(
             Image(
                 name=name,
-                digest=hashlib.sha256(text.encode()).hexdigest(),
+                digest=digest or hashlib.sha256(text.encode()).hexdigest(),
                 guest="lbkit",
                 disk=part_of(folder / "disk.qcow2"),
                 virtual_size=virtual_size,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lbkit.base.errors import Failure, Mistake
 from lbkit.faces.arguments import Commands, command, takes_agreement, takes_lock_timeout
@@ -143,7 +144,7 @@ def run_list(_options: argparse.Namespace, out: Out) -> int:
             {
                 "schema": "lbkit.images/1",
                 "folder": str(store.folder),
-                "images": [{**_data(image), "used_by": used.get(image.identity, [])} for image in images],
+                "images": [{**image.told(), "used_by": used.get(image.identity, [])} for image in images],
                 "broken": [error.as_data() for error in broken],
             }
         )
@@ -177,7 +178,11 @@ def run_verify(options: argparse.Namespace, out: Out) -> int:
         ]
     if out.json:
         out.document(
-            {"schema": "lbkit.images/1", "folder": str(store.folder), "images": list(map(_data, images))}
+            {
+                "schema": "lbkit.images/1",
+                "folder": str(store.folder),
+                "images": [image.told() for image in images],
+            }
         )
     for image in images if not out.json else ():
         out.line(f"{image.identity} is whole")
@@ -233,19 +238,12 @@ def _agree(unused: list[str], options: argparse.Namespace, out: Out) -> None:
         raise NotAgreed(wanted, found="the answer was no", remedy="nothing was touched")
 
 
-def _used() -> tuple[dict[str, list[str]], str]:
-    """By image the domains on it; and why that is not known, or "". Without libvirt's binding there are none."""
-    from importlib.util import find_spec  # noqa: PLC0415 - not for --help
+def _used() -> tuple[Mapping[str, list[str]], str]:
+    """By image the domains on it; and why that is not known, or ""."""
+    from lbkit.machine.images import use  # noqa: PLC0415 - not for --help
 
-    if find_spec("libvirt") is None:
-        return {}, ""
-    from lbkit.hypervisor.failures import LibvirtFailed  # noqa: PLC0415 - brings libvirt
-    from lbkit.machine.libvirt.images_used import images_used  # noqa: PLC0415
-
-    try:
-        return images_used(), ""
-    except LibvirtFailed as error:
-        return {}, f"which images machines stand on is not known: {error.found}"
+    used = use()
+    return used.by_image, used.trouble
 
 
 def _store() -> Store:
@@ -257,14 +255,10 @@ def _store() -> Store:
 
 def _made(image: Image, how: str, out: Out, *, new: bool) -> int:
     if out.json:
-        out.document({**_data(image), "new": new})
+        out.document({**image.told(), "new": new})
     else:
         out.line(f"{image.identity} {how}: {image.folder}")
     return 0
-
-
-def _data(image: Image) -> dict[str, Any]:
-    return {**image.as_data(), "identity": image.identity, "folder": str(image.folder)}
 
 
 def _mib(size: int) -> str:

@@ -7,7 +7,7 @@
 
 `load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds`, `sample` and `doctor`
 are the library, and `mirrors` with what is done to mirrors that run; the command line and the Ansible modules call nothing else.
-Without a topology there is `checks`, which asks servers now.
+Without a topology there are `checks`, which asks servers now, `images` of virtual machines, and `zones`, the records of zones by their server and key.
 Imports are late: `import lbkit` alone costs next to nothing.
 """
 
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
     from lbkit.base.host import Host
+    from lbkit.dns.direct import operations as zones
     from lbkit.engine.applying import ApplyFailed, Result
     from lbkit.engine.plan import Plan
     from lbkit.engine.proof import Proof, ProofFailed
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
     from lbkit.health import direct as checks
+    from lbkit.machine import images
     from lbkit.mirror import operations as mirrors
     from lbkit.operate import (
         apply,
@@ -75,7 +77,9 @@ _HOME = {
 
 _MODULES = {
     "checks": "lbkit.health.direct",
+    "images": "lbkit.machine.images",
     "mirrors": "lbkit.mirror.operations",
+    "zones": "lbkit.dns.direct.operations",
 }
 
 __all__ = [
@@ -98,6 +102,7 @@ __all__ = [
     "explain",
     "hold",
     "holds",
+    "images",
     "load",
     "load_data",
     "mirrors",
@@ -107,6 +112,7 @@ __all__ = [
     "release",
     "sample",
     "status",
+    "zones",
 ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,15 +40,31 @@ class Answer:
     values: frozenset[str] = frozenset()
 
 
-class Client:
-    """`connection` is a connected TCP socket, which this closes. `key` None: questions go unsigned, as anybody's."""
+def managed(kind: str, rdata: Any) -> str | None:
+    """The value in its one form, of types that a topology manages; None of any other."""
+    return read(kind, rdata) if kind in TYPES else None
 
-    def __init__(self, connection: socket.socket, zone: str, server: str, key: TsigKey | None) -> None:
+
+class Client:
+    """`connection` is a connected TCP socket, which this closes. `key` None: questions go unsigned, as anybody's.
+
+    `reading` gives a record's value as text, None where it does not matter.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        zone: str,
+        server: str,
+        key: TsigKey | None,
+        reading: Callable[[str, Any], str | None] = managed,
+    ) -> None:
         self._socket = connection
         self._socket.settimeout(TIMEOUT)
         self.zone = zone
         self.server = server
         self.key = key
+        self._reading = reading
 
     def __enter__(self) -> Self:
         return self
@@ -126,8 +142,10 @@ class Client:
         rcode, authoritative = message.rcode().name, bool(message.flags & 0x0400)
         for rrset in message.answer:
             found = rrset.rdtype.name
-            if found in TYPES and found in {kind, "CNAME"}:
-                values = frozenset(read(found, rdata) for rdata in rrset)
+            if found in {kind, "CNAME"}:
+                values = frozenset(
+                    value for rdata in rrset if (value := self._reading(found, rdata)) is not None
+                )
                 return Answer(rcode, authoritative, found, rrset.ttl, values)
         return Answer(rcode, authoritative)
 
@@ -145,7 +163,7 @@ class Client:
             name = "@" if name == suffix[1:] else name.removesuffix(suffix)
             kind = rrset.rdtype.name
             for rdata in rrset:
-                yield name, kind, rrset.ttl, read(kind, rdata) if kind in TYPES else None
+                yield name, kind, rrset.ttl, self._reading(kind, rdata)
 
     def _sign(self, message: Any) -> None:
         if self.key is not None:

@@ -27,6 +27,14 @@ class Unreachable(ServerFailure):
         )
 
 
+class Refused(ServerFailure):
+    """It answered, and said no: `rcode` is what it said."""
+
+    def __init__(self, doing: str, zone: str, server: str, rcode: str, found: str, remedy: str) -> None:
+        self.rcode = rcode
+        super().__init__(doing, zone, server, f"{rcode}: {found}", remedy)
+
+
 class ZoneMoved(ServerFailure):
     """A prerequisite did not hold: somebody changed the zone between the transfer and the update. Nothing was done."""
 
@@ -44,13 +52,13 @@ MOVED = frozenset({"NXDOMAIN", "NXRRSET", "YXDOMAIN", "YXRRSET"})
 """What an update gets whose prerequisites do not hold (RFC 2136 section 3.2)."""
 
 
-def refused(rcode: str, doing: str, zone: str, server: str, key: str) -> ServerFailure:
+def refused(rcode: str, doing: str, zone: str, server: str, key: str) -> Refused:
     """The failure for an answer with `rcode`; `doing` is "a transfer", "an update" or "a query"."""
     found, remedy = _RCODES.get(rcode, (f"it answered {rcode}", "the server's log says why"))
     if rcode == "REFUSED":
         found, remedy = _REFUSED[doing]
     remedy = remedy.format(zone=zone, key=key)
-    return ServerFailure(doing, zone, server, f"{rcode}: {found}", remedy)
+    return Refused(doing, zone, server, rcode, found, remedy)
 
 
 def untrusted(reason: str, doing: str, zone: str, server: str, key: str) -> ServerFailure:

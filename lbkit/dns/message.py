@@ -8,6 +8,7 @@ from typing import Any
 
 from lbkit.dns.edits import Unit
 from lbkit.dns.names import absolute
+from lbkit.dns.values import TYPES
 
 _FIXED = (
     13  # of a record, beside owner and data: a length, a pointer to the zone's name, type, class, TTL, length
@@ -38,8 +39,14 @@ def octets(unit: Unit) -> int:
         if edit.before is None and edit.name not in unit.unused:
             size += owner
         for values in (edit.before.values if edit.before else (), edit.remove, edit.add):
-            size += sum(owner + _ADDRESS_OCTETS.get(edit.kind, len(value) + 1) for value in values)
+            size += sum(owner + _data_octets(edit.kind, value) for value in values)
     return size
+
+
+def _data_octets(kind: str, value: str) -> int:
+    if kind in TYPES:
+        return _ADDRESS_OCTETS.get(kind, len(value) + 1)
+    return 16 + 6 * len(value)  # the densest text is an address hint: "::," is 16 octets (RFC 9460)
 
 
 def update_message(zone: str, units: Sequence[Unit]) -> Any:

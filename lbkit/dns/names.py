@@ -25,7 +25,7 @@ def zone_name(text: str) -> str:
 
 def owner_name(text: str, zone: str) -> str:
     """The owner name that a person wrote, relative to `zone`: "shop", "*.shop", "@". ValueError says what is wrong."""
-    name = _relative(text.lower(), zone, text)
+    name = relative(text.lower(), zone, text)
     labels = [] if name == "@" else name.split(".")
     _check_labels(labels[1:] if labels[:1] == ["*"] else labels, text)
     if MARK_LABEL in labels[-1:]:
@@ -58,7 +58,8 @@ def absolute(name: str, zone: str) -> str:
     return zone if name == "@" else f"{name}.{zone}"
 
 
-def _relative(name: str, zone: str, text: str) -> str:
+def relative(name: str, zone: str, text: str) -> str:
+    """`name`, in lower case, without its zone; `text` is as it was written. Its labels are not looked at."""
     if name in {"@", zone + "."}:
         return "@"
     if name.endswith("."):

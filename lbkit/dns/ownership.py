@@ -85,6 +85,20 @@ def holding(zone: ZoneData, topology: str, name: str, kind: str) -> Holding:
     return Holding(name, kind, rrset, marks, ours, others, frozenset(stale))
 
 
+def owners(zone: ZoneData, name: str, kind: str) -> dict[str, str]:
+    """The values of an rrset that bear a topology's mark, each with that topology."""
+    rrset = zone.rrsets.get((name, kind))
+    marks = zone.rrsets.get((mark_name(name, kind), "TXT"))
+    if rrset is None or marks is None:
+        return {}
+    found: dict[str, str] = {}
+    for topology in sorted({owner for text in marks.values if (owner := _owner(text))}):
+        for value in rrset.values:
+            if mark_value(topology, value) in marks.values:
+                found.setdefault(value, topology)
+    return found
+
+
 def held(zone: ZoneData, topology: str) -> frozenset[tuple[str, str]]:
     """Every (name, type) that bears a mark of `topology`."""
     found = set()

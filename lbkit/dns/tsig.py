@@ -44,6 +44,11 @@ def read_key(source: KeySource, environment: Mapping[str, str] | None = None) ->
             raise Mistake(
                 f"the secret of the TSIG key {source.name!r} in {where}", found="it is not set", remedy=remedy
             )
+    return key_of(source, text, where, remedy)
+
+
+def key_of(source: KeySource, text: str, where: str, remedy: str) -> TsigKey:
+    """The key whose secret, or whole clause, is `text`; `where` and `remedy` are for a Mistake."""
     clauses = _clauses(text)
     if clauses:
         text = _declared(clauses, source, where).secret

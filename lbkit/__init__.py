@@ -6,8 +6,9 @@
 >>> lbkit.apply(scope, promised=plan)
 
 `load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds`, `sample` and `doctor`
-are the library, and `mirrors` with what is done to mirrors that run; the command line and the Ansible modules call nothing else.
-Without a topology there are `checks`, which asks servers now, `images` of virtual machines, and `zones`, the records of zones by their server and key.
+are the library, and `mirrors` with what is done to mirrors that run, or `mirror_states` with how they shall be; the command line and the Ansible modules call nothing else.
+Without a topology there are `checks`, which asks servers now, `haproxies`, by their runtime sockets, `images` of virtual machines, and
+`zones`, the records of zones by their server and key. `plan_hold` and `apply_hold` are `hold` and `release` as plans.
 Imports are late: `import lbkit` alone costs next to nothing.
 """
 
@@ -20,15 +21,19 @@ if TYPE_CHECKING:
     from lbkit.base.host import Host
     from lbkit.dns.direct import operations as zones
     from lbkit.engine.applying import ApplyFailed, Result
+    from lbkit.engine.hold_plan import WantedHold
     from lbkit.engine.plan import Plan
     from lbkit.engine.proof import Proof, ProofFailed
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
+    from lbkit.haproxy import direct as haproxies
     from lbkit.health import direct as checks
     from lbkit.machine import images
     from lbkit.mirror import operations as mirrors
+    from lbkit.mirror import states as mirror_states
     from lbkit.operate import (
         apply,
+        apply_hold,
         destroy,
         doctor,
         explain,
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
         observe,
         picture,
         plan,
+        plan_hold,
         release,
         sample,
         status,
@@ -48,6 +54,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "apply": "lbkit.operate",
+    "apply_hold": "lbkit.operate",
     "destroy": "lbkit.operate",
     "doctor": "lbkit.operate",
     "explain": "lbkit.operate",
@@ -58,6 +65,7 @@ _HOME = {
     "observe": "lbkit.operate",
     "picture": "lbkit.operate",
     "plan": "lbkit.operate",
+    "plan_hold": "lbkit.operate",
     "release": "lbkit.operate",
     "sample": "lbkit.operate",
     "status": "lbkit.operate",
@@ -73,11 +81,14 @@ _HOME = {
     "ProofFailed": "lbkit.engine.proof",
     "Result": "lbkit.engine.applying",
     "Scope": "lbkit.engine.scope",
+    "WantedHold": "lbkit.engine.hold_plan",
 }
 
 _MODULES = {
     "checks": "lbkit.health.direct",
+    "haproxies": "lbkit.haproxy.direct",
     "images": "lbkit.machine.images",
+    "mirror_states": "lbkit.mirror.states",
     "mirrors": "lbkit.mirror.operations",
     "zones": "lbkit.dns.direct.operations",
 }
@@ -95,20 +106,25 @@ __all__ = [
     "ProofFailed",
     "Result",
     "Scope",
+    "WantedHold",
     "apply",
+    "apply_hold",
     "checks",
     "destroy",
     "doctor",
     "explain",
+    "haproxies",
     "hold",
     "holds",
     "images",
     "load",
     "load_data",
+    "mirror_states",
     "mirrors",
     "observe",
     "picture",
     "plan",
+    "plan_hold",
     "release",
     "sample",
     "status",

@@ -15,10 +15,11 @@ from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import near
 from lbkit.engine import agreed as agreement
-from lbkit.engine import holding
+from lbkit.engine import hold_plan, holding
 from lbkit.engine.agreed import Agreed, Keeper
 from lbkit.engine.applying import NotAsDeclared, PlanChanged, Result, Watcher, carry_out
 from lbkit.engine.events import Events
+from lbkit.engine.hold_plan import WantedHold
 from lbkit.engine.holding import Enacted
 from lbkit.engine.holds import Hold, Holds, read_holds, write_holds
 from lbkit.engine.journal import Journal, PassingJournal
@@ -275,6 +276,38 @@ def release(
     host = host or Host()
     with _locked(scope, host, lock_timeout):
         return holding.release(rooms(), scope, host, path, by=by)
+
+
+def plan_hold(scope: Scope, wanted: WantedHold, host: Host | None = None) -> Plan:
+    """What `apply_hold` would do now: nothing where it is held, or is not, as wanted. Changes nothing."""
+    return hold_plan.plan_hold(rooms(), scope, host or Host(), wanted)
+
+
+def apply_hold(
+    scope: Scope,
+    wanted: WantedHold,
+    host: Host | None = None,
+    *,
+    promised: Plan | None = None,
+    lock_timeout: float = 0.0,
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """As `hold` and `release`, where that is not so already; and what came of it, place by place."""
+    host = host or Host()
+    with _locked(scope, host, lock_timeout):
+        planned = hold_plan.plan_hold(rooms(), scope, host, wanted)
+        if promised is not None and planned.as_data() != promised.as_data():
+            raise PlanChanged(promised, planned)
+        if not planned:
+            return planned, ()
+        if wanted.held:
+            end = wanted.ends(host.clock.now())
+            made = holding.new(
+                rooms(), scope, host, wanted.path, reason=wanted.reason, by=wanted.by, until=end
+            )
+            enacted: Enacted | None = holding.hold(rooms(), scope, host, made)
+        else:
+            enacted = holding.release(rooms(), scope, host, wanted.path, by=wanted.by)
+        return planned, enacted.done if enacted else ()
 
 
 def doctor(host: Host | None = None) -> list[Check]:

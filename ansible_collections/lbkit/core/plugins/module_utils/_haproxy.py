@@ -9,3 +9,13 @@ SOCKET = {
     "socket": {"type": "str", "required": True},
     "timeout": {"type": "float", "default": 10.0},
 }
+
+
+def seconds(module, name):
+    """An option of time, "30", "30s" or "2m"."""
+    from lbkit.faces.options import wait_of
+
+    try:
+        return wait_of(module.params[name])
+    except ValueError as error:
+        module.fail_json(msg=f"{name} was to be {error}, not {module.params[name]!r}")

@@ -9,30 +9,53 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lbkit.haproxy.direct.backend import apply_backend, plan_backend
+    from lbkit.haproxy.direct.certificates import apply_certificate, plan_certificate
+    from lbkit.haproxy.direct.entries import MapEntry, WantedEntries
+    from lbkit.haproxy.direct.given import Given, read_certificate
     from lbkit.haproxy.direct.info import info
+    from lbkit.haproxy.direct.maps import apply_map, plan_map
     from lbkit.haproxy.direct.server import apply_server, plan_server
     from lbkit.haproxy.direct.wanted import ListedServer, WantedBackend, WantedServer
+    from lbkit.haproxy.direct.wanted_certificate import WantedCertificate
 
 _HOME = {
+    "Given": "given",
     "ListedServer": "wanted",
+    "MapEntry": "entries",
     "WantedBackend": "wanted",
+    "WantedCertificate": "wanted_certificate",
+    "WantedEntries": "entries",
     "WantedServer": "wanted",
     "apply_backend": "backend",
+    "apply_certificate": "certificates",
+    "apply_map": "maps",
     "apply_server": "server",
     "info": "info",
     "plan_backend": "backend",
+    "plan_certificate": "certificates",
+    "plan_map": "maps",
     "plan_server": "server",
+    "read_certificate": "given",
 }
 
 __all__ = [
+    "Given",
     "ListedServer",
+    "MapEntry",
     "WantedBackend",
+    "WantedCertificate",
+    "WantedEntries",
     "WantedServer",
     "apply_backend",
+    "apply_certificate",
+    "apply_map",
     "apply_server",
     "info",
     "plan_backend",
+    "plan_certificate",
+    "plan_map",
     "plan_server",
+    "read_certificate",
 ]
 
 

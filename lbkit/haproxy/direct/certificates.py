@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbkit.base.errors import Failure
-from lbkit.engine.change import Impact
 from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Key
 from lbkit.haproxy.direct.certificate_files import plan_files
@@ -52,7 +51,7 @@ def apply_certificate(
     """
     where = f"HAProxy at {socket}"
     with reach(socket, timeout) as runtime:
-        return carry(lambda: _work(runtime, wanted, where), promised, where)
+        return carry(lambda each: _work(each, wanted, where), runtime, promised, where)
 
 
 def _work(runtime: Runtime, wanted: WantedCertificate, where: str) -> Work:
@@ -62,11 +61,11 @@ def _work(runtime: Runtime, wanted: WantedCertificate, where: str) -> Work:
     work = Work()
     if wanted.given is None:
         _unused(wanted, loaded, where)
-        plan_lines(work, runtime, wanted, loaded.lines)
+        plan_lines(work, wanted, loaded.lines)
         _gone(work, runtime, wanted, loaded)
     else:
         _there(work, runtime, wanted, wanted.given, loaded)
-        plan_lines(work, runtime, wanted, loaded.lines)
+        plan_lines(work, wanted, loaded.lines)
     if wanted.persist:
         plan_files(work, wanted)
     else:
@@ -112,7 +111,6 @@ def _there(work: Work, runtime: Runtime, wanted: WantedCertificate, given: Given
         act,
         before=None if has is None else _told(has),
         after={**given.as_data(), "sha1": given.sha1, "chain": list(given.chain)},
-        impact=Impact.HITLESS,
         steps=(
             *_dropped(work, loaded),
             *([f"new ssl cert {wanted.name}"] if new else []),
@@ -148,7 +146,6 @@ def _gone(work: Work, runtime: Runtime, wanted: WantedCertificate, loaded: _Load
         act,
         before=_told(loaded.has),
         after=None,
-        impact=Impact.HITLESS,
         steps=(*_dropped(work, loaded), f"del ssl cert {wanted.name}"),
     )
 

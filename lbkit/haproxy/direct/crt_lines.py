@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lbkit.engine.change import Impact
 from lbkit.engine.resource import Key
 from lbkit.haproxy.direct.crt_file import fits
 from lbkit.haproxy.direct.wanted_certificate import WantedCertificate
 from lbkit.haproxy.direct.work import Work
-from lbkit.haproxy.runtime import Command, Runtime
+from lbkit.haproxy.runtime import Runtime
 from lbkit.haproxy.runtime.commands import tls
 from lbkit.haproxy.runtime.crt_list import CrtLine
 from lbkit.haproxy.runtime.questions import crt_list
@@ -23,7 +22,7 @@ def lines_of(runtime: Runtime, name: str, lists: Sequence[str]) -> dict[str, tup
     return {each: lines for each, lines in found.items() if lines}
 
 
-def plan_lines(work: Work, runtime: Runtime, wanted: WantedCertificate, have: Sequence[CrtLine]) -> None:
+def plan_lines(work: Work, wanted: WantedCertificate, have: Sequence[CrtLine]) -> None:
     """Of the certificate in its wanted list. A new line comes before old ones go: a client always finds one."""
     into = wanted.crt_list
     if into is None:
@@ -42,16 +41,10 @@ def plan_lines(work: Work, runtime: Runtime, wanted: WantedCertificate, have: Se
     work.add(
         Key("crt-list", into),
         f"{len(more)} new, {len(gone)} gone",
-        lambda: _run(runtime, commands),
+        tuple(commands),
         before={"lines": [_line(line.file, line.filters) for line in have]},
         after={"lines": after},
-        impact=Impact.HITLESS,
-        steps=tuple(map(str, commands)),
     )
-
-
-def _run(runtime: Runtime, commands: Sequence[Command]) -> None:
-    runtime.run(commands, window=1)  # nothing goes where the new one was refused
 
 
 def _line(name: str, names: Sequence[str]) -> str:

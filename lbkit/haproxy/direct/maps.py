@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from lbkit.engine.change import Impact
 from lbkit.engine.plan import Plan
@@ -39,7 +39,7 @@ def apply_map(
     """
     where = _where(socket)
     with reach(socket, timeout) as runtime:
-        return carry(lambda: _work(runtime, wanted, where), promised, where)
+        return carry(lambda each: _work(each, wanted, where), runtime, promised, where)
 
 
 def _where(socket: str) -> str:
@@ -56,15 +56,15 @@ def _work(runtime: Runtime, wanted: WantedEntries, where: str) -> Work:
     want = wanted_of(have, wanted)
     work = Work()
     if have != want:
-        steps, act = _way(runtime, kind, wanted, entries, want)
+        act = _commands(kind, wanted.name, entries, want, few=wanted.exclusive)
+        whole = Replace(kind, wanted.name, tuple(lines(want)))
         work.add(
             Key(kind, wanted.name),
             told(have, want),
-            act,
+            act or (lambda: replace_entries(runtime, kind, wanted.name, whole.entries)),
             before={"entries": shown(have, wanted)},
             after={"entries": shown(want, wanted)},
-            impact=Impact.HITLESS,
-            steps=steps,
+            steps=whole.lines,
         )
     if wanted.persist:
         _on_disk(work, kind, wanted)
@@ -82,30 +82,14 @@ def _kind(runtime: Runtime, name: str, where: str) -> Kind:
     return "map" if name in maps else "acl"
 
 
-def _way(
-    runtime: Runtime, kind: Kind, wanted: WantedEntries, have: Sequence[Entry], want: Sequence[Pair]
-) -> tuple[tuple[str, ...], Callable[[], None]]:
-    """The steps, and what takes them."""
-    commands = _commands(kind, wanted.name, have, want, few=wanted.exclusive)
-    if commands is not None:
-        return tuple(map(str, commands)), lambda: _run(runtime, commands)
-    entries = tuple(lines(want))
-    steps = Replace(kind, wanted.name, entries).lines
-    return steps, lambda: replace_entries(runtime, kind, wanted.name, entries)
-
-
-def _run(runtime: Runtime, commands: Sequence[Command]) -> None:
-    runtime.run(commands)
-
-
 def _commands(
     kind: Kind, name: str, have: Sequence[Entry], want: Sequence[Pair], *, few: bool
-) -> list[Command] | None:
-    """What makes `want` of `have`, each command right in itself; None where it is to be all at once (`few`), or must be."""
+) -> tuple[Command, ...]:
+    """What makes `want` of `have`, each command right in itself; none where that is to be `few` and is not."""
     change = edit([(entry.key, entry.value) for entry in have], want)
     unsaid = [(index, value) for index, value in change.other if "<<" in value]  # a payload can say it alone
     if few and unsaid:
-        return None
+        return ()
     times = Counter(entry.key for entry in have)
     go = [*change.go, *(index for index, _ in unsaid)]
     going = Counter(have[index].key for index in go)
@@ -124,13 +108,13 @@ def _commands(
             else patterns.set_map_entry(name, entry.reference, value)
         ] = None
     if few and (len(commands) > 1 or (commands and change.more)):
-        return None
+        return ()
     if kind == "map":
         again = [(have[index].key, value) for index, value in unsaid]
         more = list(patterns.add_map_entries(name, [*again, *change.more]))
     else:
         more = [patterns.add_acl(name, key) for key, _ in change.more]
-    return [*commands, *more]
+    return (*commands, *more)
 
 
 def _removed(kind: Kind, name: str, entry: Entry, *, whole: bool) -> Command:

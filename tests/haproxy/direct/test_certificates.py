@@ -18,8 +18,8 @@ from lbkit.engine.plan import Plan
 from lbkit.haproxy.direct import crt_file
 from lbkit.haproxy.direct.certificates import apply_certificate, plan_certificate
 from lbkit.haproxy.direct.given import Given, read_certificate
+from lbkit.haproxy.direct.stepping import Stopped
 from lbkit.haproxy.direct.wanted_certificate import WantedCertificate
-from lbkit.haproxy.runtime import RuntimeFailure
 from tests.haproxy.bare import Bare, running
 from tests.haproxy.tls.authority import Authority, Issued
 from tests.haproxy.tls.clients import handshake, steady_clients, trusting
@@ -142,7 +142,7 @@ def test_one_that_is_in_use_stays_and_says_why(haproxy: Bare) -> None:
     before = state_of(haproxy)
     with pytest.raises(Failure, match="in use by a `bind`"):
         apply_certificate(at(haproxy), wanted("c.pem", None))
-    with pytest.raises(RuntimeFailure, match="used as default certificate"):
+    with pytest.raises(Stopped, match="used as default certificate"):
         apply_certificate(at(haproxy), wanted("a.pem", None, crt_list="list"))
     assert state_of(haproxy) == before
     with pytest.raises(Failure, match=r"did you mean 'a\.pem'"):
@@ -226,7 +226,7 @@ def test_what_haproxy_refuses_leaves_nothing_begun(haproxy: Bare) -> None:
     torn = replace(given(B), pem=Secret(B.pem + A.key_pem))
     before = state_of(haproxy)
     for want in (WantedCertificate("a.pem", torn), WantedCertificate("b.pem", torn, "list")):
-        with pytest.raises(RuntimeFailure) as caught:
+        with pytest.raises(Stopped, match="nothing was changed") as caught:
             apply_certificate(at(haproxy), want)
         assert "PRIVATE" not in json.dumps(caught.value.as_data())
         assert state_of(haproxy) == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from lbkit.haproxy.direct import entries as pure
 from lbkit.haproxy.direct import map_file
 from lbkit.haproxy.direct.entries import MapEntry, Pair, WantedEntries
 from lbkit.haproxy.direct.maps import apply_map, plan_map
-from lbkit.haproxy.runtime import RuntimeFailure
+from lbkit.haproxy.direct.stepping import Stopped
 from tests.haproxy.bare import Bare, running
 from tests.haproxy.versions import VERSIONS, program
 
@@ -142,10 +143,13 @@ def test_a_list_of_an_acl(haproxy: Bare) -> None:
 @real
 def test_what_haproxy_refuses_fails_and_leaves_the_old_and_nothing_begun(haproxy: Bare) -> None:
     both = wanted(("10.0.0.0/8", None), ("no address", None), name=IPS, exclusive=True)
-    with pytest.raises(RuntimeFailure, match="not a valid IPv4 or IPv6 address"):
+    with pytest.raises(Stopped, match=r"not a valid IPv4 or IPv6 address(?s:.*)nothing was changed"):
         apply_map(at(haproxy), both)
     assert of(haproxy, "acl", IPS) == [("192.0.2.0/24", "")]
     assert haproxy.ask(f"show acl @1 {IPS}") == ""
+    with pytest.raises(Stopped) as caught:
+        apply_map(at(haproxy), replace(both, exclusive=False))
+    assert caught.value.as_data()["done"] == [f"add acl {IPS} 10.0.0.0/8"]
     carried_out(haproxy, wanted(("10.0.0.0/8", None), ("10.1.0.0/16", None), name=IPS, exclusive=True))
 
 

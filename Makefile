@@ -1,4 +1,4 @@
-# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make bench | make setup | make images | make clean
+# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make changelog | make bench | make setup | make images | make clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 # Where tests and benchmarks have their images: outside the checkout, so that one build serves them all.
 export LBKIT_IMAGES ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lbkit/images
 
-.PHONY: demo demo-vm demo-mirrors test fuzz check bench setup images clean
+.PHONY: demo demo-vm demo-mirrors test fuzz check changelog bench setup images clean
 
 demo:
 	@tools/setup demo
@@ -43,6 +43,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	tools/collection-checks
+
+# The collection's CHANGELOG.md, of its fragments and of what modules and plugins say of themselves.
+changelog: setup
+	cd ansible_collections/lbkit/core && PATH="$(CURDIR)/$(BIN):$$PATH" \
+	  antsibull-changelog release --update-existing --refresh-plugins --reload-plugins
 
 bench: setup images
 	@tools/setup bench
@@ -51,6 +57,7 @@ bench: setup images
 setup:
 	@tools/setup
 	@tools/haproxy-versions
+	@tools/ansible-newest
 
 # Minutes for the first time, from Debian packages; nothing where it was built of the same recipe before.
 images: setup

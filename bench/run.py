@@ -27,6 +27,7 @@ SCRIPTS = (
     "plan.py",
     "ansible_tasks.py",
     "runtime.py",
+    "dns_tasks.py",
     "bigplan.py",
     "parsers.py",
     "reloads.py",

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from lbkit.haproxy.direct.certificates import apply_certificate, plan_certificate
     from lbkit.haproxy.direct.entries import MapEntry, WantedEntries
     from lbkit.haproxy.direct.given import Given, read_certificate
-    from lbkit.haproxy.direct.info import info
     from lbkit.haproxy.direct.maps import apply_map, plan_map
     from lbkit.haproxy.direct.server import apply_server, plan_server
+    from lbkit.haproxy.direct.telling import info
     from lbkit.haproxy.direct.wanted import ListedServer, WantedBackend, WantedServer
     from lbkit.haproxy.direct.wanted_certificate import WantedCertificate
 
@@ -30,7 +30,7 @@ _HOME = {
     "apply_certificate": "certificates",
     "apply_map": "maps",
     "apply_server": "server",
-    "info": "info",
+    "info": "telling",
     "plan_backend": "backend",
     "plan_certificate": "certificates",
     "plan_map": "maps",

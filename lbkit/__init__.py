@@ -6,7 +6,8 @@
 >>> lbkit.apply(scope, promised=plan)
 
 `load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds`, `sample` and `doctor`
-are the library, and `mirrors` with what is done to mirrors that run, or `mirror_states` with how they shall be; the command line and the Ansible modules call nothing else.
+are the library, and `mirrors` with what is done to mirrors that run, or `mirror_states` with how they shall be; the command line
+and the Ansible modules call nothing else.
 Without a topology there are `checks`, which asks servers now, `haproxies`, by their runtime sockets, `images` of virtual machines, and
 `zones`, the records of zones by their server and key. `plan_hold` and `apply_hold` are `hold` and `release` as plans.
 Imports are late: `import lbkit` alone costs next to nothing.

@@ -1,21 +1,28 @@
-"""playbooks/mirrors.yml, from a fresh checkout: a second run changes nothing, and what upstream published then is fetched."""
+"""playbooks/mirrors.yml from a fresh checkout, and the modules of mirrors on what it brings up: check mode says what comes, and a
+second run changes nothing.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lbkit import operate
 from lbkit.base.host import Host
 from lbkit.machine.handle import machine
-from tests.ansible.conftest import ROOT, Play
+from lbkit.mirror import operations
+from tests.ansible.conftest import ROOT, Play, Played
 from tests.machine.world import until
 
 pytestmark = pytest.mark.sandbox
+
+FETCH = "Fetch what upstream has"
 
 
 def test_the_example_is_brought_up_and_synced(
@@ -31,14 +38,126 @@ def test_the_example_is_brought_up_and_synced(
     assert again.recap["changed"] == 0, again.text
     scope, host = operate.load(example), Host()
     origin = machine(scope, host, "origin")
-    index = origin.folder("archive") / "tree" / "index.json"
+    tree = origin.folder("archive") / "tree"
     os.kill(origin.running()["archive"].pid, signal.SIGHUP)
-    until(lambda: b'"number": 2,' in (origin.fetch(index) or b""), "the archive has published")
+    until(lambda: b'"number": 2,' in (origin.fetch(tree / "index.json") or b""), "the archive has published")
     checked = play("playbooks/mirrors.yml", "--check", **here)
     assert checked.code == 0, checked.text
-    assert checked.recap["changed"] == 0
+    assert checked.recap["changed"] == 1
     third = play("playbooks/mirrors.yml", **here)
     assert third.recap["changed"] == 1, third.text
     assert "generation 2 on mirror-1, mirror-2, mirror-3" in third.text
+    foreseen, came = (played.task(FETCH)["results"][0] for played in (checked, third))
+    assert foreseen["files"] == came["files"] == {"added": 1, "changed": 6, "deleted": 0}
+    assert len(foreseen["plan"]["first"]["changed"]) == 6
+
+    path = tmp_path / "modules.yml"
+    path.write_text(
+        json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": steps(example, str(tree))}])
+    )
+    played = play(path, "--diff")
+    assert played.code == 0, played.text
+    predicted(played)
+    gone_back(played)
+    guarded(played)
+    assert operations.status(scope, "archive", host).held is None
     gone = play("playbooks/teardown.yml", topology_file=str(example))
     assert gone.code == 0, gone.text
+
+
+REAL = (
+    "nothing new",
+    "back",
+    "back again",
+    "held",
+    "release",
+    "release again",
+    "guarded",
+    "anyway",
+    "wrong name",
+    "wrong serial",
+)
+
+
+def steps(file: Path, tree: str) -> list[dict[str, Any]]:
+    """Each task of `REAL` in check mode, and then done."""
+    more: dict[str, dict[str, Any]] = {
+        "back": {"state": "rolled_back"},
+        "back again": {"state": "rolled_back"},
+        "release": {"state": "released"},
+        "release again": {"state": "released"},
+        "anyway": {"anyway": True},
+        "wrong name": {"mirror": "archiv"},
+        "wrong serial": {"state": "rolled_back", "serial": 99},
+    }
+    tasks: list[dict[str, Any]] = []
+    for name in REAL:
+        if name == "guarded":
+            tasks.append(
+                {
+                    "name": "upstream loses",
+                    "ansible.builtin.file": {"path": f"{tree}/data", "state": "absent"},
+                }
+            )
+        arguments = {"file": str(file), "mirror": "archive", **more.get(name, {})}
+        tasks += [
+            {
+                "name": f"{said}: {name}",
+                "lbkit.core.mirror_sync": arguments,
+                "check_mode": check,
+                "ignore_errors": True,
+            }
+            for said, check in (("check", True), ("do", False))
+        ]
+        if name in {"held", "release", "anyway"}:
+            tasks.append({"name": f"info: {name}", "lbkit.core.mirror_info": {"file": str(file), "log": 2}})
+    return tasks
+
+
+def predicted(played: Played) -> None:
+    for name in REAL:
+        foreseen, came = played.task(f"check: {name}"), played.task(f"do: {name}")
+        for each in ("changed", "files", "to", "diff"):
+            assert foreseen.get(each) == came.get(each), f"{name}: check mode predicted something else"
+        if "error" in came:
+            found = [(task["error"]["wanted"], task["error"]["found"]) for task in (foreseen, came)]
+            assert found[0] == found[1], name
+    changed = [name for name in REAL if played.task(f"do: {name}")["changed"]]
+    assert changed == ["back", "release", "anyway"]
+    failed = [name for name in REAL if "error" in played.task(f"do: {name}")]
+    assert failed == ["held", "guarded", "wrong name", "wrong serial"]
+
+
+def told(played: Played, after: str) -> dict[str, Any]:
+    info = played.task(f"info: {after}")
+    assert info["changed"] is False
+    (mirror,) = info["mirrors"]
+    assert (mirror["mirror"], mirror["error"], len(mirror["runs"])) == ("archive", None, 2)
+    status: dict[str, Any] = mirror["status"]
+    return status
+
+
+def gone_back(played: Played) -> None:
+    back = played.task("do: back")
+    assert (back["to"], back["serial"], back["committed"], back["run"]["cause"]) == (1, 3, True, "rollback")
+    assert back["held"]["serial"] == 1
+    assert back["diff"]["after"] == "content: as generation 1\nruns: held\n"
+    assert "since a rollback to generation 1" in played.task("do: held")["msg"]
+    status = told(played, "held")
+    assert (status["committed"]["serial"], status["held"]) == (3, back["held"])
+    assert [each["serial"] for each in status["generations"]] == [3, 2, 1]
+    assert played.task("do: release")["held"] == back["held"]
+    assert told(played, "release")["held"] is None
+    assert "did you mean 'archive'" in played.task("do: wrong name")["msg"]
+
+
+def guarded(played: Played) -> None:
+    held, foreseen = played.task("do: guarded"), played.task("check: guarded")
+    assert "its guards want a person's word" in held["msg"]
+    assert (held["run"]["came"], held["error"]["run"]["came"]) == ("held", "held")
+    assert "; ".join(foreseen["error"]["plan"]["objections"]) == held["run"]["why"]
+    came = played.task("do: anyway")
+    assert came["files"]["deleted"] >= 10
+    assert (came["run"]["came"], came["committed"]) == ("made", True)
+    status = told(played, "anyway")
+    assert {node["serving"] for node in status["nodes"].values()} == {came["serial"]}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lbkit.base.clock import Clock
-from lbkit.base.errors import LbkitError, Mistake
+from lbkit.base.errors import LbkitError
+from lbkit.mirror.keeper.going_back import target
 from lbkit.mirror.keeper.hold import Held, Hold
 from lbkit.mirror.node.pulling import Pulling
 from lbkit.mirror.sync.runs import Run, Runs
@@ -34,29 +35,8 @@ class Rolling:
     sources: Sequence[Rsynced] = field(default_factory=list)
 
     def target(self, serial: int | None, committed: tuple[int, str] | None) -> Generation:
-        """The one that is meant; by default the newest of other content before the committed one, or before what was rolled back to.
-
-        Where a rollback was cut off it is the one that it went to. Mistake where there is none.
-        """
-        standing = self.pulling.store.generations()
-        if serial is not None:
-            found = next((each for each in standing if each.serial == serial), None)
-            if found is None:
-                raise _none(f"generation {serial} was to be gone back to", standing)
-            return found
-        held = self.hold.found()
-        if held is not None and standing and standing[-1].digest != held.digest:
-            found = next((each for each in standing if each.serial == held.serial), None)
-            if found is not None:
-                return found
-        last = standing[-1] if standing else None
-        since, digest = committed or ((last.serial, last.digest) if last else (serials.NONE, ""))
-        if held is not None:
-            since, digest = held.serial, held.digest
-        for each in reversed(standing):
-            if serials.newer(since, each.serial) and each.digest != digest:
-                return each
-        raise _none("a generation before the committed one was to be gone back to", standing)
+        """See `going_back`. Raises Mistake."""
+        return target(self.pulling.store.generations(), self.hold.found(), serial, committed)
 
     def held(self, to: Generation) -> Held:
         """From here on no run begins that nobody asks for."""
@@ -111,10 +91,3 @@ def _counted(store: Store, before: int, after: int) -> tuple[int, int, int]:
         deleted += want is None
         changed += have is not None and want is not None
     return added, changed, deleted
-
-
-def _none(wanted: str, standing: Sequence[Generation]) -> Mistake:
-    found = ", ".join(str(each.serial) for each in standing) or "none"
-    return Mistake(
-        wanted, found=f"these stand: {found}", remedy="name one of them; `keep` says how many stand"
-    )

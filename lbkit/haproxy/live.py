@@ -25,6 +25,9 @@ from lbkit.haproxy.transition.steps import (
 )
 from lbkit.haproxy.waiting import wait_for
 
+_FOR_GOOD = "other configuration elements"
+"""Of what `del server` says where a server is named elsewhere in the configuration (`track`, `use-server`)."""
+
 
 @dataclass(slots=True)
 class Live:
@@ -83,10 +86,10 @@ class Live:
                 self.runtime.do(command)
             except RuntimeFailure as error:
                 refused.append(error)
-                return None
+                return False if _FOR_GOOD in error.found else None
             return True
 
-        if wait_for(self.clock, seconds, done, every=0.02) is None:
+        if not wait_for(self.clock, seconds, done, every=0.02):
             raise refused[-1]
 
     def states(self, names: Iterable[str]) -> dict[str, ServerState]:

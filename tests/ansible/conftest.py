@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +48,24 @@ def surroundings(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def play(tmp_path: Path) -> Play:
-    """`play(playbook, *arguments, variable=value)`, as a person does at the root of a checkout."""
+def player(program: Sequence[Path | str], environment: dict[str, str], folder: Path = ROOT) -> Play:
+    """`play(playbook, *arguments, variable=value)` with this `ansible-playbook`, in `folder`."""
+    told = {
+        "ANSIBLE_STDOUT_CALLBACK": "lbkit_json",
+        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+    }
 
     def run(playbook: Path | str, *arguments: str, **variables: object) -> Played:
-        environment = surroundings(tmp_path) | {
-            "ANSIBLE_STDOUT_CALLBACK": "lbkit_json",
-            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
-        }
-        program = Path(sys.executable).with_name("ansible-playbook")
         done = subprocess.run(
-            [program, playbook, *arguments, "--extra-vars", json.dumps(variables)],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
+            [*program, playbook, *arguments, "--extra-vars", json.dumps(variables)],
+            cwd=folder, env=environment | told, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         return Played(done)
 
     return run
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """As a person does at the root of a checkout."""
+    return player([Path(sys.executable).with_name("ansible-playbook")], surroundings(tmp_path))

@@ -9,7 +9,7 @@ from lbkit.dns.dial import client
 from lbkit.dns.edits import Unit, Wish, units
 from lbkit.dns.errors import ZoneMoved
 from lbkit.dns.observe import zones
-from lbkit.dns.resolve import ResolvedServer, ResolvedZone
+from lbkit.dns.resolved import ResolvedServer, ResolvedZone
 from lbkit.dns.settle import wait_until_served, wait_until_shown
 from lbkit.dns.tsig import TsigKey, read_key
 from lbkit.engine.change import Action, Change

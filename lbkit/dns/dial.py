@@ -11,7 +11,7 @@ from lbkit.base.errors import Failure
 from lbkit.base.host import Host
 from lbkit.dns.client import Client
 from lbkit.dns.errors import Unreachable
-from lbkit.dns.resolve import ResolvedServer, ResolvedZone
+from lbkit.dns.resolved import ResolvedServer, ResolvedZone
 from lbkit.dns.tsig import TsigKey
 from lbkit.engine.scope import Scope
 from lbkit.machine.handle import machine

@@ -23,7 +23,7 @@ class Unreachable(ServerFailure):
             zone,
             server,
             found,
-            "see that a DNS server runs there, or mend its address and port in `servers`",
+            "see that a DNS server runs there, and that address and port are its own",
         )
 
 
@@ -87,7 +87,7 @@ _RCODES = {
     ),
     "NOTIMP": (
         "the server does not know updates (RFC 2136)",
-        "list the zone's primary first in `servers`, and let it be one that takes updates",
+        "ask the zone's primary (in a topology the first of `servers`), and let it be one that takes updates",
     ),
     "NOTZONE": ("a name is outside of the zone", "check that {zone} is a zone of its own on that server"),
     "SERVFAIL": (

@@ -62,14 +62,20 @@ def relative(name: str, zone: str, text: str) -> str:
     """`name`, in lower case, without its zone; `text` is as it was written. Its labels are not looked at."""
     if name in {"@", zone + "."}:
         return "@"
-    if name.endswith("."):
-        if not name.endswith(f".{zone}."):
+    if _ends_with(name, "."):
+        if not _ends_with(name, f".{zone}."):
             raise ValueError(f"a name in the zone {zone}")
         return name.removesuffix(f".{zone}.")
-    if name == zone or name.endswith("." + zone):
+    if name == zone or _ends_with(name, "." + zone):
         short = "@" if name == zone else name.removesuffix("." + zone)
         raise ValueError(f"a name relative to its zone ({short!r}), or whole with its last dot ('{text}.')")
     return name
+
+
+def _ends_with(name: str, suffix: str) -> bool:
+    """Whether its first dot is one: after an odd number of backslashes it is part of a label (RFC 1035 section 5.1)."""
+    before = name.removesuffix(suffix)
+    return before != name and (len(before) - len(before.rstrip("\\"))) % 2 == 0
 
 
 def _check_labels(labels: list[str], text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lbkit.base.host import Host
 from lbkit.dns.dial import client
 from lbkit.dns.errors import Unreachable
-from lbkit.dns.resolve import ResolvedZone, Zones
+from lbkit.dns.resolved import ResolvedZone, Zones
 from lbkit.dns.tsig import read_key
 from lbkit.dns.zonedata import ZoneData
 from lbkit.engine.scope import Scope

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lbkit.dns.ownership import held, holding, in_the_way
-from lbkit.dns.resolve import ResolvedZone
+from lbkit.dns.resolved import ResolvedZone
 from lbkit.dns.zonedata import ZoneData
 from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired

@@ -5,78 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from lbkit.base.problems import Path as Place
 from lbkit.base.problems import near
 from lbkit.dns.names import absolute, owner_name
+from lbkit.dns.resolved import KeySource, ResolvedRrset, ResolvedServer, ResolvedZone, Zones
 from lbkit.dns.spec import Dns, Record, Tsig, Zone
 from lbkit.dns.values import parse
 from lbkit.engine.book import Endpoint, IPAddress
 from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
 from lbkit.machine.resolved import Machines
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedServer:
-    """Where to ask. `machine`: it is dialled from inside that one. `keys` are what must stand for an answer."""
-
-    address: IPAddress
-    port: int
-    machine: str | None = None
-    keys: frozenset[Key] = frozenset()
-
-    def __str__(self) -> str:
-        place = f"{self.address} port {self.port}"
-        return f"{self.machine} ({place})" if self.machine else place
-
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """A TSIG key, but for its secret: that is read when a server is asked (tsig.py)."""
-
-    name: str
-    algorithm: str
-    file: Path | None = None
-    env: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedRrset:
-    """`requires` are the things that its values point at. `targets` are the references that it was made from."""
-
-    name: str
-    kind: str
-    ttl: int
-    values: tuple[str, ...]
-    requires: frozenset[Key] = frozenset()
-    targets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedZone:
-    """`rrsets` by (name relative to the zone, type). The first of `servers` is the primary."""
-
-    name: str
-    servers: tuple[ResolvedServer, ...]
-    key: KeySource
-    settle: float
-    rrsets: Mapping[tuple[str, str], ResolvedRrset] = field(default_factory=dict)
-
-    def key_of(self, name: str, kind: str) -> Key:
-        return Key("rrset", f"{self.name} {name} {kind}")
-
-    @property
-    def server_keys(self) -> frozenset[Key]:
-        return frozenset().union(*(server.keys for server in self.servers))
-
-
-@dataclass(frozen=True)
-class Zones:
-    by_name: Mapping[str, ResolvedZone] = field(default_factory=dict)
 
 
 def resolve(section: Dns, draft: Draft) -> Zones:

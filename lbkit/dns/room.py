@@ -9,6 +9,7 @@ from lbkit.base.host import Host
 from lbkit.dns import observe as world
 from lbkit.dns import plan, resolve, view
 from lbkit.dns.apply import apply
+from lbkit.dns.resolved import Zones
 from lbkit.dns.spec import Dns
 from lbkit.engine.change import Change, Verdict
 from lbkit.engine.resource import Actual, Desired
@@ -26,7 +27,7 @@ class DnsRoom(Room[Dns]):
     def model(self) -> type[Dns]:
         return Dns
 
-    def resolve(self, section: Dns, draft: Draft) -> resolve.Zones:
+    def resolve(self, section: Dns, draft: Draft) -> Zones:
         return resolve.resolve(section, draft)
 
     def desired(self, scope: Scope, host: Host) -> Iterable[Desired]:

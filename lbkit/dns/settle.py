@@ -10,7 +10,7 @@ from lbkit.dns.client import Client
 from lbkit.dns.edits import Unit
 from lbkit.dns.errors import ServerFailure, Unreachable
 from lbkit.dns.ownership import marked
-from lbkit.dns.resolve import ResolvedServer
+from lbkit.dns.resolved import ResolvedServer
 
 _PAUSE = 0.2  # seconds between questions: no server tells of a finished transfer by itself
 
@@ -25,7 +25,7 @@ class Lagging(Failure):
             f"every server of the zone {zone} was to serve the update within {settle:g} s",
             found="; ".join(f"{server} {words}" for server, words in servers.items()),
             remedy="see that the primary notifies it (also-notify) and lets it transfer (allow-transfer); "
-            "or raise `settle` of the zone",
+            "or raise `settle`",
         )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lbkit.base.errors import Mistake
 from lbkit.base.secrets import Secret, read_secret_file
-from lbkit.dns.resolve import KeySource
+from lbkit.dns.resolved import KeySource
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from lbkit.dns.dial import client
 from lbkit.dns.observe import transfer, zones
 from lbkit.dns.ownership import holding, mark_name
 from lbkit.dns.plan import actual, desired, judge_update
-from lbkit.dns.resolve import ResolvedRrset, ResolvedServer, ResolvedZone
+from lbkit.dns.resolved import ResolvedRrset, ResolvedServer, ResolvedZone
 from lbkit.dns.settle import at_least
 from lbkit.dns.zonedata import ZoneData
 from lbkit.engine.resource import Key

@@ -6,9 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import ClassVar, Generic, Protocol, TypeVar
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from lbkit.base.host import Host
 from lbkit.engine.book import IPAddress
@@ -20,7 +18,10 @@ from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 
-S = TypeVar("S", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel  # slow to import, and direct operations need no model
+
+S = TypeVar("S", bound="BaseModel")
 
 
 class Done(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lbkit.dns.resolve import Zones
+from lbkit.dns.resolved import Zones
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.resolved import LoadBalancers
 from lbkit.machine.resolved import Machines, ResolvedMachine

@@ -13,7 +13,7 @@ from lbkit.dns.edits import InTheWay, Wish, units
 from lbkit.dns.message import octets, packed, update_message
 from lbkit.dns.ownership import held, holding, in_the_way, mark_name, mark_value, marked
 from lbkit.dns.plan import actual, desired
-from lbkit.dns.resolve import KeySource, ResolvedRrset, ResolvedZone
+from lbkit.dns.resolved import KeySource, ResolvedRrset, ResolvedZone
 from lbkit.dns.room import ROOM
 from lbkit.dns.values import TYPES
 from lbkit.dns.zonedata import Rrset, ZoneData

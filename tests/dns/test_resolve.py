@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from lbkit.base.problems import dotted
-from lbkit.dns.resolve import ResolvedZone, Zones
+from lbkit.dns.resolved import ResolvedZone, Zones
 from lbkit.dns.room import ROOM
 from lbkit.dns.spec import Dns
 from lbkit.engine.book import Book, Endpoint

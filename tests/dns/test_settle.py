@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lbkit.dns.client import Answer
 from lbkit.dns.edits import Edit, Unit
 from lbkit.dns.errors import Unreachable
-from lbkit.dns.resolve import ResolvedServer
+from lbkit.dns.resolved import ResolvedServer
 from lbkit.dns.settle import Lagging, at_least, wait_until_served, wait_until_shown
 
 SERIALS = st.integers(0, 2**32 - 1)

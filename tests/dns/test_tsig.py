@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lbkit.base.errors import Mistake
 from lbkit.dns.keygen import OCTETS, write_key
-from lbkit.dns.resolve import KeySource
+from lbkit.dns.resolved import KeySource
 from lbkit.dns.tsig import read_key
 
 SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQ="

@@ -17,6 +17,7 @@ OF_THE_SERVER = DNSSEC_TYPES | {"SOA", "ZONEMD"}
 
 _PLAIN = re.compile(r'(?:[^\s\x00-\x20"();@$\\\x7f-\U0010ffff]|\\[0-9]{3}|\\[!-/:-~])+\Z')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\\.')
 _AMBIGUOUS = re.compile("[\u00df\u03c2\u200c\u200d]")
 """What IDNA 2003 and 2008 write differently (Unicode Technical Standard 46, section 4.2)."""
 
@@ -97,6 +98,8 @@ def _by_zone_file(kind: str, text: str, zone: str) -> str:
     import dns.name  # noqa: PLC0415
     import dns.rdata  # noqa: PLC0415
 
+    if ";" in _QUOTED.sub("", text):  # it and what follows would be passed over
+        raise ValueError("a value without a comment; a semicolon stands in quotes, or as \\059")
     if not text.isascii():
         raise ValueError(f"a {kind} value in ASCII, other octets as \\DDD")
     try:

@@ -18,8 +18,8 @@ from lbkit.dns.direct.asked import Asked, Keep, Record, asked, places, seconds
 from lbkit.dns.direct.contents import ZoneContents, contents
 from lbkit.dns.direct.planning import Decision, InTheWay, OfATopology, decide, place_of
 from lbkit.dns.direct.server import ZoneServer, secondary, tsig_key
-from lbkit.dns.errors import ZoneMoved
-from lbkit.dns.resolve import ResolvedServer
+from lbkit.dns.errors import Refused, ServerFailure, ZoneMoved
+from lbkit.dns.resolved import ResolvedServer
 from lbkit.dns.settle import wait_until_served
 from lbkit.engine.applying import ApplyFailed, NotAsPlanned, PlanChanged, Result
 from lbkit.engine.change import Change
@@ -129,7 +129,13 @@ class _Work:
             decision = self._decided(primary)
             if not decision.plan:
                 return primary.serial()
-            self._sent(primary, decision)
+            try:
+                self._sent(primary, decision)
+            except (Refused, ZoneMoved):
+                raise
+            except ServerFailure:
+                self._learn(decision)
+                raise
             return self._read_back(primary, decision)
 
     def _decided(self, primary: Client) -> Decision:
@@ -144,6 +150,18 @@ class _Work:
             names = {unit.name for unit in sent}
             self.done += [change for change in self.left if place_of(change)[0] in names]
             self.left = tuple(change for change in self.left if place_of(change)[0] not in names)
+
+    def _learn(self, decision: Decision) -> None:
+        """After an answer that was lost: what the server has done all the same, where it still says so."""
+        with suppress(ServerFailure), self.at.client() as primary:
+            rrsets = primary.transfer().rrsets
+            stand = [
+                change
+                for change in self.left
+                if rrsets.get(place_of(change)) == decision.after[place_of(change)]
+            ]
+            self.done += stand
+            self.left = tuple(change for change in self.left if change not in stand)
 
     def _read_back(self, primary: Client, decision: Decision) -> int:
         """Once the zone is as planned. One that is still as it was may be signed apart, or have been forwarded."""

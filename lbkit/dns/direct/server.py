@@ -13,7 +13,7 @@ from lbkit.dns.client import Client
 from lbkit.dns.direct.forms import reading, zone_of
 from lbkit.dns.errors import Unreachable
 from lbkit.dns.names import zone_name
-from lbkit.dns.resolve import KeySource, ResolvedServer
+from lbkit.dns.resolved import KeySource, ResolvedServer
 from lbkit.dns.tsig import TsigKey, key_of, read_key
 
 PATIENCE = 5.0  # seconds to connect

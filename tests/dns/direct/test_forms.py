@@ -94,6 +94,8 @@ def test_types_by_name_and_number() -> None:
     ("kind", "text"),
     [
         ("TXT", '"open'),
+        ("TXT", '"a" ; b'),
+        ("TLSA", "3 1 1 ab ; cd"),
         ("TXT", '"a\nb"'),
         ("CNAME", "a b"),
         ("MX", "mail"),

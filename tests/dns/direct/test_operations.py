@@ -222,6 +222,24 @@ def test_where_it_fails_half_way_what_was_done_is_told(
     assert len(told["done"]) + len(told["not_done"]) == 40
 
 
+def test_what_was_done_though_the_answer_was_lost_is_told(
+    world: World, server: Named, at: zones.ZoneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = Client._receive
+
+    def receive(client: Client, question: Any, doing: str, **more: Any) -> Any:
+        message = sent(client, question, doing, **more)
+        if doing == "an update":
+            raise Unreachable(ZONE, "127.0.0.1", "it closed the connection without an answer")
+        return message
+
+    monkeypatch.setattr(Client, "_receive", receive)
+    with pytest.raises(ApplyFailed) as caught:
+        zones.apply_records(at, wish(a("x", "192.0.2.1")))
+    assert caught.value.as_data()["done"] == [f"create rrset {ZONE} x A"]
+    assert dig("x", "A") == ["192.0.2.1"]
+
+
 def test_what_is_read_back_otherwise_is_a_failure(
     world: World, server: Named, at: zones.ZoneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

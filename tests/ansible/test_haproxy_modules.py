@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -203,3 +205,30 @@ def test_servers_of_a_topology_are_held_and_released(
         "no file": "path needs file or definition",
     }.items():
         assert words in failure(played, name)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"socket": "/s", "state": "held"}, "state held needs path"),
+        ({"socket": "/s", "for": "2h", "file": "f"}, "not with socket: for, file"),
+        (
+            {"path": "a/b/c", "state": "held", "weight": "3", "wait_for_drain": True},
+            "not with path: weight, wait_for_drain",
+        ),
+        ({"path": "a/b/c", "state": "drain", "file": "f"}, "path needs state held or released"),
+        (
+            {"path": "a/b/c", "state": "released", "reason": "r", "file": "f"},
+            "reason, until and for are of state held",
+        ),
+        ({"path": "a/b/c", "state": "released"}, "path needs file or definition"),
+        ({"path": "a/b/c", "state": "released", "definition": {}}, ""),
+        ({"socket": "/s", "weight": "3"}, ""),
+    ],
+)
+def test_options_of_one_form_are_refused_with_the_other(given: dict[str, Any], words: str) -> None:
+    module = import_module("ansible_collections.lbkit.core.plugins.modules.haproxy_server")
+    names = (*module.LIVE, *module.HELD, "socket", "path", "state", "file", "definition", "folder", "run_dir")
+    params = {**dict.fromkeys(names), "wait_for_drain": False, **given}
+    assert module.refused(SimpleNamespace(params=params)).startswith(words)
+    assert bool(module.refused(SimpleNamespace(params=params))) is bool(words)

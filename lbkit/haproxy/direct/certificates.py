@@ -13,7 +13,7 @@ from lbkit.haproxy.direct.crt_lines import lines_of, plan_lines
 from lbkit.haproxy.direct.given import Given
 from lbkit.haproxy.direct.level import needs_admin
 from lbkit.haproxy.direct.loaded import is_loaded
-from lbkit.haproxy.direct.reach import TIMEOUT, reach
+from lbkit.haproxy.direct.reach import TIMEOUT, reach, where_of
 from lbkit.haproxy.direct.wanted_certificate import WantedCertificate
 from lbkit.haproxy.direct.work import Work, carry
 from lbkit.haproxy.runtime import Runtime
@@ -39,7 +39,7 @@ def plan_certificate(socket: str, wanted: WantedCertificate, *, timeout: float =
     it, or no such list; and where one that is to go is in use.
     """
     with reach(socket, timeout) as runtime:
-        return _work(runtime, wanted, f"HAProxy at {socket}").plan
+        return _work(runtime, wanted, where_of(socket)).plan
 
 
 def apply_certificate(
@@ -49,7 +49,7 @@ def apply_certificate(
 
     A change that somebody began and did not commit is dropped: HAProxy has one at a time.
     """
-    where = f"HAProxy at {socket}"
+    where = where_of(socket)
     with reach(socket, timeout) as runtime:
         return carry(lambda each: _work(each, wanted, where), runtime, promised, where)
 

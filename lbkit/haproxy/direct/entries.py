@@ -12,6 +12,8 @@ from lbkit.base.errors import Mistake
 from lbkit.haproxy.capabilities import LONGEST_COMMAND
 from lbkit.haproxy.runtime.commands.patterns import is_key, is_value
 
+_MOST = LONGEST_COMMAND - 64  # without the words around it
+
 Kind = Literal["map", "acl"]
 Pair = tuple[str, str]
 """Key and value; of an ACL's list the pattern and ""."""
@@ -83,12 +85,16 @@ def _check(entry: MapEntry, kind: Kind, wanted: WantedEntries, where: str) -> No
             found=ascii(entry.value),
             where=where,
         )
-    if len(f"{wanted.name} {entry.key} {entry.value}".encode()) > LONGEST_COMMAND - 64:
+    if _length(entry) > _MOST - len(wanted.name.encode()):
         raise Mistake(
-            "the entry was to fit one command of HAProxy's",
-            found=f"more than {LONGEST_COMMAND - 64} bytes",
-            where=where,
+            "the entry was to fit one command of HAProxy's", found=f"{_length(entry)} bytes", where=where
         )
+
+
+def _length(entry: MapEntry) -> int:
+    """Bytes in a command, where some letters are escaped by one more."""
+    text = f"{entry.key} {entry.value or ''}"
+    return len(text.encode()) + sum(map(text.count, "\\; "))
 
 
 def wanted_of(have: Sequence[Pair], wanted: WantedEntries) -> list[Pair]:

@@ -13,7 +13,7 @@ from lbkit.haproxy.direct.entries import Kind, Pair, WantedEntries, edit, lines,
 from lbkit.haproxy.direct.level import needs_admin
 from lbkit.haproxy.direct.loaded import is_loaded
 from lbkit.haproxy.direct.map_file import edited
-from lbkit.haproxy.direct.reach import TIMEOUT, reach
+from lbkit.haproxy.direct.reach import TIMEOUT, reach, where_of
 from lbkit.haproxy.direct.work import Work, carry
 from lbkit.haproxy.runtime import Command, Runtime
 from lbkit.haproxy.runtime.commands import patterns
@@ -26,7 +26,7 @@ from lbkit.haproxy.transition.steps import Replace
 def plan_map(socket: str, wanted: WantedEntries, *, timeout: float = TIMEOUT) -> Plan:
     """What `apply_map` would do now. Failure where HAProxy has loaded no map and no list of that name."""
     with reach(socket, timeout) as runtime:
-        return _work(runtime, wanted, _where(socket)).plan
+        return _work(runtime, wanted, where_of(socket)).plan
 
 
 def apply_map(
@@ -37,13 +37,9 @@ def apply_map(
     One command is enough, or entries are only added: by commands, one entry after the other. Else all of it at once,
     so that no request sees some old and some new. Without `exclusive` always by commands, for others may add entries meanwhile.
     """
-    where = _where(socket)
+    where = where_of(socket)
     with reach(socket, timeout) as runtime:
         return carry(lambda each: _work(each, wanted, where), runtime, promised, where)
-
-
-def _where(socket: str) -> str:
-    return f"HAProxy at {socket}"
 
 
 def _work(runtime: Runtime, wanted: WantedEntries, where: str) -> Work:
@@ -88,7 +84,7 @@ def _commands(
     """What makes `want` of `have`, each command right in itself; none where that is to be `few` and is not."""
     change = edit([(entry.key, entry.value) for entry in have], want)
     unsaid = [(index, value) for index, value in change.other if "<<" in value]  # a payload can say it alone
-    if few and unsaid:
+    if few and (unsaid or len({have[index].key for index in (*change.go, *dict(change.other))}) > 1):
         return ()
     times = Counter(entry.key for entry in have)
     go = [*change.go, *(index for index, _ in unsaid)]

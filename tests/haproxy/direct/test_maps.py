@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbkit.base.errors import Failure, Mistake
@@ -38,6 +38,8 @@ frontend f
 """
 FILE = "# routes of the shop\n/a one\n/b two words\n/b shadowed\n\n # the last\n/c three\n"
 LOADED = [("/a", "one"), ("/b", "two words"), ("/b", "shadowed"), ("#", "the last"), ("/c", "three")]
+
+PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y", "x << y; z"])), max_size=7)
 
 real = pytest.mark.sandbox
 
@@ -233,6 +235,23 @@ def test_a_socket_that_may_not_change_anything_fails_the_plan_already(haproxy: B
         plan_map(str(haproxy.folder / "none.sock"), wanted(("/a", "b")))
 
 
+@real
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PAIRS, max_size=1), PAIRS, st.sampled_from(["present", "exclusive", "absent", "absent keys"]))
+def test_any_map_becomes_any_other(
+    haproxy: Bare, first: list[list[Pair]], pairs: list[Pair], how: str
+) -> None:
+    for have in first:
+        apply_map(at(haproxy), wanted(*have, exclusive=True))
+    if how in {"present", "absent keys"}:
+        pairs = list(dict(pairs).items()) or [("e", "x")]
+    some = [(key, None if how == "absent keys" else value) for key, value in pairs] or [("e", "x")]
+    want = wanted(*some, exclusive=how == "exclusive", absent=how.startswith("absent"))
+    then = pure.wanted_of(of(haproxy), want)
+    carried_out(haproxy, want)
+    assert of(haproxy) == then
+
+
 def asked(haproxy: Bare, path: str) -> str:
     """What a client gets, whose path is looked up in the map."""
     with socket.create_connection(("127.0.0.1", 9101), timeout=10) as client:
@@ -241,9 +260,6 @@ def asked(haproxy: Bare, path: str) -> str:
         while more := client.recv(4096):
             data += more
     return data.partition(b"\r\n\r\n")[2].decode()
-
-
-PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz")), max_size=7)
 
 
 @given(PAIRS, PAIRS)

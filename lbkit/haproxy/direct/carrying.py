@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lbkit.base.errors import Failure
-from lbkit.engine.applying import PlanChanged
 from lbkit.engine.plan import Plan
 
 
@@ -18,6 +17,8 @@ def carried_out(
     """
     now = planned()
     if promised is not None and now.as_data() != promised.as_data():
+        from lbkit.engine.applying import PlanChanged  # noqa: PLC0415 - brings all that a topology's apply needs
+
         raise PlanChanged(promised, now)
     if now:
         act(now)

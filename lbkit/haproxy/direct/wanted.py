@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -62,8 +63,8 @@ class WantedBackend:
         yield from _name("backend", self.backend)
         yield from _seconds("drain_timeout", self.drain_timeout)
         yield from _seconds("up_timeout", self.up_timeout)
-        names = [server.name for server in self.servers]
-        yield from (f"two servers {name}" for name in dict.fromkeys(names) if names.count(name) > 1)
+        names = Counter(server.name for server in self.servers)
+        yield from (f"{count} servers {name}" for name, count in names.items() if count > 1)
         for server in self.servers:
             yield from (f"server {server.name}: {problem}" for problem in _of_listed(server))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lbkit.base.clock import Clock, SystemClock
-from lbkit.base.errors import Mistake
+from lbkit.base.errors import LbkitError, Mistake
 from lbkit.engine.plan import Plan
 from lbkit.haproxy import capabilities
 from lbkit.haproxy.capabilities import Capabilities
@@ -15,7 +15,7 @@ from lbkit.haproxy.direct.looking import Seen, look
 from lbkit.haproxy.direct.planning import Aim, Way, way
 from lbkit.haproxy.direct.reach import TIMEOUT, reach, where_of
 from lbkit.haproxy.direct.state_file import NOTE, file_change, write_state
-from lbkit.haproxy.direct.stepping import carry_out
+from lbkit.haproxy.direct.stepping import Stopped, carry_out
 from lbkit.haproxy.direct.wanted import ListedServer, WantedBackend, plain
 from lbkit.haproxy.live import Live
 from lbkit.haproxy.runtime import Runtime
@@ -53,9 +53,12 @@ def apply_backend(
             return plan
 
         def act(_: Plan) -> None:
-            carry_out(live, planned[-1].steps)
+            lines = carry_out(live, planned[-1].steps)
             if wanted.state_file is not None:
-                write_state(wanted.state_file, runtime)
+                try:
+                    write_state(wanted.state_file, runtime)
+                except LbkitError as error:
+                    raise Stopped(error, lines) from error
 
         done = carried_out(now, act, promised, where)
     return replace(done, notes=(*done.notes, *live.notes))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lbkit.base.errors import Mistake
 from lbkit.base.files import read, write_atomic
 from lbkit.engine.change import Action, Change, Impact
 from lbkit.engine.resource import Actual, Desired, Key
@@ -20,8 +21,13 @@ NOTE = (
 
 
 def file_change(path: str, now: Iterable[ServerState], *, changes: bool) -> Change | None:
-    """None: it has all servers as they are. `changes`: some are about to change."""
+    """None: it has all servers as they are. `changes`: some are about to change. Mistake where its folder is not there."""
     key = Key("file", path)
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise Mistake(
+            f"{path} was to be written", found=f"there is no folder {folder}", remedy="make it first"
+        )
     content = read(Path(path))
     servers = sorted(_lasting(state) for state in now)
     if content is not None and not changes and _of(content) == servers:

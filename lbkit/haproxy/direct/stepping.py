@@ -38,8 +38,8 @@ class Stopped(Failure):
         return {**super().as_data(), "cause": self.cause.as_data(), "done": list(self.done)}
 
 
-def carry_out(live: Live, steps: Sequence[Step], after: Callable[[Step], None] | None = None) -> None:
-    """`after` each step; what it raises ends it too."""
+def carry_out(live: Live, steps: Sequence[Step], after: Callable[[Step], None] | None = None) -> list[str]:
+    """The lines of what was done. `after` each step; what it raises ends it too."""
     done: list[str] = []
     try:
         for step in steps:
@@ -54,6 +54,7 @@ def carry_out(live: Live, steps: Sequence[Step], after: Callable[[Step], None] |
                 after(step)
     except LbkitError as error:
         raise Stopped(error, done) from error
+    return done
 
 
 def _before(step: Step, error: RuntimeFailure) -> list[str]:

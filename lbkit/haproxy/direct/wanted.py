@@ -123,6 +123,8 @@ class WantedServer:
             yield "on_deadline leave, and state maint: it cannot be left out of maintenance then"
         if self.wait_for_drain and self.state not in {"drain", "maint"}:
             yield "wait_for_drain without state drain or maint: nobody drains it"
+        if self.wait_for_drain and not self.drain_timeout:
+            yield "wait_for_drain with a drain_timeout of 0: that is not to wait"
 
 
 def plain(address: str) -> str:

@@ -284,6 +284,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         {"wait_for_drain": True},
         {"state": "maint", "wait_for_drain": True, "on_deadline": "leave"},
         {"drain_timeout": float("inf")},
+        {"state": "drain", "wait_for_drain": True, "drain_timeout": 0},
     ],
 )
 def test_what_cannot_be_asked_of_one_server_is_a_mistake(fields: dict[str, Any]) -> None:

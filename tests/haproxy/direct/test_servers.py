@@ -21,11 +21,13 @@ from lbkit.haproxy.direct import (
     WantedServer,
     apply_backend,
     apply_server,
+    backend,
     info,
     plan_backend,
     plan_server,
 )
-from lbkit.haproxy.direct.stepping import Stopped
+from lbkit.haproxy.direct.carrying import LeftToDo
+from lbkit.haproxy.direct.stepping import Stopped, carry_out
 from tests.haproxy.bare import Bare, eventually, running
 from tests.haproxy.versions import VERSIONS, program
 
@@ -288,6 +290,9 @@ def test_a_state_file_has_what_came_of_it(haproxy: Bare) -> None:
     assert " a 127.0.0.1 2 0 9 1 " in path.read_text()
     carried_out(haproxy, WantedServer("long", "a", "drain"))
     assert [str(change) for change in carried_out(haproxy, wanted).changes] == [f"update file {path}"]
+    nowhere = WantedBackend("long", (), state_file=str(haproxy.folder / "none" / "after.state"))
+    with pytest.raises(Mistake, match="there is no folder"):
+        plan_backend(at(haproxy), nowhere)
     path.write_text("something else\n")
     carried_out(haproxy, wanted)
     assert path.read_text().startswith("1\n# be_id")
@@ -323,6 +328,20 @@ def test_what_is_not_there_or_not_allowed_fails_with_what_to_do(haproxy: Bare) -
         with pytest.raises((Mistake, Failure), match=words):
             act()
     assert settings(haproxy) == before
+
+
+def test_what_does_not_last_fails_though_every_reply_was_good(
+    haproxy: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def undone(live: Any, steps: Any) -> list[str]:
+        done = carry_out(live, steps)
+        haproxy.tell("set server long/a weight 1")  # somebody else, at once
+        return done
+
+    monkeypatch.setattr(backend, "carry_out", undone)
+    with pytest.raises(LeftToDo, match="update server long/a") as caught:
+        apply_backend(at(haproxy), WantedBackend("long", (ListedServer("a", "127.0.0.1", 9001, weight=9),)))
+    assert caught.value.as_data()["done"] == ["update server long/a"]
 
 
 def test_what_was_promised_is_carried_out_or_nothing(haproxy: Bare) -> None:

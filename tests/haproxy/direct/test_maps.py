@@ -134,6 +134,17 @@ def test_single_entries_come_change_and_go_and_others_stay(haproxy: Bare) -> Non
 
 
 @real
+def test_very_many_changes_of_entries_are_made_at_once_where_others_can_be_said_again(haproxy: Bare) -> None:
+    many = [(f"/{number}", "old") for number in range(4000)]
+    changed = [(key, "new") for key, _ in many]
+    carried_out(haproxy, wanted(*many, exclusive=True))
+    haproxy.tell(f"add map {MAP} /foreign x")
+    steps = carried_out(haproxy, wanted(*changed))
+    assert steps[0] == f"prepare map {MAP}"
+    assert of(haproxy) == [*changed, ("/foreign", "x")]
+
+
+@real
 def test_a_list_of_an_acl(haproxy: Bare) -> None:
     carried_out(haproxy, wanted(("/more", None), ("/secret", None), name=ACL))
     assert of(haproxy, "acl", ACL) == [("/secret", ""), ("/x y", ""), ("/more", "")]
@@ -237,12 +248,9 @@ def test_a_socket_that_may_not_change_anything_fails_the_plan_already(haproxy: B
 
 @real
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(PAIRS, max_size=1), PAIRS, st.sampled_from(["present", "exclusive", "absent", "absent keys"]))
-def test_any_map_becomes_any_other(
-    haproxy: Bare, first: list[list[Pair]], pairs: list[Pair], how: str
-) -> None:
-    for have in first:
-        apply_map(at(haproxy), wanted(*have, exclusive=True))
+@given(PAIRS, PAIRS, st.sampled_from(["present", "exclusive", "absent", "absent keys"]))
+def test_any_map_becomes_any_other(haproxy: Bare, first: list[Pair], pairs: list[Pair], how: str) -> None:
+    apply_map(at(haproxy), wanted(*first, exclusive=True))
     if how in {"present", "absent keys"}:
         pairs = list(dict(pairs).items()) or [("e", "x")]
     some = [(key, None if how == "absent keys" else value) for key, value in pairs] or [("e", "x")]

@@ -196,6 +196,25 @@ def test_a_longer_command_is_not_done(start: Start, version: str, tmp_path: Path
     assert len(entries(haproxy.ask("show map m.map"))) == 1
 
 
+def test_an_open_transaction_stands_in_the_way_of_every_other(start: Start, tmp_path: Path) -> None:
+    root = Authority()
+    first, other = root.issue("a.test"), root.issue("b.test")
+    first.write(tmp_path / "a.pem")
+    haproxy = start("frontend f\n bind 127.0.0.1:8443 ssl crt a.pem\n")
+    haproxy.ask("new ssl cert b.pem")
+    haproxy.ask("set ssl cert b.pem", payload=(other.pem + other.key_pem).decode())
+    assert "*b.pem" in haproxy.ask("show ssl cert")  # its connection has ended
+    told = haproxy.ask("set ssl cert a.pem", payload=(first.pem + first.key_pem).decode())
+    assert "b.pem" in told.splitlines()[0]
+    if told.startswith("Transaction updated"):
+        waiting = haproxy.ask("show ssl cert *b.pem")
+        assert first.fingerprint in waiting
+    haproxy.ask("abort ssl cert b.pem")
+    assert "Status: Empty" in haproxy.ask("show ssl cert b.pem")
+    haproxy.ask("set ssl cert b.pem", payload=(other.pem + other.key_pem).decode())
+    assert haproxy.ask("commit ssl cert b.pem").endswith("Success!")
+
+
 def test_certificates_are_replaced_and_come_and_go(start: Start, can: Capabilities, tmp_path: Path) -> None:
     root = Authority()
     first, second, other = (root.issue(name) for name in ("a.test", "a.test", "b.test"))

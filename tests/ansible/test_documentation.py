@@ -75,8 +75,13 @@ def test_options_are_documented_as_they_are(module: str, documented: dict[str, A
 def test_attributes_are_true(module: str, documented: dict[str, Any]) -> None:
     attributes = documented[f"lbkit.core.{module}"]["doc"]["attributes"]
     assert declared(module)["supports_check_mode"] is (attributes["check_mode"]["support"] == "full")
-    group = yaml.safe_load((COLLECTION / "meta" / "runtime.yml").read_text())["action_groups"]["all"]
-    assert module in group
+    groups = yaml.safe_load((COLLECTION / "meta" / "runtime.yml").read_text())["action_groups"]
+    assert module in groups["all"]
+    # options that a group shares: what `module_defaults` gives to all of it
+    takes_topology = {"file", "run_dir"} <= set(declared(module)["argument_spec"])
+    assert (module in groups["topologies"]) is (
+        takes_topology and module != "haproxy_server"
+    )  # whose other form takes none
     assert attributes["action_group"]["membership"] == ["lbkit.core.all"]
 
 

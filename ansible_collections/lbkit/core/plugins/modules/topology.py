@@ -206,7 +206,7 @@ from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
 
 def run(module):
     from lbkit import apply, plan
-    from lbkit.faces.options import adopted, wait_of
+    from lbkit.faces.options import adopted
 
     scope, host = _lbkit.scope_and_host(module)
     absent = module.params["state"] == "absent"
@@ -216,7 +216,7 @@ def run(module):
     if module.check_mode:
         planned = plan(scope, host, absent=absent, adopt=adopt, only=only)
     else:
-        wait = wait_of(module.params["lock_timeout"])
+        wait = _lbkit.wait_of(module, "lock_timeout")
         prove = module.params["prove"]
         applied = apply(scope, host, absent=absent, adopt=adopt, only=only, lock_timeout=wait, prove=prove)
         planned, proof = applied.plan, applied.proof

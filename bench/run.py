@@ -28,6 +28,7 @@ SCRIPTS = (
     "ansible_tasks.py",
     "runtime.py",
     "dns_tasks.py",
+    "haproxy_tasks.py",
     "bigplan.py",
     "parsers.py",
     "reloads.py",

@@ -61,8 +61,7 @@ def _changed(of: Backend, name: str, found: Changes) -> None:
         if not is_address(have.address) or not is_address(want.address):
             found.reload.append(f"{of.said(name)} moves, and its name is looked up at a reload alone")
     if have.admin != want.admin:
-        rests = want.admin == "maint" or (want.admin == "drain" and have.admin == "ready")
-        (found.rests if rests else found.again).append(name)
+        (found.rests if _rests(have, want) else found.again).append(name)
     found.settings += _settings(of, name, have, want, found.reload)
     if want.weight == 0 != have.weight and of.dynamic:
         found.emptied.append(name)
@@ -143,8 +142,18 @@ def _settings(of: Backend, name: str, have: Server, want: Server, reload: list[s
         yield to.enable_agent(*pair(name))
     if have.checked and not want.checked:
         yield to.disable_health(*pair(name))
-    elif want.checked and not have.checked and have.admin == want.admin and have.place == want.place:
+    elif want.checked and not have.checked and _is_told_at_once(have, want):
         yield to.enable_health(*pair(name))
+
+
+def _is_told_at_once(have: Server, want: Server) -> bool:
+    """To be checked: not one that moves, or comes back by its check (moving.py)."""
+    return have.place == want.place and (have.admin == want.admin or _rests(have, want))
+
+
+def _rests(have: Server, want: Server) -> bool:
+    """Whether it is to serve less than it does."""
+    return have.admin != want.admin and (want.admin == "maint" or have.admin == "ready")
 
 
 def _weight(server: Server) -> str:

@@ -48,8 +48,10 @@ def surroundings(folder: Path) -> dict[str, str]:
     }
 
 
-def player(program: Sequence[Path | str], environment: dict[str, str], folder: Path = ROOT) -> Play:
-    """`play(playbook, *arguments, variable=value)` with this `ansible-playbook`, in `folder`."""
+def player(
+    program: Sequence[Path | str], environment: Callable[[], dict[str, str]], folder: Path = ROOT
+) -> Play:
+    """`play(playbook, *arguments, variable=value)` with this `ansible-playbook`, in `folder`; in the environment as it is then."""
     told = {
         "ANSIBLE_STDOUT_CALLBACK": "lbkit_json",
         "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
@@ -58,7 +60,7 @@ def player(program: Sequence[Path | str], environment: dict[str, str], folder: P
     def run(playbook: Path | str, *arguments: str, **variables: object) -> Played:
         done = subprocess.run(
             [*program, playbook, *arguments, "--extra-vars", json.dumps(variables)],
-            cwd=folder, env=environment | told, capture_output=True, text=True, check=False, timeout=300,
+            cwd=folder, env=environment() | told, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         return Played(done)
 
@@ -68,4 +70,4 @@ def player(program: Sequence[Path | str], environment: dict[str, str], folder: P
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
     """As a person does at the root of a checkout."""
-    return player([Path(sys.executable).with_name("ansible-playbook")], surroundings(tmp_path))
+    return player([Path(sys.executable).with_name("ansible-playbook")], lambda: surroundings(tmp_path))

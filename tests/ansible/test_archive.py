@@ -129,7 +129,7 @@ def test_its_module_works_from_an_empty_folder_with_the_wheel_alone(
     playbook.write_text(
         json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task], "vars": here}])
     )
-    play = player([python, "-m", "ansible", "playbook", "-i", "localhost,"], environment, folder)
+    play = player([python, "-m", "ansible", "playbook", "-i", "localhost,"], lambda: environment, folder)
 
     made = play(playbook)
     assert made.code == 0, made.text

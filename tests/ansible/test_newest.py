@@ -24,7 +24,7 @@ def test_site_and_teardown_from_nothing_to_nothing(netns: None, topology_name: s
     }
     file = tmp_path / "topology.yml"
     file.write_text(yaml.safe_dump(document))
-    play = player([PROGRAM], surroundings(tmp_path))
+    play = player([PROGRAM], lambda: surroundings(tmp_path))
     here = {"topology_file": str(file)}
 
     checked = play("playbooks/site.yml", "--check", "--diff", **here)

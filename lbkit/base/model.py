@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
@@ -20,9 +21,9 @@ class Worded(Model):
     """What the word is, for the JSON Schema."""
 
     @classmethod
+    @abstractmethod
     def of_word(cls, word: str) -> dict[str, Any]:
         """What is written with the word alone."""
-        raise NotImplementedError
 
     @model_validator(mode="before")
     @classmethod

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbkit.base.errors import Failure, Mistake
+from lbkit.base.errors import Mistake
 from lbkit.base.files import read_given, shown
 from lbkit.health.asking import Traffic, question_of
 from lbkit.health.outcome import NOT_ASKED, Outcome, Target
-from lbkit.health.probe import probe
+from lbkit.health.probe import probe, sockets_here
 from lbkit.health.question import Question, ServerTls
 from lbkit.health.servers import Server
 from lbkit.health.spec import HealthCheck
@@ -93,26 +93,10 @@ def _probed(question: Question, targets: Sequence[Target], end: float | None) ->
     left = None if end is None else end - time.monotonic()
     if left is not None and left <= 0:
         return [NOT_ASKED] * len(targets)
-    return list(probe(question, targets, _sockets, within=left).values())
+    return list(probe(question, targets, sockets_here, within=left).values())
 
 
 def _looked_up(server: Server) -> list[str]:
     """Addresses in the order in which clients of this host take them (RFC 6724)."""
     found = socket.getaddrinfo(server.address, server.port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def _sockets(family: socket.AddressFamily, count: int) -> list[socket.socket]:
-    made: list[socket.socket] = []
-    try:
-        while len(made) < count:
-            made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
-    except OSError as error:
-        for each in made:
-            each.close()
-        raise Failure(
-            f"{count} sockets were to be opened",
-            found=error.strerror or str(error),
-            remedy="raise the limit on open files: ulimit -n",
-        ) from error
-    return made

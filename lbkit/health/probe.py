@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from lbkit.base.errors import Failure
 from lbkit.health.conversation import Conversation, context_of, converse
 from lbkit.health.outcome import NOT_ASKED, Outcome, Target, Verdict
 from lbkit.health.question import Question
@@ -25,6 +26,23 @@ Sockets = Callable[[socket.AddressFamily, int], Sequence[socket.socket]]
 
 MOST_AT_ONCE = 2000
 _SPARE_FILES = 100
+
+
+def sockets_here(family: socket.AddressFamily, count: int) -> list[socket.socket]:
+    """In the network of the thread that asks. Failure where there are no more to be had."""
+    made: list[socket.socket] = []
+    try:
+        while len(made) < count:
+            made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+    except OSError as error:
+        for each in made:
+            each.close()
+        raise Failure(
+            f"{count} sockets were to be opened",
+            found=error.strerror or str(error),
+            remedy="raise the limit on open files: ulimit -n",
+        ) from error
+    return made
 
 
 def probe(

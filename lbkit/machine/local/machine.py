@@ -210,26 +210,17 @@ class LocalMachine:
         within: float | None = None,
         at_once: int | None = None,
     ) -> dict[Target, Outcome]:
-        from lbkit.health.probe import probe  # noqa: PLC0415 - ssl and selectors: for who asks
+        from lbkit.health.probe import probe, sockets_here  # noqa: PLC0415 - ssl and selectors: for who asks
 
-        return probe(question, targets, self._sockets, within=within, at_once=at_once)
-
-    def _sockets(self, family: socket.AddressFamily, count: int) -> Sequence[socket.socket]:
-        made: list[socket.socket] = []
-        with self._network.entered():
+        def sockets(family: socket.AddressFamily, count: int) -> list[socket.socket]:
             try:
-                while len(made) < count:
-                    made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
-            except OSError as error:
-                for each in made:
-                    each.close()
-                raise Failure(
-                    f"{count} sockets were to be opened",
-                    found=error.strerror or str(error),
-                    where=f"machine {self.name}",
-                    remedy="raise the limit on open files: ulimit -n",
-                ) from error
-        return made
+                with self._network.entered():
+                    return sockets_here(family, count)
+            except Failure as error:
+                error.where = error.where or f"machine {self.name}"
+                raise
+
+        return probe(question, targets, sockets, within=within, at_once=at_once)
 
     def _place(self, service: str) -> Place:
         return Place.of(self._host, self._topology, self.name, service)

@@ -72,6 +72,14 @@ def scope_and_host(module):
     return scope, lbkit.Host(run_dir=Path(params["run_dir"])) if params["run_dir"] else lbkit.Host()
 
 
+def finish(module, run):
+    """End the task with what `run` returns of it, or with the words of what went wrong. A module that only looks says nothing of `changed`."""
+    require(module)
+    with failing(module):
+        result = run(module)
+    module.exit_json(**{"changed": False, **result})
+
+
 def result_of(module, planned, before="now", after="as declared", **more):
     """What a task returns of a plan, carried out or not: `before` and `after` are headers of the difference."""
     from lbkit.faces.render.difference import before_and_after

@@ -171,10 +171,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    _lbkit.require(module)
-    with _lbkit.failing(module):
-        result = run(module)
-    module.exit_json(**result)
+    _lbkit.finish(module, run)
 
 
 if __name__ == "__main__":

@@ -261,12 +261,9 @@ def main():
         required_if=[("state", "held", ("path", "reason")), ("state", "released", ("path",))],
         supports_check_mode=True,
     )
-    _lbkit.require(module)
     if words := refused(module):
         module.fail_json(msg=words)
-    with _lbkit.failing(module):
-        result = live(module) if module.params["socket"] else held(module)
-    module.exit_json(**result)
+    _lbkit.finish(module, live if module.params["socket"] else held)
 
 
 if __name__ == "__main__":

@@ -197,10 +197,7 @@ def main():
         required_by={"src": ("sha256", "name"), "sha256": "name", "packages": "recipe", "enable": "recipe"},
         supports_check_mode=True,
     )
-    _lbkit.require(module)
-    with _lbkit.failing(module):
-        result = run(module)
-    module.exit_json(**result)
+    _lbkit.finish(module, run)
 
 
 if __name__ == "__main__":

@@ -93,10 +93,7 @@ def run(module):
 
 def main():
     module = AnsibleModule(argument_spec=dict(_lbkit.SOURCE), supports_check_mode=True, **_lbkit.CONSTRAINTS)
-    _lbkit.require(module)
-    with _lbkit.failing(module):
-        result = run(module)
-    module.exit_json(changed=False, **result)
+    _lbkit.finish(module, run)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""One apply at a time for a topology. The kernel drops the lock when its holder dies, however it dies."""
+"""One apply at a time for a topology. The kernel drops the lock when its holder dies, however it dies.
+
+Nearly at once: a child that the dead one had just forked has its descriptors until it calls exec.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from pathlib import Path
 from lbkit.base.clock import Clock
 from lbkit.base.errors import Bug, Failure
 from lbkit.base.files import FileFailure, make_folder
+
+LINGER = 2.0  # seconds; what a child needs between fork and exec, on a machine that has much else to do
 
 
 class Locked(Failure):
@@ -32,10 +37,12 @@ class Locked(Failure):
 def locked(path: Path, clock: Clock, *, timeout: float = 0.0) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the block; wait at most `timeout` seconds for it.
 
+    For one whose holder is dead, at least LINGER.
+
     The file is removed on leaving, while the lock is still held: a waiter that gets the lock of a removed
     file notices, and takes the new one.
     """
-    deadline = clock.monotonic() + timeout
+    begun = clock.monotonic()
     while True:
         descriptor = _open(path)
         try:
@@ -43,7 +50,7 @@ def locked(path: Path, clock: Clock, *, timeout: float = 0.0) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 500, 0).decode(errors="replace")
             os.close(descriptor)
-            if clock.monotonic() >= deadline:
+            if clock.monotonic() - begun >= (max(timeout, LINGER) if _dead(holder) else timeout):
                 raise Locked(path, _who(holder), timeout) from None
             clock.sleep(0.05)
             continue
@@ -88,3 +95,13 @@ def _who(note: str) -> str:
         return f"pid {data['pid']} ({' '.join(data['command'])}), since {data['since']}"
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def _dead(note: str) -> bool:
+    try:
+        os.kill(json.loads(note)["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, KeyError, TypeError, OSError):
+        return False
+    return False

@@ -81,6 +81,35 @@ def test_kill_9_gives_it_back(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+LEAVE_A_CHILD = """
+import os, sys, time
+from pathlib import Path
+from lbkit.base.clock import SystemClock
+from lbkit.base.lock import locked
+with locked(Path(sys.argv[1]), SystemClock()):
+    if os.fork():
+        os.kill(os.getpid(), 9)
+    time.sleep(float(sys.argv[2]))
+    os._exit(0)
+"""
+
+
+def test_a_child_that_outlives_its_killed_parent_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    done = subprocess.run([sys.executable, "-c", LEAVE_A_CHILD, path, "0.5"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with locked(path, SystemClock()):
+        pass
+
+
+def test_one_that_stays_is_not_waited_for_long(tmp_path: Path) -> None:
+    path, clock = tmp_path / "lock", ClockThatLets()
+    subprocess.run([sys.executable, "-c", LEAVE_A_CHILD, path, "5"], check=False)
+    with pytest.raises(Locked), locked(path, clock):
+        pass
+    assert clock.time == pytest.approx(lock.LINGER, abs=0.1)
+
+
 class ClockThatLets:
     """At each sleep the world moves on by one step."""
 

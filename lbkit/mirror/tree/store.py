@@ -23,12 +23,14 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from lbkit.base.errors import Bug, Failure
 from lbkit.base.files import FileFailure, flush_folder, make_folder, read, write_atomic
+from lbkit.base.lock import LINGER
 from lbkit.mirror.tree import serial as serials
 from lbkit.mirror.tree.build import Source
 from lbkit.mirror.tree.disk import flush, is_there, lines, remove, written
@@ -57,21 +59,25 @@ class Store:
         self._claim: int | None = None
 
     def claim(self) -> None:
-        """Nobody but this process writes here until it ends. Failure where another one does: two topologies may have one path."""
+        """Nobody but this process writes here until it ends. Failure where another one does: two topologies may have one path.
+
+        A program that was killed is waited for: a child that it had just forked holds its lock until it calls exec.
+        """
         path = self.root / "lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise FileFailure("opened", path, error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise Failure(
-                "generations were to be kept where no other program keeps its own",
-                found=f"another one has {self.root}",
-                remedy="give each topology's mirror a `path` of its own",
-            ) from None
+        deadline = time.monotonic() + LINGER
+        while not _locked(descriptor):
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise Failure(
+                    "generations were to be kept where no other program keeps its own",
+                    found=f"another one has {self.root}",
+                    remedy="give each topology's mirror a `path` of its own",
+                )
+            time.sleep(0.02)
         self._claim = descriptor
 
     def tree(self, serial: int) -> Path:
@@ -311,3 +317,11 @@ class Store:
             return []
         except OSError as error:
             raise FileFailure("read", self.root, error) from error
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

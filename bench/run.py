@@ -26,6 +26,7 @@ SCRIPTS = (
     "coldstart.py",
     "plan.py",
     "ansible_tasks.py",
+    "module_starts.py",
     "runtime.py",
     "dns_tasks.py",
     "haproxy_tasks.py",

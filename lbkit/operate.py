@@ -27,7 +27,7 @@ from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
-from lbkit.engine.selecting import selected
+from lbkit.engine.selecting import chooser
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.topology.register import rooms
@@ -64,26 +64,21 @@ def plan(
 ) -> Plan:
     """The changes that `apply` would make now; with `absent` those of `destroy`. Changes nothing.
 
-    `only` are patterns of KIND or KIND/NAME ("machine/web-*"): the changes of what they name, and those that these need. Mistake
-    where one names nothing that is declared, or that the plan is about.
+    `only` are things of the language ("network/front", "machine/web", "load_balancer/shop", "mirror/debian", "zone/example.test") and
+    resources ("service/web-1/app"), or patterns of KIND or KIND/NAME ("machine/web-*"): the changes of what they name, and those that
+    these need. Mistake where one names nothing that is declared, or that the plan is about.
+
+    With `absent` the deletes of what they name, and of what lives and dies with that; StillNeeded where something else that stands
+    needs it. A name of nothing is no mistake then, but a word that names no kind of thing.
     """
     host = host or Host()
     scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
-    return _part(scope, host, only)(_plan(scope, held, host, absent=absent, adopt=adopt))
+    share = chooser(rooms(), scope, host, only, absent=absent)
+    return share(_plan(scope, held, host, absent=absent, adopt=adopt))
 
 
 def _silent(_event: object) -> None:
     pass
-
-
-def _part(scope: Scope, host: Host, only: Collection[str]) -> Callable[[Plan], Plan]:
-    def chosen(plan: Plan) -> Plan:
-        if not only:
-            return plan
-        declared = {want.key for room in rooms() for want in room.desired(scope, host)}
-        return selected(plan, only, declared)
-
-    return chosen
 
 
 def apply(
@@ -99,6 +94,7 @@ def apply(
     prove_rate: float | None = None,
     only: Collection[str] = (),
     keeper: Keeper | None = None,
+    on_agreed: Callable[[], None] | None = None,
 ) -> Result:
     """Make the world as declared (with `absent`: leave nothing of it), holding the topology's lock.
 
@@ -111,11 +107,14 @@ def apply(
 
     What a person applies is what a `keeper` keeps up from then on: it carries out its share of the plan, and of
     nothing else than what was applied last (AgreedOtherwise). `promised` is then that share. `only` as for `plan`: a part
-    that is applied is no agreement to the rest.
+    that is applied, or removed, is no agreement to the rest; where nothing is left of the topology, its folder goes too.
+
+    `on_agreed` is called under the lock, once it is noted what was agreed to and before anything is touched; where it raises,
+    nothing was done, and what was agreed to before counts.
     """
     host = host or Host()
     folder = host.folder(scope.name)
-    share = keeper.share if keeper else _part(scope, host, only)
+    share = keeper.share if keeper else chooser(rooms(), scope, host, only, absent=absent)
     with _locked(scope, host, lock_timeout):
         if keeper is not None:
             agreement.check(folder, keeper.digest, scope)
@@ -125,10 +124,14 @@ def apply(
         now = share(whole)
         if promised is not None and now.as_data() != promised.as_data():
             raise PlanChanged(promised, now)
-        if absent:
+        nothing_left = absent and len(now.changes) == len(whole.changes)
+        if nothing_left:
             agreement.forget(folder)
-        elif keeper is None and not only:
-            agreement.agree(folder, digest(scope, host), scope, host.clock.now(), anew=bool(now))
+        elif keeper is None and not only and not absent:
+            with agreement.taken_back(folder):
+                agreement.agree(folder, digest(scope, host), scope, host.clock.now(), anew=bool(now))
+                if on_agreed is not None:
+                    on_agreed()
         if not now:
             result = Result(now, (), (), 0.0)
         else:
@@ -150,9 +153,9 @@ def apply(
             write_holds(folder, Holds(held.in_force))
         if not absent and not only and len(now.changes) == len(whole.changes):
             agreement.end(folder)
-        if absent:
+        if nothing_left:
             _remove_folder(folder)
-    if absent:
+    if nothing_left:
         _remove_if_empty(host.run_dir)
     return result
 
@@ -182,9 +185,12 @@ def destroy(
     promised: Plan | None = None,
     lock_timeout: float = 0.0,
     watch: Watcher = _silent,
+    only: Collection[str] = (),
 ) -> Result:
-    """Leave nothing behind that the topology owns: no namespace, link, process, record or file."""
-    return apply(scope, host, promised=promised, absent=True, lock_timeout=lock_timeout, watch=watch)
+    """Leave nothing behind that the topology owns: no namespace, link, process, record or file. With `only` nothing of that part."""
+    return apply(
+        scope, host, promised=promised, absent=True, lock_timeout=lock_timeout, watch=watch, only=only
+    )
 
 
 def digest(scope: Scope, host: Host | None = None) -> str:

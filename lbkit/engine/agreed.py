@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from lbkit.engine.scope import Scope
 
 FILE = "agreed.json"
 SCHEMA = "lbkit.agreed/1"
+_MODE = 0o640
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,20 @@ def agree(folder: Path, digest: str, scope: Scope, now: datetime, *, anew: bool)
         _write(folder, Agreed(digest, shown(Path(scope.file)), person(), since, ended=False))
 
 
+@contextmanager
+def taken_back(folder: Path) -> Iterator[None]:
+    """Where the body raises, what was agreed to before it counts again."""
+    before = read(folder / FILE)
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            forget(folder)
+        else:
+            write_atomic(folder / FILE, before, mode=_MODE)
+        raise
+
+
 def end(folder: Path) -> None:
     """The world is as was agreed. The caller has the topology's lock."""
     agreed = read_agreed(folder)
@@ -128,7 +144,7 @@ def end(folder: Path) -> None:
 def _write(folder: Path, agreed: Agreed) -> None:
     make_folder(folder)
     data = {"schema": SCHEMA, **asdict(agreed)}
-    write_atomic(folder / FILE, (json.dumps(data, indent=1) + "\n").encode(), mode=0o640)
+    write_atomic(folder / FILE, (json.dumps(data, indent=1) + "\n").encode(), mode=_MODE)
 
 
 def forget(folder: Path) -> None:

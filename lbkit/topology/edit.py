@@ -33,10 +33,6 @@ class Edit:
         """As it will be read."""
         return self.after.decode("utf-8-sig")
 
-    @property
-    def undone(self) -> Edit:
-        return Edit(self.path, self.line, self.after, self.before)
-
     def write(self) -> None:
         """At once; mode, owner and links that lead to it stay."""
         real = self.path.resolve()
@@ -66,17 +62,20 @@ class _Unclear(Exception):
     """Why one place of the text is not the whole of the value, or not its alone."""
 
 
-def edit(path: Path, place: Place, value: str) -> Edit:
-    """Of a text at `place`, keys from the root ("mirrors", "debian", "master"). Mistake where it is not plainly there: then a person
-    has to do it. Nothing is written.
+def edit(path: Path, place: Place, value: str | int, *, on: Edit | None = None) -> Edit:
+    """Of a text or a whole number at `place`, keys from the root ("mirrors", "debian", "master"). Mistake where it is not plainly there:
+    then a person has to do it. Nothing is written. `on`: an edit of the same file that is to be written with it, as one.
     """
-    content, _ = read_given(path, "the topology", most=MOST_BYTES)
-    mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
-    text = content.removeprefix(mark).decode()
+    content, after = (
+        (on.before, on.after) if on else (read_given(path, "the topology", most=MOST_BYTES)[0],) * 2
+    )
+    mark = codecs.BOM_UTF8 if after.startswith(codecs.BOM_UTF8) else b""
+    text = after.removeprefix(mark).decode()
     is_json = str(path).endswith(".json")
+    number = isinstance(value, int)
     try:
-        spot = _in_json(text, place) if is_json else _in_yaml(text, place)
-        after = _checked(text, spot, place, value, is_json=is_json)
+        spot = _in_json(text, place, number=number) if is_json else _in_yaml(text, place)
+        edited = _checked(text, spot, place, value, is_json=is_json)
     except _Unclear as why:
         raise Mistake(
             f"{dotted(place)} was to be changed to {value}",
@@ -84,20 +83,25 @@ def edit(path: Path, place: Place, value: str) -> Edit:
             where=shown(path),
             remedy=f"write `{place[-1]}: {value}` there yourself, then `lbkit apply`; nothing was written",
         ) from None
-    return Edit(path, text.count("\n", 0, spot.start) + 1, content, mark + after.encode())
+    return Edit(path, text.count("\n", 0, spot.start) + 1, content, mark + edited.encode())
 
 
-def _checked(text: str, spot: _Spot, place: Place, value: str, *, is_json: bool) -> str:
+def _checked(text: str, spot: _Spot, place: Place, value: str | int, *, is_json: bool) -> str:
     """The text with the value in it, which says nothing else than before but that."""
     before = _read(text, is_json=is_json)
-    for quote in (spot.quote, '"'):
-        after = text[: spot.start] + quote + value + quote + text[spot.end :]
+    number = isinstance(value, int)
+    there = before.find(place)
+    if number and not (
+        isinstance(there, Scalar) and type(there.value) is not bool and isinstance(there.value, int)
+    ):
+        raise _Unclear("it is no whole number")
+    for quote in ("",) if number else (spot.quote, '"'):
+        after = f"{text[: spot.start]}{quote}{value}{quote}{text[spot.end :]}"
         now = _read(after, is_json=is_json)
         found = now.find(place)
         if not isinstance(found, Scalar) or found.value != value:
             continue
-        old, new = before.plain, now.plain
-        if _blank(old, place) == _blank(new, place):
+        if _blank(before.plain, place) == _blank(now.plain, place):
             return after
         raise _Unclear("what stands there is meant at another place, too: by an alias")
     raise _Unclear(f"what would stand there would not be read as {value!r}")
@@ -174,7 +178,7 @@ def _in_yaml(text: str, place: Place) -> _Spot:
     return _Spot(found.start_mark.index, found.end_mark.index, found.style or "")
 
 
-def _in_json(text: str, place: Place) -> _Spot:
+def _in_json(text: str, place: Place, *, number: bool) -> _Spot:
     decoder = json.JSONDecoder()
 
     def skip(position: int) -> int:
@@ -196,6 +200,7 @@ def _in_json(text: str, place: Place) -> _Spot:
                 position = skip(position + 1)
         else:
             raise _Unclear(f"there is no {key}")
-    if text[position : position + 1] != '"':
-        raise _Unclear("it is no text")
-    return _Spot(position, scanstring(text, position + 1, True)[1], '"')
+    found, end = decoder.raw_decode(text, position)
+    if not isinstance(found, int if number else str):
+        raise _Unclear("it is no whole number" if number else "it is no text")
+    return _Spot(position, end, "" if number else '"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -374,9 +374,12 @@ def applied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def plan(scope: Any, host: Any = None, **_more: Any) -> Plan:
         return real(scope, host)
 
-    def apply(scope: Any, host: Any = None, *, promised: Plan, **_more: Any) -> Result:
+    def apply(
+        scope: Any, host: Any = None, *, promised: Plan, on_agreed: Callable[[], None], **_more: Any
+    ) -> Result:
         if masters == ["fails"]:
             raise Failure("the lock was to be had", found="another apply has it")
+        on_agreed()
         masters.append(mirror_of(scope, "debian").master)
         return Result(promised, (), (), 0.5)
 

@@ -116,6 +116,76 @@ def test_mode_and_links_stay(tmp_path: Path) -> None:
     assert "mirror-2" in path.read_text()
 
 
+COUNT = ("machines", "web", "count")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        (
+            "lb.yml",
+            "machines:\n  web:  # three of them\n    count:   3 # until spring\n    count-of: 3\n",
+            "machines:\n  web:  # three of them\n    count:   12 # until spring\n    count-of: 3\n",
+        ),
+        ("lb.yml", "machines: {web: {count: 0x3}}", "machines: {web: {count: 12}}"),
+        (
+            "lb.yml",
+            "x-a: &a {run: []}\nmachines: {api: *a, web: {<<: *a, count: 3}}\r\n",
+            "x-a: &a {run: []}\nmachines: {api: *a, web: {<<: *a, count: 12}}\r\n",
+        ),
+        (
+            "lb.json",
+            '{"machines":{"web": {"count"\t:\n3\n}}, "count": 3}',
+            '{"machines":{"web": {"count"\t:\n12\n}}, "count": 3}',
+        ),
+    ],
+)
+def test_a_number_is_another(tmp_path: Path, name: str, old: str, new: str) -> None:
+    path = written(tmp_path, old, name)
+    edit(path, COUNT, 12).write()
+    assert path.read_bytes() == new.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("lb.yml", "machines: {web: {count: true}}", "no whole number"),
+        ("lb.yml", "machines: {web: {count: '3'}}", "no whole number"),
+        ("lb.yml", "machines: {web: {count: 3.0}}", "no whole number"),
+        ("lb.yml", "machines: {web: {count: }}", "no whole number"),
+        ("lb.yml", "machines: {web: {count: &n 3}, api: {count: *n}}", "anchor"),
+        ("lb.yml", "machines: {api: {count: &n 3}, web: {count: *n}}", "alias"),
+        ("lb.yml", "machines: {web: &a {count: 3}, api: *a}", "another place"),
+        ("lb.yml", "machines: {web: &a {count: 3}, api: {<<: *a}}", "another place"),
+        ("lb.yml", "x-a: &a {count: 3}\nmachines: {web: {<<: *a}}", "merged by <<"),
+        ("lb.yml", "machines: {web: {networks: [a]}}", "there is no count"),
+        ("lb.json", '{"machines": {"web": {"count": "3"}}}', "no whole number"),
+        ("lb.json", '{"machines": {"web": {"count": false}}}', "no whole number"),
+        ("lb.json", '{"machines": {"web": {"count": [3]}}}', "no whole number"),
+    ],
+)
+def test_a_number_that_is_not_plainly_there_is_left_to_a_person(
+    tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    path = written(tmp_path, text, name)
+    with pytest.raises(Mistake, match="was to be changed to 12") as caught:
+        edit(path, COUNT, 12)
+    assert words in caught.value.found
+    assert "write `count: 12` there yourself" in caught.value.remedy
+    assert path.read_text() == text
+
+
+def test_several_values_are_written_as_one(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeffmachines:\n  web: {count: 9}\n  api: {count: 100}\n")
+    first = edit(path, ("machines", "api", "count"), 7)
+    both = edit(path, COUNT, 12, on=first)
+    assert (first.line, both.line) == (3, 2)
+    both.write()
+    assert path.read_text() == "\ufeffmachines:\n  web: {count: 12}\n  api: {count: 7}\n"
+    with pytest.raises(Failure, match="was to be changed"):
+        first.write()
+
+
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
 
 

@@ -108,9 +108,9 @@ def agreed_and_done(
     *,
     absent: bool = False,
     adopt: Sequence[Key] = (),
-    agreed: Callable[[], None] = lambda: None,
+    on_agreed: Callable[[], None] | None = None,
 ) -> Result:
-    """Show the plan, ask, and carry it out; anew where the world overtakes it. `agreed` is called before anything is touched.
+    """Show the plan, ask, and carry it out; anew where the world overtakes it. `on_agreed` as `operate.apply` calls it.
 
     `options` are those of `lbkit apply`.
     """
@@ -124,9 +124,10 @@ def agreed_and_done(
     rounds = 0
     while True:
         _agree(plan, options, out, absent=absent)
-        agreed()
         try:
-            return _carry_out(plan, scope, host, options, out, absent=absent, adopt=adopt)
+            return _carry_out(
+                plan, scope, host, options, out, absent=absent, adopt=adopt, on_agreed=on_agreed
+            )
         except PlanChanged as error:
             rounds += 1
             if rounds == _ROUNDS:
@@ -188,6 +189,7 @@ def _carry_out(
     *,
     absent: bool,
     adopt: Sequence[Key],
+    on_agreed: Callable[[], None] | None,
 ) -> Result:
     from lbkit import operate  # noqa: PLC0415 - brings every room
     from lbkit.faces.render.progress import Progress  # noqa: PLC0415 - brings rich
@@ -206,6 +208,7 @@ def _carry_out(
                 prove=not absent and (options.prove or options.prove_rate is not None),
                 prove_rate=None if absent else options.prove_rate,
                 only=() if absent else options.only,
+                on_agreed=on_agreed,
             )
     except KeyboardInterrupt:
         raise Interrupted(

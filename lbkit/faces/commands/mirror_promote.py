@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lbkit.base.errors import Failure, LbkitError, Mistake
 from lbkit.faces.arguments import host_of
-from lbkit.faces.ending import Interrupted
 from lbkit.faces.out import Out
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ class NotPromoted(Failure):
 
 def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
-    from lbkit.engine.applying import ApplyFailed, NotAsDeclared  # noqa: PLC0415 - brings the engine
     from lbkit.faces.commands.apply import agreed_and_done  # noqa: PLC0415
     from lbkit.faces.render.transfer import Transfer  # noqa: PLC0415
     from lbkit.mirror import promotion, taking_over  # noqa: PLC0415
@@ -55,22 +53,17 @@ def run(options: argparse.Namespace, out: Out) -> int:
         out.line("")
     written = False
 
-    def agreed() -> None:
+    def write() -> None:
         nonlocal written
-        if not written:
-            change.write()
-            written = True
+        change.write()
+        written = True
 
     plan = operate.plan(promoted, host)
     try:
-        result = agreed_and_done(plan, promoted, host, options, out, agreed=agreed)
-    except (ApplyFailed, NotAsDeclared, Interrupted):
-        if not out.json:
+        result = agreed_and_done(plan, promoted, host, options, out, on_agreed=write)
+    except LbkitError:
+        if written and not out.json:
             out.warning(f"{change.path} names {chosen.node} now: `lbkit apply` goes on from there")
-        raise
-    except LbkitError:  # nothing was touched: neither is the file
-        if written:
-            change.undone.write()
         raise
     status = None
     if options.wait:

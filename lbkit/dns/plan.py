@@ -50,8 +50,10 @@ def actual(zone: ResolvedZone, data: ZoneData, topology: str) -> Iterator[Actual
                 (owner for value, owner in have.others.items() if value in obstacles and owner), None
             )
         free = False if obstacles else None if owner == topology else True
-        requires = servers | (want.requires if want else frozenset())
-        yield Actual(zone.key_of(name, kind), state, owner, requires=requires, free=free)
+        behind = want.requires if want else frozenset()
+        yield Actual(
+            zone.key_of(name, kind), state, owner, requires=servers, free=free, any_of=behind - servers
+        )
 
 
 class _Unwanted:

@@ -50,7 +50,9 @@ def _needs(change: Change, other: Change) -> bool:
             return True
     if other.key == _within(change) or (change.action is Action.REPLACE and change.key == _within(other)):
         return True
-    return other.have is not None and change.key in other.have.requires and change.action in _TAKES_DOWN
+    if other.have is None or change.action not in _TAKES_DOWN:
+        return False
+    return change.key in other.have.requires or change.key in other.have.any_of
 
 
 def _within(change: Change) -> Key | None:

@@ -24,7 +24,7 @@ def in_waves(changes: Iterable[Change]) -> tuple[Change, ...]:
     required = {key: _after_requirements(change, by_key) for key, change in by_key.items()}
     for change in by_key.values():
         if change.have is not None:
-            for needed in change.have.requires:
+            for needed in change.have.requires | change.have.any_of:
                 goner = by_key.get(needed)
                 if goner is not None and goner.action is Action.DELETE:
                     required[needed].add(change.key)

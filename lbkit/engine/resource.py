@@ -51,7 +51,8 @@ class Actual:
     `free` says whether a topology may put its own on this key without taking anything over. None: its owner
     alone. True for what several share (an rrset with values of others), False where part of it is the
     topology's own and another part, which is another's, stands in the way. `called`: what people know it by, where
-    its key does not say that.
+    its key does not say that. `any_of`: it goes before each of these, as before what it `requires`, but can do with
+    one of them (HAProxy and its servers).
     """
 
     key: Key
@@ -62,3 +63,4 @@ class Actual:
     free: bool | None = None
     within: Key | None = None
     called: str = ""
+    any_of: frozenset[Key] = field(default=frozenset())

@@ -58,6 +58,8 @@ class Room(ABC, Generic[S]):
     name: ClassVar[str]
     section: ClassVar[str]
     kinds: ClassVar[frozenset[str]]
+    nouns: ClassVar[frozenset[str]] = frozenset()
+    """The words of the language, beside `kinds`, that things are named by in `things`."""
 
     @property
     @abstractmethod
@@ -115,7 +117,12 @@ class Room(ABC, Generic[S]):
         verdict = self.judge_create(want)
         if verdict is None:
             return None
-        return replace(verdict, reason=f"{replaced.key} is replaced; {verdict.reason.removeprefix('new: ')}")
+        reason = f"{replaced.key} is {done_to(replaced)}; {verdict.reason.removeprefix('new: ')}"
+        return replace(verdict, reason=reason)
+
+    def judge_anew(self, want: Desired, have: Actual, action: Action) -> Verdict | None:
+        """What it takes to have it replaced or restarted as a person asks for, though it may be as declared. None: it cannot be."""
+        return None
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         fields = differing(want, have)
@@ -128,6 +135,14 @@ class Room(ABC, Generic[S]):
     def judge_delete(self, have: Actual) -> Verdict | None:
         """None: nothing is to be done, as it goes with the thing that it is within."""
         return Verdict(Action.DELETE, Impact.DISRUPTIVE, "it is no longer declared")
+
+    def things(self, scope: Scope, keys: Collection[Key]) -> Mapping[str, frozenset[Key]]:
+        """What a person can name of this room, as "KIND/NAME", with what of `keys` is to stand where that shall, and to go where
+        that shall go. What belongs to several things of a kind goes with the last. Pure.
+
+        `keys` are of all rooms: what is declared, and what a plan is about.
+        """
+        return {f"{key.kind}/{key.name}": frozenset({key}) for key in keys if key.kind in self.kinds}
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         """What the plan should say beside its changes."""
@@ -207,6 +222,11 @@ class RoomWithoutResources(Room[S]):
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         """Nothing is of its kinds."""
+
+
+def done_to(change: Change) -> str:
+    """To a thing that others live within, in a word."""
+    return "restarted" if change.action is Action.RESTART else "replaced"
 
 
 def differing(want: Desired, have: Actual) -> list[str]:

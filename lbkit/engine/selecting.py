@@ -1,33 +1,89 @@
-"""Of a plan the part that a person names. Pure."""
+"""Of a plan the part that a person names: by the things of the language, or by kinds of resources. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from lbkit.base.errors import Mistake
+from lbkit.base.host import Host
 from lbkit.base.problems import near
 from lbkit.engine.limiting import part
 from lbkit.engine.plan import Plan
+from lbkit.engine.removing import removal
 from lbkit.engine.resource import Key
+from lbkit.engine.room import Room
+from lbkit.engine.scope import Scope
+
+Things = Mapping[str, frozenset[Key]]
+"""What belongs to each thing that a person can name, by "KIND/NAME": `Room.things` of all rooms."""
 
 
 def named(key: Key, patterns: Collection[str]) -> bool:
-    """Whether one of them names it: patterns of KIND, or of KIND/NAME (fnmatch)."""
+    """Whether one of them names this very resource: patterns of KIND, or of KIND/NAME (fnmatch)."""
     return any(
         fnmatchcase(f"{key.kind}/{key.name}" if "/" in pattern else key.kind, pattern) for pattern in patterns
     )
 
 
-def selected(plan: Plan, only: Collection[str], declared: Collection[Key]) -> Plan:
+def chooser(
+    rooms: Sequence[Room[Any]], scope: Scope, host: Host, only: Collection[str], *, absent: bool
+) -> Callable[[Plan], Plan]:
+    """What makes of a plan the part of it that `only` names; of one with `absent` what can go without the rest."""
+    if not only:
+        return lambda plan: plan
+    declared = {want.key for room in rooms for want in room.desired(scope, host)}
+    words = {word for room in rooms for word in room.kinds | room.nouns}
+
+    def chosen(plan: Plan) -> Plan:
+        things = things_of(rooms, scope, declared | {change.key for change in plan.changes})
+        if absent:
+            return removal(plan, _found(plan, only, things, words), things)
+        return selected(plan, only, things)
+
+    return chosen
+
+
+def things_of(rooms: Iterable[Room[Any]], scope: Scope, keys: Collection[Key]) -> Things:
+    """All that can be named, with what of `keys` belongs to it."""
+    found: dict[str, frozenset[Key]] = {}
+    for room in rooms:
+        for name, its in room.things(scope, keys).items():
+            found[name] = found.get(name, frozenset()) | its
+    return found
+
+
+def selected(plan: Plan, only: Collection[str], things: Things) -> Plan:
     """The changes of what `only` names, and those that these need. Mistake where one of them names nothing."""
-    known = {*declared, *(change.key for change in plan.changes)}
+    names = _found(plan, only, things)
+    wanted = frozenset[Key]().union(*(things[name] for name in names))
+    return part(plan, lambda change: change.key in wanted)
+
+
+def _found(
+    plan: Plan, only: Collection[str], things: Things, words: Collection[str] = frozenset()
+) -> frozenset[str]:
+    """The names of things that `only` names. Mistake where one names nothing, but for a NAME that may be gone: of one of `words`."""
+    found: set[str] = set()
     for pattern in only:
-        if not any(named(key, [pattern]) for key in known):
-            names = {f"{key.kind}/{key.name}" for key in known} | {key.kind for key in known}
+        names = matching(pattern, things)
+        if not names and pattern.partition("/")[0] not in words:
+            known = {*things, *(name.partition("/")[0] for name in things), *words}
             raise Mistake(
                 f"{pattern!r} was to name a part of {plan.topology}",
                 found="nothing of that name is declared, or stands",
-                remedy=near(pattern, names) or "name it as KIND or KIND/NAME, as `lbkit plan` does",
+                remedy=near(pattern, known) or "name it as KIND or KIND/NAME, as `lbkit plan` does",
             )
-    return part(plan, lambda change: named(change.key, only))
+        found |= names
+    return frozenset(found)
+
+
+def matching(pattern: str, names: Iterable[str]) -> set[str]:
+    """Of `names` ("KIND/NAME") what a pattern of KIND or of KIND/NAME (fnmatch) means; a name means itself alone."""
+    names = list(names)
+    if pattern in names:
+        return {pattern}
+    if "/" in pattern:
+        return {name for name in names if fnmatchcase(name, pattern)}
+    return {name for name in names if fnmatchcase(name.partition("/")[0], pattern)}

@@ -37,9 +37,10 @@ def observe(scope: Scope, host: Host) -> Iterator[Actual]:
             key,
             state_of(running),
             scope.name,  # by its place: the folder is the topology's own
-            requires=_requires(instance.machine.name, running.text or "", started),
+            requires=frozenset({Key("machine", instance.machine.name)}),
             claims=claims(instance.machine.name, running.text or ""),
             within=Key("machine", instance.machine.name),
+            any_of=frozenset(_behind(server_names(running.text or ""), started)),
             running=running,
         )
     yield from vip_observe.observe(scope, host, started)
@@ -71,16 +72,11 @@ def _keys(scope: Scope, started: Processes) -> set[Key]:
     }
 
 
-def _requires(member: str, text: str, started: Processes) -> frozenset[Key]:
-    """Its machine; and the machines and services that it sends traffic to, so that they go after it has let go.
+def _behind(servers: Iterable[str], started: Processes) -> Iterator[Key]:
+    """The machines and services that it sends traffic to, so that they go after it has let go.
 
     A server that is a machine is named as the machine. A name that no machine has does no harm.
     """
-    servers = server_names(text)
-    return frozenset({Key("machine", member), *_behind(servers, started)})
-
-
-def _behind(servers: Iterable[str], started: Processes) -> Iterator[Key]:
     for server in servers:
         yield Key("machine", server)
         for name, process in started.get(server, {}).items():

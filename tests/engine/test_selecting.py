@@ -10,7 +10,8 @@ from lbkit.base.errors import Mistake
 from lbkit.engine.change import Action, Change, Impact
 from lbkit.engine.plan import Plan
 from lbkit.engine.resource import Actual, Desired, Key
-from lbkit.engine.selecting import selected
+from lbkit.engine.selecting import selected, things_of
+from tests.engine.model_room import ModelRoom, scope
 
 
 def key(text: str) -> Key:
@@ -22,6 +23,17 @@ def made(name: str, *requires: str, within: str = "") -> Change:
         key(name), {}, requires=frozenset(map(key, requires)), within=key(within) if within else None
     )
     return Change(want.key, Action.CREATE, Impact.NONE, "new", want, None)
+
+
+class Anything(ModelRoom):
+    """Its things are its resources."""
+
+    kinds = frozenset({"network", "machine", "service", "haproxy", "zone"})
+
+
+def things(*declared: str) -> Mapping[str, frozenset[Key]]:
+    keys = {*map(key, declared), *(change.key for change in PLAN.changes)}
+    return things_of([Anything()], scope(), keys)
 
 
 def gone(name: str, *requires: str) -> Change:
@@ -57,7 +69,7 @@ PARTS: Mapping[tuple[str, ...], set[str]] = {
 
 @pytest.mark.parametrize("only", PARTS, ids=" ".join)
 def test_it_is_what_was_named_and_what_that_needs(only: tuple[str, ...]) -> None:
-    found = selected(PLAN, only, [key("zone/declared")])
+    found = selected(PLAN, only, things("zone/declared"))
     assert {f"{change.key.kind}/{change.key.name}" for change in found.changes} == PARTS[only]
     assert [change for change in PLAN.changes if change in found.changes] == list(found.changes)
     assert found.notes == PLAN.notes
@@ -65,5 +77,5 @@ def test_it_is_what_was_named_and_what_that_needs(only: tuple[str, ...]) -> None
 
 def test_a_name_of_nothing_is_a_mistake() -> None:
     with pytest.raises(Mistake, match="'machine/web-3' was to name a part of web") as caught:
-        selected(PLAN, ["network/back", "machine/web-3"], [])
+        selected(PLAN, ["network/back", "machine/web-3"], things())
     assert "machine/web-" in caught.value.remedy

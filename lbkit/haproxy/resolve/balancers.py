@@ -176,9 +176,7 @@ class _LoadBalancer:
         else:
             self.draft.book.entries[reference] = tuple(
                 Endpoint(
-                    member.name,
-                    member.addresses,
-                    member.keys | {Key("haproxy", f"{member.name}/{self.name}")},
+                    member.name, member.addresses, frozenset({Key("haproxy", f"{member.name}/{self.name}")})
                 )
                 for member in members
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from lbkit.base.host import Host
 from lbkit.dns import observe as world
@@ -12,7 +12,7 @@ from lbkit.dns.apply import apply
 from lbkit.dns.resolved import Zones
 from lbkit.dns.spec import Dns
 from lbkit.engine.change import Change, Verdict
-from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
@@ -22,6 +22,7 @@ class DnsRoom(Room[Dns]):
     name = "dns"
     section = "dns"
     kinds = frozenset({"rrset"})
+    nouns = frozenset({"zone"})
 
     @property
     def model(self) -> type[Dns]:
@@ -50,6 +51,15 @@ class DnsRoom(Room[Dns]):
 
     def judge_delete(self, have: Actual) -> Verdict:
         return plan.judge_delete(have)
+
+    def things(self, scope: Scope, keys: Collection[Key]) -> Mapping[str, frozenset[Key]]:
+        """`zone/example.test`, beside each rrset."""
+        found = dict(super().things(scope, keys))
+        for key in keys:
+            if key.kind in {"rrset", "zone"}:
+                name = f"zone/{key.name.partition(' ')[0]}"
+                found[name] = found.get(name, frozenset()) | {key}
+        return found
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         return world.notes(scope, host)

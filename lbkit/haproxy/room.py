@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from lbkit.base.host import Host
 from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Change, Verdict
 from lbkit.engine.promise import Promise
-from lbkit.engine.resource import Actual, Desired
+from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done, Room, Told
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
-from lbkit.haproxy import apply, observe, plan
+from lbkit.haproxy import apply, observe, plan, things
 from lbkit.haproxy.resolve import balancers
 from lbkit.haproxy.spec.balancer import LoadBalancers
 
@@ -23,6 +23,7 @@ class HaproxyRoom(Room[LoadBalancers]):
     name = "haproxy"
     section = "load_balancers"
     kinds = frozenset({"haproxy", "vip"})
+    nouns = frozenset({"load_balancer"})
 
     @property
     def model(self) -> type[LoadBalancers]:
@@ -57,6 +58,9 @@ class HaproxyRoom(Room[LoadBalancers]):
 
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         apply.apply(changes, scope, host, done)
+
+    def things(self, scope: Scope, keys: Collection[Key]) -> Mapping[str, frozenset[Key]]:
+        return things.things(keys)
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         from lbkit.haproxy import expiry  # noqa: PLC0415 - and so nothing of certificates is slow to import

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from lbkit.base.host import Host
@@ -12,7 +12,7 @@ from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
-from lbkit.machine import apply, observe, plan, presence, resolve, spare, view
+from lbkit.machine import apply, observe, plan, presence, resolve, spare, things, view
 from lbkit.machine.handle import driver, drivers, every_driver, judge_machine
 from lbkit.machine.presence import PRESENCE
 from lbkit.machine.resolved import Machines
@@ -72,6 +72,9 @@ class MachineRoom(Room[Section]):
 
     def judge_delete(self, have: Actual) -> Verdict | None:
         return None if have.key.kind == PRESENCE else super().judge_delete(have)
+
+    def things(self, scope: Scope, keys: Collection[Key]) -> Mapping[str, frozenset[Key]]:
+        return things.things(scope.of("machine", Machines), keys)
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         for each in drivers(scope, host):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from lbkit.base.host import Host
+from lbkit.engine.resource import Key
 from lbkit.engine.room import RoomWithoutResources
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.mirror.resolve import resolve
 from lbkit.mirror.resolved import Mirrors
 from lbkit.mirror.spec import Mirrors as Section
+from lbkit.mirror.things import things
 
 
 class MirrorRoom(RoomWithoutResources[Section]):
     name = "mirror"
     section = "mirrors"
+    nouns = frozenset({"mirror"})
 
     @property
     def model(self) -> type[Section]:
@@ -24,6 +27,9 @@ class MirrorRoom(RoomWithoutResources[Section]):
 
     def resolve(self, section: Section, draft: Draft) -> Mirrors:
         return resolve(section, draft)
+
+    def things(self, scope: Scope, keys: Collection[Key]) -> Mapping[str, frozenset[Key]]:
+        return things(scope.of("mirror", Mirrors), keys)
 
     def notes(self, scope: Scope, host: Host) -> Iterable[str]:
         for mirror in scope.of("mirror", Mirrors).by_name.values():

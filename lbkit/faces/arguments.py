@@ -66,13 +66,13 @@ def takes_adoption(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def takes_part(parser: argparse.ArgumentParser) -> None:
+def takes_part(parser: argparse.ArgumentParser, what: str = "these things alone, and what they need") -> None:
     parser.add_argument(
         "--only",
         metavar="KIND[/NAME]",
         action="append",
         default=[],
-        help="these things alone, and what they need; a pattern such as machine/web-*; may be given again",
+        help=f"{what}: network/front, load_balancer/shop, a pattern such as machine/web-*; may be given again",
     )
 
 

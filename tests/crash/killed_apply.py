@@ -1,4 +1,4 @@
-"""Apply a topology and die by SIGKILL at one event of it: `killed_apply.py FILE apply|destroy NUMBER`.
+"""Apply a topology and die by SIGKILL at one event of it: `killed_apply.py FILE apply|destroy NUMBER [RUN_DIR [ONLY ...]]`.
 
 The events: each change carried out, each change read back. Exits 0 where the apply has fewer than that. Run as
 a process of its own, inside a sandbox.
@@ -25,8 +25,8 @@ def main() -> None:
         if event.kind != "begin" and next(events) == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    scope = operate.load(Path(file))
-    operate.apply(scope, Host(), absent=what == "destroy", watch=die_at)
+    host = Host(run_dir=Path(sys.argv[4])) if len(sys.argv) > 4 else Host()
+    operate.apply(operate.load(Path(file)), host, absent=what == "destroy", watch=die_at, only=sys.argv[5:])
 
 
 if __name__ == "__main__":

@@ -56,11 +56,13 @@ def add(commands: Commands) -> None:
         if name == "apply":
             takes_adoption(parser)
             takes_part(parser)
-            _takes_proof(parser)
+            takes_proof(parser)
+        else:
+            takes_part(parser, "these things alone, and what lives and dies with them")
         takes_host(parser)
 
 
-def _takes_proof(parser: argparse.ArgumentParser) -> None:
+def takes_proof(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prove",
         action="store_true",
@@ -87,15 +89,15 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
     scope = operate.load(options.file)
     host = host_of(options)
     adopt = [] if absent else adopted(options.adopt)
-    plan = operate.plan(scope, host, absent=absent, adopt=adopt, only=() if absent else options.only)
+    plan = operate.plan(scope, host, absent=absent, adopt=adopt, only=options.only)
     result = agreed_and_done(plan, scope, host, options, out, absent=absent, adopt=adopt)
     if out.json:
         out.document({"schema": "lbkit.result/1", **result.as_data()})
     elif result.plan:
         from lbkit.faces.render.plan import show_result  # noqa: PLC0415 - brings rich
 
-        show_result(out, result, absent=absent)
-        _show_proof(result.proof, out)
+        show_result(out, result, absent=absent, part=bool(options.only))
+        show_proof(result.proof, out)
     return 0
 
 
@@ -146,10 +148,10 @@ def _show_what_was_met(result: Result, out: Out) -> None:
         from lbkit.faces.render.plan import show_notes  # noqa: PLC0415 - brings rich
 
         show_notes(out, result)
-    _show_proof(result.proof, out)
+    show_proof(result.proof, out)
 
 
-def _show_proof(proof: Proof | None, out: Out) -> None:
+def show_proof(proof: Proof | None, out: Out) -> None:
     if proof is not None and not out.json:
         from lbkit.faces.render.proof import show_proof  # noqa: PLC0415 - brings rich
 
@@ -161,7 +163,7 @@ def _agree(plan: Plan, options: argparse.Namespace, out: Out, *, absent: bool) -
     if not out.json:
         from lbkit.faces.telling import tell_plan  # noqa: PLC0415 - brings the engine
 
-        tell_plan(out, plan, absent=absent, detail=options.detail)
+        tell_plan(out, plan, absent=absent, detail=options.detail, part=bool(options.only))
     if options.yes or not plan:
         return
     wanted = f"the plan for {plan.topology} was to be agreed to"
@@ -171,7 +173,8 @@ def _agree(plan: Plan, options: argparse.Namespace, out: Out, *, absent: bool) -
             found="nobody to ask: no terminal, or --json",
             remedy="nothing was touched; look at the plan, then give --yes",
         )
-    out.write(f"\n{'Remove all of it' if absent else 'Carry this out'}? [y/N] ")
+    whole = "Remove that part of it" if options.only else "Remove all of it"
+    out.write(f"\n{whole if absent else 'Carry this out'}? [y/N] ")
     try:
         answer = input()
     except EOFError:
@@ -207,7 +210,7 @@ def _carry_out(
                 watch=progress.watch,
                 prove=not absent and (options.prove or options.prove_rate is not None),
                 prove_rate=None if absent else options.prove_rate,
-                only=() if absent else options.only,
+                only=options.only,
                 on_agreed=on_agreed,
             )
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from lbkit.base.errors import Mistake
 from lbkit.faces.arguments import (
     Commands,
     command,
@@ -40,12 +39,6 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
 
-    if options.destroy and options.only:
-        raise Mistake(
-            "the plan of destroy was to be shown",
-            found="--only, and a destroy leaves nothing",
-            remedy="leave one out",
-        )
     scope = operate.load(options.file)
     adopt = adopted(options.adopt)
     plan = operate.plan(scope, host_of(options), absent=options.destroy, adopt=adopt, only=options.only)
@@ -54,5 +47,5 @@ def run(options: argparse.Namespace, out: Out) -> int:
     else:
         from lbkit.faces.telling import tell_plan  # noqa: PLC0415 - brings the engine
 
-        tell_plan(out, plan, absent=options.destroy, detail=options.detail)
+        tell_plan(out, plan, absent=options.destroy, detail=options.detail, part=bool(options.only))
     return CHANGES_PENDING if plan else 0

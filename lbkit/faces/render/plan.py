@@ -32,13 +32,14 @@ def show_plan(out: Out, plan: Plan, *, detail: bool = False) -> None:
     out.show("", _summary(plan))
 
 
-def show_result(out: Out, result: Result, *, absent: bool) -> None:
+def show_result(out: Out, result: Result, *, absent: bool, part: bool = False) -> None:
     count = len(result.done)
+    what = f"that part of {result.plan.topology}" if part else result.plan.topology
     how = "is gone" if absent else "stands as declared"
     out.show(
         "",
         word(
-            f"{result.plan.topology} {how}: {count} change{'' if count == 1 else 's'} in {result.seconds:.2f} s",
+            f"{what} {how}: {count} change{'' if count == 1 else 's'} in {result.seconds:.2f} s",
             "green",
         ),
     )

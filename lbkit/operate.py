@@ -27,7 +27,7 @@ from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
-from lbkit.engine.selecting import chooser
+from lbkit.engine.selecting import chooser, rooms_of, rows_of
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.topology.register import rooms
@@ -215,10 +215,13 @@ def alarms(scope: Scope, host: Host | None = None) -> dict[str, str]:
     return {thing: words for room in rooms() for thing, words in room.alarms(scope, host).items()}
 
 
-def status(scope: Scope, host: Host | None = None) -> list[Status]:
+def status(scope: Scope, host: Host | None = None, *, only: Collection[str] = ()) -> list[Status]:
+    """How all that is declared is, or what `only` names of it as for `plan`; only rooms that have such are asked then."""
     host = host or Host()
     scope, _ = _with_holds(scope, host)
-    return [row for room in rooms() for row in room.status(scope, host)]
+    asked = rooms_of(rooms(), only) if only else rooms()
+    rows = [row for room in asked for row in room.status(scope, host)]
+    return rows_of(asked, scope, rows, only) if only else rows
 
 
 def sample(scope: Scope, host: Host | None = None) -> Traffic:

@@ -15,9 +15,29 @@ from lbkit.engine.removing import removal
 from lbkit.engine.resource import Key
 from lbkit.engine.room import Room
 from lbkit.engine.scope import Scope
+from lbkit.engine.view import Status
 
 Things = Mapping[str, frozenset[Key]]
 """What belongs to each thing that a person can name, by "KIND/NAME": `Room.things` of all rooms."""
+
+
+def rooms_of(rooms: Iterable[Room[Any]], only: Collection[str]) -> list[Room[Any]]:
+    """Those that have kinds of things that `only` names."""
+    kinds = [pattern.partition("/")[0] for pattern in only]
+    return [
+        room
+        for room in rooms
+        if any(fnmatchcase(word, kind) for word in room.kinds | room.nouns for kind in kinds)
+    ]
+
+
+def rows_of(
+    rooms: Iterable[Room[Any]], scope: Scope, rows: Sequence[Status], only: Collection[str]
+) -> list[Status]:
+    """Of rows of status those of what `only` names."""
+    things = things_of(rooms, scope, [row.key for row in rows])
+    wanted = {key for pattern in only for name in matching(pattern, things) for key in things[name]}
+    return [row for row in rows if row.key in wanted]
 
 
 def named(key: Key, patterns: Collection[str]) -> bool:

@@ -20,15 +20,18 @@ from lbkit.engine.resource import Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Scope
 
+Kind = Literal["begin", "step", "carried", "done"]  # carried out, and then read back: done
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`seconds` since the apply began. `detail` of a step: what is executed next."""
+    """`seconds` since the apply began. `detail` of a step: what is executed next. `of`: how many changes the plan has."""
 
-    kind: Literal["begin", "step", "carried", "done"]  # carried out, and then read back: done
+    kind: Kind
     change: Change
     seconds: float
     detail: str = ""
+    of: int = 0
 
 
 Watcher = Callable[[Event], None]
@@ -230,6 +233,9 @@ class _Run:
         left = tuple(change for change in self.plan.changes if change.key not in done)
         return Result(self.plan, tuple(self.done), left, self.seconds, notes=tuple(self.notes))
 
+    def tell(self, kind: Kind, change: Change, detail: str = "") -> None:
+        self.watch(Event(kind, change, self.seconds, detail, len(self.plan.changes)))
+
     def wave(self, changes: list[Change]) -> None:
         by_room: dict[str, list[Change]] = {}
         for change in changes:
@@ -256,7 +262,7 @@ class _Run:
         try:
             for change in batch:
                 self.journal.write("begin", change)
-                self.watch(Event("begin", change, self.seconds))
+                self.tell("begin", change)
             try:
                 room.apply(batch, self.scope, self.host, done)
             except LbkitError as failure:
@@ -268,7 +274,7 @@ class _Run:
                 self.journal.write("done", change, executed=detail)
                 with self.lock:
                     self.done.append(change)
-                self.watch(Event("done", change, self.seconds, detail))
+                self.tell("done", change, detail)
         except LbkitError as failure:
             return together([error, failure] if error else [failure]), batch
         if error is None and len(acted) < len(batch):
@@ -304,11 +310,11 @@ class _Done:
     def __call__(self, change: Change, detail: str, /) -> None:
         with self.run.lock:
             self.carried[change.key] = detail
-        self.run.watch(Event("carried", change, self.run.seconds, detail))
+        self.run.tell("carried", change, detail)
 
     def step(self, change: Change, lines: Sequence[str], /) -> None:
         self.run.journal.write("step", change, lines=list(lines))
-        self.run.watch(Event("step", change, self.run.seconds, "; ".join(lines)))
+        self.run.tell("step", change, "; ".join(lines))
 
     def note(self, change: Change, text: str, /) -> None:
         with self.run.lock:

@@ -43,7 +43,7 @@ WAIT = 120.0
 """Seconds in which nodes have a new generation, by default; of a large one they may need longer."""
 
 
-def _silent(_told: Told) -> None:
+def silent(_told: Told) -> None:
     pass
 
 
@@ -95,7 +95,7 @@ class KeeperSilent(Closed):
 
 
 def plan(
-    scope: Scope, name: str, host: Host | None = None, *, most: int = 100, watch: Watch = _silent
+    scope: Scope, name: str, host: Host | None = None, *, most: int = 100, watch: Watch = silent
 ) -> MirrorPlan:
     """What a sync would do now; nothing is changed. `most` paths of each kind are named."""
     return plan_of(name, _asked(scope, name, host, {"do": "plan", "most": most}, watch))
@@ -108,7 +108,7 @@ def sync(
     *,
     anyway: bool = False,
     wait: float = WAIT,
-    watch: Watch = _silent,
+    watch: Watch = silent,
 ) -> Synced:
     """One run, after the one that is under way; `anyway`: whatever its guards say. `wait` seconds for the nodes, 0: not at all.
 
@@ -125,7 +125,7 @@ def rollback(
     *,
     serial: int | None = None,
     wait: float = WAIT,
-    watch: Watch = _silent,
+    watch: Watch = silent,
 ) -> Synced:
     """The content of that generation (None: of the one before the committed) becomes the newest one's, and runs are held. Raises as `sync`."""
     synced = synced_of(
@@ -136,7 +136,7 @@ def rollback(
 
 def status(scope: Scope, name: str, host: Host | None = None, *, patience: float = PROMPT) -> MirrorStatus:
     """`patience` seconds for the connection and for its answer, each."""
-    said = _asked(scope, name, host, {"do": "status"}, _silent, patience=patience)
+    said = _asked(scope, name, host, {"do": "status"}, silent, patience=patience)
     return status_of({"mirror": name, **said})
 
 
@@ -144,11 +144,11 @@ def log(
     scope: Scope, name: str, host: Host | None = None, *, last: int = 20, patience: float = PROMPT
 ) -> tuple[Run, ...]:
     """The newest first."""
-    return runs_of(_asked(scope, name, host, {"do": "log", "last": last}, _silent, patience=patience))
+    return runs_of(_asked(scope, name, host, {"do": "log", "last": last}, silent, patience=patience))
 
 
 def run(scope: Scope, name: str, identity: str, host: Host | None = None) -> RunLog:
-    return run_log_of(_asked(scope, name, host, {"do": "run", "run": identity}, _silent, patience=PROMPT))
+    return run_log_of(_asked(scope, name, host, {"do": "run", "run": identity}, silent, patience=PROMPT))
 
 
 def verify(
@@ -158,7 +158,7 @@ def verify(
     *,
     mend: bool = False,
     only: Sequence[str] | None = None,
-    watch: Watch = _silent,
+    watch: Watch = silent,
 ) -> Verification:
     """Read everything that its machines have, and compare it with the manifests. `only`: of these nodes, "" is the master."""
     given = None if only is None else [_machine(scope, name, each) for each in only]
@@ -169,7 +169,7 @@ def verify(
 
 def release(scope: Scope, name: str, host: Host | None = None) -> dict[str, Any] | None:
     """Runs go on as declared. What was held; None: nothing."""
-    held: dict[str, Any] | None = _asked(scope, name, host, {"do": "release"}, _silent, patience=PROMPT).get(
+    held: dict[str, Any] | None = _asked(scope, name, host, {"do": "release"}, silent, patience=PROMPT).get(
         "held"
     )
     return held
@@ -177,7 +177,7 @@ def release(scope: Scope, name: str, host: Host | None = None) -> dict[str, Any]
 
 def push(scope: Scope, name: str, host: Host | None = None) -> int:
     """There will be a run that begins after this call; nobody waits for it. The number of the push."""
-    return int(_asked(scope, name, host, {"do": "push"}, _silent, patience=PROMPT)["wanted"])
+    return int(_asked(scope, name, host, {"do": "push"}, silent, patience=PROMPT)["wanted"])
 
 
 def _machine(scope: Scope, name: str, node: str) -> str:

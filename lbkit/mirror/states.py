@@ -16,7 +16,7 @@ from lbkit.mirror import operations
 from lbkit.mirror.answers import MirrorPlan, MirrorStatus, Synced
 from lbkit.mirror.keeper.going_back import is_back, target
 from lbkit.mirror.keeper.hold import Held
-from lbkit.mirror.operations import WAIT, NotCommitted, SyncFailed
+from lbkit.mirror.operations import WAIT, NotCommitted, SyncFailed, Watch, silent
 from lbkit.mirror.seen import each_of
 from lbkit.mirror.sync.runs import Run
 
@@ -119,8 +119,10 @@ def foresee(scope: Scope, wanted: Wanted, host: Host | None = None, *, most: int
     return Came(wanted.mirror, "synced", bool(plan), counts, plan=plan)
 
 
-def reach(scope: Scope, wanted: Wanted, host: Host | None = None, *, wait: float = WAIT) -> Came:
-    """`wait` seconds until nodes have what was made, 0: not at all."""
+def reach(
+    scope: Scope, wanted: Wanted, host: Host | None = None, *, wait: float = WAIT, watch: Watch = silent
+) -> Came:
+    """`wait` seconds until nodes have what was made, 0: not at all. `watch` is told how a run goes on."""
     status = operations.status(scope, wanted.mirror, host)
     match wanted.state:
         case "released":
@@ -131,10 +133,10 @@ def reach(scope: Scope, wanted: Wanted, host: Host | None = None, *, wait: float
             if to is None:
                 _await_commit(scope, wanted.mirror, host or Host(), wait)
                 return Came(wanted.mirror, "rolled_back", changed=False)
-            synced = operations.rollback(scope, wanted.mirror, host, serial=to, wait=wait)
+            synced = operations.rollback(scope, wanted.mirror, host, serial=to, wait=wait, watch=watch)
             return Came(wanted.mirror, "rolled_back", changed=True, to=to, synced=synced)
     _refuse_held(wanted, status)
-    synced = operations.sync(scope, wanted.mirror, host, anyway=wanted.anyway, wait=wait)
+    synced = operations.sync(scope, wanted.mirror, host, anyway=wanted.anyway, wait=wait, watch=watch)
     return Came(wanted.mirror, "synced", changed(synced), _files(synced.run), synced=synced)
 
 

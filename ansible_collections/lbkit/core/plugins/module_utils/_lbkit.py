@@ -25,6 +25,7 @@ SOURCE = {
     "folder": {"type": "path"},
     "run_dir": {"type": "path"},
 }
+PROGRESS = {"progress_file": {"type": "path"}}
 CONSTRAINTS = {
     "mutually_exclusive": [("file", "definition"), ("file", "folder")],
     "required_one_of": [("file", "definition")],
@@ -78,6 +79,14 @@ def finish(module, run):
     with failing(module):
         result = run(module)
     module.exit_json(**{"changed": False, **result})
+
+
+def following(module):
+    """Who tells the module's action plugin, on the controller, how a long run goes."""
+    from lbkit.faces.following import Following
+
+    file = module.params["progress_file"]
+    return Following(Path(file) if file else None)
 
 
 def result_of(module, planned, before="now", after="as declared", **more):

@@ -17,6 +17,7 @@ author:
   - lbkit maintainers (@lbkit)
 extends_documentation_fragment:
   - lbkit.core.attributes
+  - lbkit.core.progress
 options:
   state:
     description:
@@ -171,7 +172,9 @@ def run(module):
     if module.check_mode:
         planned = images.plan(wanted, host)
     else:
-        planned = images.apply(wanted, host, lock_timeout=_lbkit.wait_of(module, "lock_timeout"))
+        wait = _lbkit.wait_of(module, "lock_timeout")
+        with _lbkit.following(module) as follow:
+            planned = images.apply(wanted, host, lock_timeout=wait, watch=follow.step)
     image = images.find(wanted, host)
     more = {} if image is None else {"image": image.told()}
     return _lbkit.result_of(module, planned, "images now", "images as wanted", **more)
@@ -190,6 +193,7 @@ def main():
             "guest": {"type": "str", "choices": ["cloud-init", "lbkit"], "default": "cloud-init"},
             "folder": {"type": "path"},
             "lock_timeout": {"type": "str", "default": "1h"},
+            **_lbkit.PROGRESS,
         },
         mutually_exclusive=[("recipe", "src"), ("recipe", "sha256")],
         required_one_of=[("name", "recipe")],

@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - lbkit.core.source
   - lbkit.core.attributes
+  - lbkit.core.progress
 attributes:
   check_mode:
     support: full
@@ -158,7 +159,8 @@ def run(module):
         if module.check_mode:
             came = states.foresee(scope, wanted, host)
         else:
-            came = states.reach(scope, wanted, host, wait=wait)
+            with _lbkit.following(module) as follow:
+                came = states.reach(scope, wanted, host, wait=wait, watch=follow.run)
     except states.Unfinished as error:
         _lbkit.fail(module, error, changed=states.changed(error.synced), **error.synced.as_data())
     result = came.as_data()
@@ -178,6 +180,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             **_lbkit.SOURCE,
+            **_lbkit.PROGRESS,
             "mirror": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["synced", "rolled_back", "released"], "default": "synced"},
             "serial": {"type": "int"},

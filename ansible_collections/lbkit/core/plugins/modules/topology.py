@@ -19,6 +19,7 @@ author:
 extends_documentation_fragment:
   - lbkit.core.source
   - lbkit.core.attributes
+  - lbkit.core.progress
 options:
   state:
     description:
@@ -218,7 +219,17 @@ def run(module):
     else:
         wait = _lbkit.wait_of(module, "lock_timeout")
         prove = module.params["prove"]
-        applied = apply(scope, host, absent=absent, adopt=adopt, only=only, lock_timeout=wait, prove=prove)
+        with _lbkit.following(module) as follow:
+            applied = apply(
+                scope,
+                host,
+                absent=absent,
+                adopt=adopt,
+                only=only,
+                lock_timeout=wait,
+                prove=prove,
+                watch=follow.applied,
+            )
         planned, proof = applied.plan, applied.proof
     more = {"status": [] if absent else _lbkit.status_of(scope, host)}
     if proof is not None:
@@ -232,6 +243,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             **_lbkit.SOURCE,
+            **_lbkit.PROGRESS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "adopt": {"type": "list", "elements": "str", "default": []},
             "only": {"type": "list", "elements": "str", "default": []},

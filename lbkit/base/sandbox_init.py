@@ -35,6 +35,8 @@ _NAMESPACES = (
     | sys_.CLONE_NEWIPC
     | sys_.CLONE_NEWUTS
 )
+_NAME = "lbkit-sandbox"  # of the host, inside
+_HOSTS = "/etc/hosts"
 Mask = set[int | signal.Signals]
 _LOST = 125  # exit code where there is no command's; the caller has the report
 
@@ -148,9 +150,23 @@ def _furnish() -> None:
     if _reads("/sys/module/apparmor/parameters/enabled").startswith("Y"):
         free_daemons()
     with _doing("set the host name"):
-        socket.sethostname("lbkit-sandbox")
+        socket.sethostname(_NAME)
+    if os.path.isfile(_HOSTS):
+        with _doing(f"add the host name to {_HOSTS}"):
+            _know_own_name()
     with _doing("raise the loopback"):
         raise_loopback()
+
+
+def _know_own_name() -> None:
+    """Who asks for the host's own name, as servers do when they start, would wait for name servers that are out of reach."""
+    with open(_HOSTS, "rb") as hosts:
+        known = hosts.read()
+    with open("/run/hosts", "xb") as own:
+        own.write(known + f"\n127.0.0.1 {_NAME}\n".encode())
+    os.chmod("/run/hosts", 0o644)
+    sys_.mount("/run/hosts", _HOSTS, "", sys_.MS_BIND)
+    os.unlink("/run/hosts")
 
 
 def free_daemons() -> None:

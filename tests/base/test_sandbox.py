@@ -189,6 +189,13 @@ def test_it_has_its_own_host_name() -> None:
     assert os.uname().nodename == before
 
 
+def test_it_knows_its_own_host_name(user: User) -> None:
+    """A server that asks for it when it starts would wait 10 s for name servers, which are out of reach."""
+    hosts = Path("/etc/hosts").read_bytes()
+    assert inside("print(json.dumps(socket.gethostbyname(socket.gethostname())))", user) == "127.0.0.1"
+    assert Path("/etc/hosts").read_bytes() == hosts
+
+
 def test_the_loopback_is_up_and_there_is_nothing_else(user: User) -> None:
     assert inside("print(json.dumps([name for _, name in socket.if_nameindex()]))", user) == ["lo"]
     code = """

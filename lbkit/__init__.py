@@ -9,7 +9,8 @@
 are the library, and `mirrors` with what is done to mirrors that run, or `mirror_states` with how they shall be; the command line
 and the Ansible modules call nothing else.
 Without a topology there are `checks`, which asks servers now, `haproxies`, by their runtime sockets, `images` of virtual machines, and
-`zones`, the records of zones by their server and key. `plan_hold` and `apply_hold` are `hold` and `release` as plans.
+`zones`, the records of zones by their server and key. `plan_hold` and `apply_hold` are `hold` and `release` as plans;
+`plan_scale` and `apply_scale` change how many machines a group has, in the topology's file and in the world.
 Imports are late: `import lbkit` alone costs next to nothing.
 """
 
@@ -50,12 +51,14 @@ if TYPE_CHECKING:
         sample,
         status,
     )
+    from lbkit.scaling import Scaled, apply_scale, plan_scale
 
 __version__ = "0.1.0"
 
 _HOME = {
     "apply": "lbkit.operate",
     "apply_hold": "lbkit.operate",
+    "apply_scale": "lbkit.scaling",
     "destroy": "lbkit.operate",
     "doctor": "lbkit.operate",
     "explain": "lbkit.operate",
@@ -67,6 +70,7 @@ _HOME = {
     "picture": "lbkit.operate",
     "plan": "lbkit.operate",
     "plan_hold": "lbkit.operate",
+    "plan_scale": "lbkit.scaling",
     "release": "lbkit.operate",
     "sample": "lbkit.operate",
     "status": "lbkit.operate",
@@ -81,6 +85,7 @@ _HOME = {
     "Proof": "lbkit.engine.proof",
     "ProofFailed": "lbkit.engine.proof",
     "Result": "lbkit.engine.applying",
+    "Scaled": "lbkit.scaling",
     "Scope": "lbkit.engine.scope",
     "WantedHold": "lbkit.engine.hold_plan",
 }
@@ -106,10 +111,12 @@ __all__ = [
     "Proof",
     "ProofFailed",
     "Result",
+    "Scaled",
     "Scope",
     "WantedHold",
     "apply",
     "apply_hold",
+    "apply_scale",
     "checks",
     "destroy",
     "doctor",
@@ -126,6 +133,7 @@ __all__ = [
     "picture",
     "plan",
     "plan_hold",
+    "plan_scale",
     "release",
     "sample",
     "status",

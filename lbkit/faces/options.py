@@ -40,6 +40,32 @@ def end_of(text: str, now: datetime) -> datetime:
         ) from None
 
 
+def counts_of(words: Iterable[str]) -> dict[str, int]:
+    """How many machines each group shall have, from "web=4"."""
+    counts: dict[str, int] = {}
+    for word in words:
+        group, _, text = word.partition("=")
+        if not group or not text:
+            raise Mistake(
+                "a group and its count were to be given as GROUP=COUNT, such as web=4", found=repr(word)
+            )
+        if group in counts:
+            raise Mistake(f"{group} was to have one count", found="two")
+        counts[group] = count_of(group, text)
+    return counts
+
+
+def count_of(group: str, said: object) -> int:
+    """A number, or text of digits alone, as Ansible has of a template."""
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 10:
+        return int(said)
+    if isinstance(said, int) and not isinstance(said, bool) and said >= 0:
+        return said
+    raise Mistake(
+        f"{group} was to have so many machines", found=repr(said), remedy="write a whole number, 0 or more"
+    )
+
+
 def adopted(texts: Iterable[str]) -> list[Key]:
     """The keys that "KIND/NAME" texts name; Mistake where one is written otherwise or its kind is not known."""
     texts = list(texts)

@@ -62,13 +62,18 @@ class _Unclear(Exception):
     """Why one place of the text is not the whole of the value, or not its alone."""
 
 
+def opened(path: Path) -> Edit:
+    """The file as it is, to be edited."""
+    content, _ = read_given(path, "the topology", most=MOST_BYTES)
+    return Edit(path, 0, content, content)
+
+
 def edit(path: Path, place: Place, value: str | int, *, on: Edit | None = None) -> Edit:
     """Of a text or a whole number at `place`, keys from the root ("mirrors", "debian", "master"). Mistake where it is not plainly there:
     then a person has to do it. Nothing is written. `on`: an edit of the same file that is to be written with it, as one.
     """
-    content, after = (
-        (on.before, on.after) if on else (read_given(path, "the topology", most=MOST_BYTES)[0],) * 2
-    )
+    on = on or opened(path)
+    after = on.after
     mark = codecs.BOM_UTF8 if after.startswith(codecs.BOM_UTF8) else b""
     text = after.removeprefix(mark).decode()
     is_json = str(path).endswith(".json")
@@ -83,12 +88,12 @@ def edit(path: Path, place: Place, value: str | int, *, on: Edit | None = None) 
             where=shown(path),
             remedy=f"write `{place[-1]}: {value}` there yourself, then `lbkit apply`; nothing was written",
         ) from None
-    return Edit(path, text.count("\n", 0, spot.start) + 1, content, mark + edited.encode())
+    return Edit(path, text.count("\n", 0, spot.start) + 1, on.before, mark + edited.encode())
 
 
 def _checked(text: str, spot: _Spot, place: Place, value: str | int, *, is_json: bool) -> str:
     """The text with the value in it, which says nothing else than before but that."""
-    before = _read(text, is_json=is_json)
+    before = read(text, is_json=is_json)
     number = isinstance(value, int)
     there = before.find(place)
     if number and not (
@@ -97,7 +102,7 @@ def _checked(text: str, spot: _Spot, place: Place, value: str | int, *, is_json:
         raise _Unclear("it is no whole number")
     for quote in ("",) if number else (spot.quote, '"'):
         after = f"{text[: spot.start]}{quote}{value}{quote}{text[spot.end :]}"
-        now = _read(after, is_json=is_json)
+        now = read(after, is_json=is_json)
         found = now.find(place)
         if not isinstance(found, Scalar) or found.value != value:
             continue
@@ -107,7 +112,8 @@ def _checked(text: str, spot: _Spot, place: Place, value: str | int, *, is_json:
     raise _Unclear(f"what would stand there would not be read as {value!r}")
 
 
-def _read(text: str, *, is_json: bool) -> Document:
+def read(text: str, *, is_json: bool) -> Document:
+    """What a topology's text says. InvalidDocument where it cannot be read."""
     if is_json:
         from lbkit.topology.json_text import read_json  # noqa: PLC0415 - one of the two is wanted
 

@@ -31,16 +31,20 @@ MOST_SAID = 500
 
 def load_file(path: Path) -> Scope:
     """Mistake where it cannot be read, InvalidDocument with all that is wrong in it. Reads at most 4 MiB, never waits."""
-    name = shown(path)
     content, _ = read_given(path, "the topology", most=MOST_BYTES)
+    return load_bytes(content, shown(path), path.absolute().parent)
+
+
+def load_bytes(content: bytes, file: str, folder: Path) -> Scope:
+    """A file's content; the rest as for `load_text`."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise refused(
-            name, line, "text in UTF-8", found=f"byte 0x{content[error.start]:02x}", remedy="save it as UTF-8"
+            file, line, "text in UTF-8", found=f"byte 0x{content[error.start]:02x}", remedy="save it as UTF-8"
         ) from error
-    return load_text(text, name, path.absolute().parent)
+    return load_text(text, file, folder)
 
 
 def load_text(text: str, file: str, folder: Path) -> Scope:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jinja2
+import jinja2.nodes
 import yaml
 from ansible.parsing.splitter import parse_kv
 
@@ -97,6 +98,19 @@ def texts(value: object) -> Iterator[str]:
 def parsed(text: str) -> None:
     """jinja2.TemplateSyntaxError where no template is."""
     _JINJA.parse(text)
+
+
+def lookups(text: str, prefix: str = "lbkit.core.") -> Iterator[tuple[str, int, list[str]]]:
+    """Of each lookup of `prefix` in a template, or in an expression as `when` has it: name, number of terms, names of options."""
+    if prefix not in text:
+        return
+    tree = _JINJA.parse(text if "{{" in text else "{{ " + text + " }}")
+    for call in tree.find_all(jinja2.nodes.Call):
+        first = call.args[0] if call.args else None
+        named = isinstance(call.node, jinja2.nodes.Name) and call.node.name in {"lookup", "query", "q"}
+        if named and isinstance(first, jinja2.nodes.Const) and str(first.value).startswith(prefix):
+            name = str(first.value).removeprefix(prefix)
+            yield name, len(call.args) - 1, [keyword.key for keyword in call.kwargs]
 
 
 def filled_in(value: Any, option: dict[str, Any]) -> Any:

@@ -22,9 +22,12 @@ COLLECTION = ROOT / "ansible_collections" / "lbkit" / "core"
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins" / "modules").glob("*.py"))
 PLUGINS = [
     (kind, path.stem)
-    for kind in ("connection", "inventory")
+    for kind in ("connection", "inventory", "lookup")
     for path in sorted((COLLECTION / "plugins" / kind).glob("*.py"))
 ]
+
+SHARED = {"connection": ["_machine"], "lookup": ["_lookup"]}  # where plugins of a kind ask for options
+ACTIONS = sorted(path.stem for path in (COLLECTION / "plugins" / "action").glob("*.py"))
 
 # Runs in a process of its own: importing a module of a collection must not need this test's sys.path.
 _SPEC = """
@@ -44,6 +47,10 @@ def ran(*words: str) -> str:
         words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120
     )
     return done.stdout
+
+
+def source(kind: str, name: str) -> str:
+    return (COLLECTION / "plugins" / kind / f"{name}.py").read_text()
 
 
 @cache
@@ -69,6 +76,22 @@ def test_options_are_documented_as_they_are(module: str, documented: dict[str, A
         for part in ("type", "elements", "choices", "default", "required"):
             there = options[name].get(part, False if part == "required" else None)
             assert there == option.get(part, False if part == "required" else None), f"{name}: {part}"
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_plugin_is_of_a_module(action: str) -> None:
+    """It has no text of its own: its module's is what people read, and its options are the module's."""
+    assert action in MODULES
+
+
+def test_who_shows_how_a_task_goes_says_so(documented: dict[str, Any]) -> None:
+    showing = {action for action in ACTIONS if "ProgressAction" in source("action", action)}
+    assert showing == {module for module in MODULES if "progress_file" in declared(module)["argument_spec"]}
+    for module in showing:
+        notes = " ".join(documented[f"lbkit.core.{module}"]["doc"]["notes"])
+        assert all(
+            word in notes for word in ("lbkit_progress", "LBKIT_PROGRESS", "check mode", "async", "no_log")
+        )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -178,21 +201,22 @@ def variables(options: dict[str, Any]) -> set[str]:
 def test_plugins_have_the_options_that_they_ask_for(plugin: tuple[str, str], plugins: dict[Any, Any]) -> None:
     doc = plugins[plugin]["doc"]
     kind, name = plugin
-    sources = [COLLECTION / "plugins" / kind / f"{name}.py"]
-    if kind == "connection":
-        sources.append(COLLECTION / "plugins" / "plugin_utils" / "_machine.py")
-    asked = {found for each in sources for found in re.findall(r'get_option\("(\w+)"\)', each.read_text())}
-    of_ansible = {"pipelining", "plugin", "use_extra_vars", "leading_separator"}  # it asks for these itself
+    asked = set(re.findall(r'get_option\("(\w+)"\)', source(kind, name)))
+    for each in SHARED.get(kind, ()):
+        asked |= set(re.findall(r'get_option\("(\w+)"\)', source("plugin_utils", each)))
+    # it asks for these itself, or hands them over
+    of_ansible = {"pipelining", "plugin", "use_extra_vars", "leading_separator", "_terms"}
     assert asked == set(doc["options"]) - of_ansible
     assert doc["version_added"]
     assert doc["requirements"]
-    for option in doc["options"].values():
+    for key, option in doc["options"].items():
         assert option["description"]
         assert option["type"]
-        assert option.get("required", False) != ("default" in option)
+        # a topology is told by one of two
+        assert option.get("required", False) != ("default" in option) or {"source", "definition"} & {key}
 
 
-@pytest.mark.parametrize("plugin", PLUGINS, ids="/".join)
+@pytest.mark.parametrize("plugin", [each for each in PLUGINS if each[0] != "lookup"], ids="/".join)
 def test_examples_of_plugins_say_what_they_take(plugin: tuple[str, str], plugins: dict[Any, Any]) -> None:
     kind, name = plugin
     options = plugins[plugin]["doc"]["options"]
@@ -207,6 +231,26 @@ def test_examples_of_plugins_say_what_they_take(plugin: tuple[str, str], plugins
             (host,) = example.values()
             assert host["ansible_connection"] == f"lbkit.core.{name}"
             assert set(host) - {"ansible_connection", "ansible_python_interpreter"} <= variables(options)
+
+
+@pytest.mark.parametrize("name", [name for kind, name in PLUGINS if kind == "lookup"])
+def test_examples_of_lookups_say_what_they_take(name: str, plugins: dict[Any, Any]) -> None:
+    called = set()
+    for text in examples.texts(yaml.safe_load(plugins["lookup", name]["examples"])):
+        for lookup, terms, options in examples.lookups(text):
+            assert terms, text
+            assert set(options) <= set(plugins["lookup", lookup]["doc"]["options"]), text
+            called.add(lookup)
+    assert name in called
+
+
+def test_lookups_within_texts_are_found() -> None:
+    text = "{{ lookup('lbkit.core.address', 'a', 'b', prefix=true) }} {{ x | map('upper') }} {{ lookup('env', 'x') }}"
+    assert list(examples.lookups(text)) == [("address", 2, ["prefix"])]
+    assert list(examples.lookups("query('lbkit.core.address', every=true) | length == 0")) == [
+        ("address", 0, ["every"])
+    ]
+    assert not list(examples.lookups("plain words: not an expression"))
 
 
 def test_the_inventory_sets_what_the_connections_ask_for(plugins: dict[Any, Any]) -> None:

@@ -84,5 +84,9 @@ class LookupModule(LookupBase):
             from lbkit.faces.addresses import addresses_of
 
             scope = _lookup.scope_of(self)
-            how = {part: self.get_option(part) for part in ("every", "prefix", "family")}
+            how = {
+                "every": self.get_option("every"),
+                "prefix": self.get_option("prefix"),
+                "family": self.get_option("family"),
+            }
             return [address for term in terms for address in addresses_of(scope, str(term), **how)]

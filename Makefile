@@ -1,4 +1,4 @@
-# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make changelog | make bench | make setup | make images | make clean
+# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make changelog | make docs | make bench | make setup | make images | make clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 # Where tests and benchmarks have their images: outside the checkout, so that one build serves them all.
 export LBKIT_IMAGES ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lbkit/images
 
-.PHONY: demo demo-vm demo-mirrors test fuzz check changelog bench setup images clean
+.PHONY: demo demo-vm demo-mirrors test fuzz check changelog docs bench setup images clean
 
 demo:
 	@tools/setup demo
@@ -49,6 +49,10 @@ check: setup
 changelog: setup
 	cd ansible_collections/lbkit/core && PATH="$(CURDIR)/$(BIN):$$PATH" \
 	  antsibull-changelog release --update-existing --refresh-plugins --reload-plugins
+
+# The documentation site, in build/docs.
+docs: setup
+	tools/docs
 
 bench: setup images
 	@tools/setup bench

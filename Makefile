@@ -1,4 +1,4 @@
-# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make fuzz | make check | make changelog | make docs | make bench | make setup | make images | make clean
+# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make molecule [ARGS=...] | make fuzz | make check | make changelog | make docs | make bench | make setup | make images | make clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 # Where tests and benchmarks have their images: outside the checkout, so that one build serves them all.
 export LBKIT_IMAGES ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lbkit/images
 
-.PHONY: demo demo-vm demo-mirrors test fuzz check changelog docs bench setup images clean
+.PHONY: demo demo-vm demo-mirrors test molecule fuzz check changelog docs bench setup images clean
 
 demo:
 	@tools/setup demo
@@ -26,6 +26,10 @@ demo-mirrors:
 # All in one sandbox; each of the workers is a host of its own in it (tests/conftest.py).
 test: setup images
 	@$(BIN)/lbkit sandbox -- $(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+
+# A scenario of molecule/, `default` where ARGS says no other.
+molecule: setup images
+	@PATH="$(CURDIR)/$(BIN):$$PATH" lbkit sandbox --libvirt -- molecule test $(ARGS)
 
 # Thousands of load balancers and raw lines by chance, each shown to every HAProxy: minutes. Then FUZZ_SECONDS of texts that
 # atheris makes of recorded ones, for each kind; what it found stays in build/fuzz.

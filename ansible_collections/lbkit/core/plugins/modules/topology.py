@@ -35,9 +35,12 @@ options:
     default: []
   only:
     description:
-      - These things alone, and what they need, each as C(KIND) or C(KIND/NAME); patterns such as V(machine/web-*), too.
+      - These things alone, and what they need, each as C(KIND) or C(KIND/NAME), as the topology calls them,
+        such as V(network/front), V(machine/web) for a group, V(load_balancer/shop), V(mirror/debian) or V(zone/example.org).
+        Patterns such as V(machine/web-*), too, and resources as plans name them.
       - What else is declared is left as it is.
-      - Not with O(state=absent).
+      - With O(state=absent) these things go, and what lives and dies with them. The task fails and names what else stands and
+        needs them, before anything is touched.
     type: list
     elements: str
     default: []
@@ -92,8 +95,15 @@ EXAMPLES = r"""
   lbkit.core.topology:
     file: /etc/lbkit/web.yml
     only:
-      - machine/web-*
-      - service/web-*
+      - machine/web
+
+- name: Remove a load balancer and the names that lead to it
+  lbkit.core.topology:
+    file: /etc/lbkit/web.yml
+    state: absent
+    only:
+      - load_balancer/shop
+      - zone/example.org
 
 - name: Remove it
   lbkit.core.topology:
@@ -212,7 +222,7 @@ def run(module):
     scope, host = _lbkit.scope_and_host(module)
     absent = module.params["state"] == "absent"
     adopt = [] if absent else adopted(module.params["adopt"])
-    only = [] if absent else module.params["only"]
+    only = module.params["only"]
     proof = None
     if module.check_mode:
         planned = plan(scope, host, absent=absent, adopt=adopt, only=only)

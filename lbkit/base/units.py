@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from lbkit.base import size
 from lbkit.base.duration import PATTERN, seconds_of
-
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(KiB|MiB|GiB|TiB)\Z", re.ASCII)
-_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
 def _seconds(value: object) -> object:
@@ -22,18 +19,14 @@ def _seconds(value: object) -> object:
 
 
 def _bytes(value: object) -> object:
-    match = _SIZE.match(value) if isinstance(value, str) else None
-    if match is None:
-        # a number alone is refused: of what, people differ
-        raise ValueError("a size such as 512MiB or 4GiB")
-    return round(float(match[1]) * _BYTES[match[2]])
+    return size.bytes_of(value if isinstance(value, str) else "")
 
 
 Size = Annotated[
     int,
     BeforeValidator(_bytes),
     Field(gt=0, le=1 << 60),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(KiB|MiB|GiB|TiB)$"}),
+    WithJsonSchema({"type": "string", "pattern": size.PATTERN}),
 ]
 """Bytes, more than none. Powers of 1024, with their names (IEC 80000-13)."""
 

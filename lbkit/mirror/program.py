@@ -16,6 +16,9 @@ from typing import Any
 from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
 from lbkit.base.files import read
 
+PYTHON = ("/usr/bin/python3", "-I", "-S")
+"""The machine's own, whoever runs lbkit."""
+
 
 def run(
     arguments: Sequence[str],

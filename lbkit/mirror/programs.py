@@ -15,8 +15,10 @@ from lbkit.base.pack import Program
 from lbkit.base.secrets import Secret
 from lbkit.machine.resolved import ResolvedFile, ResolvedService
 from lbkit.machine.spec import Ready
+from lbkit.mirror.ports import RSYNC_PORT
 from lbkit.mirror.presets import PRESETS
-from lbkit.mirror.resolved import CONTROL, HTTP_SERVICE, RSYNC_PORT, RSYNC_SERVICE, ResolvedMirror
+from lbkit.mirror.program import PYTHON
+from lbkit.mirror.resolved import CONTROL, HTTP_SERVICE, RSYNC_SERVICE, ResolvedMirror
 
 PROGRAM = Program(
     (
@@ -31,7 +33,6 @@ PROGRAM = Program(
 
 Role = Literal["keeper", "node"]
 
-_PYTHON = ("/usr/bin/python3", "-I", "-S")  # the machine's own, whoever runs lbkit
 _FILE, _CONFIG = "mirror.pyz", "config.json"
 _UNDER_WAY = 30.0  # seconds that a session may take which began in the last moment
 _STARTS_WITHIN = 120.0  # seconds: a guest under emulation that just booted takes some to start three Pythons
@@ -245,8 +246,8 @@ def _service(
     }
     return ResolvedService(
         name,
-        (*_PYTHON, _FILE, *words, _CONFIG),
+        (*PYTHON, _FILE, *words, _CONFIG),
         files=files,
-        reload=(*_PYTHON, _FILE, *reload, _CONFIG) if reload else None,
+        reload=(*PYTHON, _FILE, *reload, _CONFIG) if reload else None,
         ready=Ready(port=port, timeout=_STARTS_WITHIN),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -18,16 +17,15 @@ from lbkit.engine.resource import Key
 from lbkit.engine.scope import Draft
 from lbkit.machine.resolved import Machines
 from lbkit.mirror.keys import Keys
+from lbkit.mirror.ports import RSYNC_PORT, Ports, ports_of
 from lbkit.mirror.programs import services
-from lbkit.mirror.resolved import HTTP_SERVICE, RSYNC_PORT, Mirrors, Ports, ResolvedMirror
+from lbkit.mirror.resolved import HTTP_SERVICE, Mirrors, ResolvedMirror
 from lbkit.mirror.spec import Mirror
 from lbkit.mirror.spec import Mirrors as Section
 from lbkit.mirror.sync.upstream import parse
 
 LEAST_SECRET = 32  # bytes that the secret of a mirror has at least
 MOST_FILE = 1 << 20  # bytes of a file that a mirror's upstream needs
-
-_FIRST_PORT, _PLACES = 20_000, 3_000  # below what Linux gives to clients (net.ipv4.ip_local_port_range)
 
 
 def resolve(section: Section, draft: Draft) -> Mirrors:
@@ -175,9 +173,7 @@ class _Resolving:
         return shared[0] if shared else None
 
     def _ports(self, master: str, nodes: tuple[str, ...]) -> Ports:
-        place = int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:4]) % _PLACES
-        first = self.declared.port or _FIRST_PORT + 4 * place
-        ports = Ports(first, first + 1, first + 2)
+        ports = ports_of(self.name, self.declared.port)
         remedy = "write `port:`, the first of three ports that are free"
         for machine in dict.fromkeys((master, *nodes)):
             for port in (ports.agent, ports.check, ports.push):
@@ -186,7 +182,7 @@ class _Resolving:
                 )
         publish = self.declared.publish
         http = publish.http
-        if http is not None and http.port in {RSYNC_PORT, *range(first, first + 3)}:
+        if http is not None and http.port in {RSYNC_PORT, ports.agent, ports.check, ports.push}:
             self._add(("publish", "http", "port"), "a port that nothing else of it has", str(http.port))
             http = None
         for node in nodes:

@@ -9,23 +9,14 @@ from typing import Any
 from lbkit.base.secrets import Secret
 from lbkit.engine.book import IPAddress
 from lbkit.mirror.keys import Keys
+from lbkit.mirror.ports import Ports
 from lbkit.mirror.spec import Mirror
 
-RSYNC_PORT = 873
 RSYNC_SERVICE, HTTP_SERVICE = "mirror-rsync", "mirror-http"
 """One of each on a machine, for all mirrors that it has to do with."""
 
 CONTROL = "control.sock"
 """In the keeper's folder: what `lbkit mirror` asks (keeper/control.py)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Of a mirror's programs: the nodes' for master and neighbours, and for HAProxy's agent-check; the master's for pushes."""
-
-    agent: int
-    check: int
-    push: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,11 @@ class Rsync:
     def settle(self) -> None:
         """Nothing is kept."""
 
+    def top(self) -> int:
+        """How many names lie at the top of upstream. RsyncFailed where it does not answer."""
+        with self._running(["--list-only", "--dirs", self.upstream.source]) as output:
+            return sum(1 for line in output if not line.endswith(b" .\n"))
+
     def _looking(
         self, words: Sequence[str], tree: Path, prefix: str = ""
     ) -> AbstractContextManager[IO[bytes]]:

@@ -1,8 +1,8 @@
 """A long operation told as it goes to whoever reads a file meanwhile: lines of JSON, for faces that are not where it runs.
 
-A line is `{"seconds", "key", "state", "text"}`: `seconds` since the operation began, `key` what it is of, and `text` words of that,
-which `begins`, `goes on` or is `done`. They are names and counts, and never values. Who reads makes the file: until it is there,
-lines wait.
+A line is `{"line", "seconds", "key", "state", "text"}`: `line` is its number, from 1, `seconds` is since the operation began, `key` says
+what it is of, and `text` are words of that, which `begins`, `goes on` or is `done`. They are names and counts, and never values. Who
+reads makes the file: until it is there, lines wait.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Following:
         self._began = clock()
         self._lock = threading.Lock()
         self._waiting: list[str] = []
+        self._lines = 0
         self._ended = threading.Event()
         self._writer = threading.Thread(
             target=self._write_on, args=[file], name="lbkit-following", daemon=True
@@ -117,9 +118,10 @@ class Following:
     def _tell(self, key: str, state: State, text: str) -> None:
         if self._file is None:
             return
-        line: dict[str, Any] = {"seconds": round(self._clock() - self._began, 2)}
-        line |= {"key": key, "state": state, "text": text}
+        line: dict[str, Any] = {"key": key, "state": state, "text": text}
         with self._lock:
+            self._lines += 1
+            line = {"line": self._lines, "seconds": round(self._clock() - self._began, 2), **line}
             self._waiting.append(json.dumps(line) + "\n")
 
     def _write_on(self, file: Path) -> None:

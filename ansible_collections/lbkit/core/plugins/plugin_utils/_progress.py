@@ -134,9 +134,11 @@ class Reader:
         while True:
             last = self._ended.wait(wait)
             began = time.monotonic()
-            told = self._run(f"tail -c +{self._story.size + 1} {self.file}")
+            told = self._run(f"tail -n +{self._story.seen + 1} {self.file}")
             for line in self._story.look(told, time.monotonic() - self._began):
-                Display().display(f"progress: [{self._host}] {line}", color=constants.COLOR_VERBOSE, stderr=True)
+                Display().display(
+                    f"progress: [{self._host}] {line}", color=constants.COLOR_VERBOSE, stderr=True
+                )
             if last:
                 return
             wait = max(EVERY, 9 * (time.monotonic() - began))

@@ -15,19 +15,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 class Story:
-    """What the file has goes in, lines for a person come out, at each look. It is ASCII, so a letter is a byte."""
+    """Lines of the file go in, lines for a person come out, at each look."""
 
     def __init__(self):
-        self.size = 0  # of what was taken
-        self._cut = ""
+        self.seen = 0  # lines
         self._under_way = {}  # by key how it goes
         self._shown = 0.0
 
-    def look(self, data, now):
-        """`data`: what the file has beyond `size`; `now`: seconds since the task began."""
-        self.size += len(data)
-        *whole, self._cut = (self._cut + data).split("\n")
-        told = [line for line in map(_parsed, whole) if line]
+    def look(self, text, now):
+        """`text` has the lines beyond those `seen`, and perhaps others; `now`: seconds since the task began."""
+        told = [line for line in map(_parsed, text.splitlines()) if line and line["line"] > self.seen]
+        self.seen = max([self.seen, *(line["line"] for line in told)])
         lines = self._lines(told)
         if not lines and self._under_way and now - self._shown >= QUIET:
             lines = [f"{now:.0f} s: {text}" for text in list(self._under_way.values())[-3:]]
@@ -55,10 +53,11 @@ class Story:
 
 
 def _parsed(line):
-    """None for what no module of ours wrote."""
+    """None for what no module of ours wrote: a shell's words, on a terminal, or a line that is not whole yet."""
     try:
         found = json.loads(line)
         return {
+            "line": int(found["line"]),
             "seconds": float(found["seconds"]),
             "key": str(found["key"]),
             "state": str(found["state"]),

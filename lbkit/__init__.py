@@ -8,8 +8,8 @@
 `load`, `load_data`, `observe`, `plan`, `apply`, `destroy`, `status`, `explain`, `hold`, `release`, `holds`, `sample` and `doctor`
 are the library, and `mirrors` with what is done to mirrors that run, or `mirror_states` with how they shall be; the command line
 and the Ansible modules call nothing else.
-Without a topology there are `checks`, which asks servers now, `haproxies`, by their runtime sockets, `images` of virtual machines, and
-`zones`, the records of zones by their server and key. `plan_hold` and `apply_hold` are `hold` and `release` as plans;
+Without a topology there are `checks`, which asks servers now, `haproxies`, by their runtime sockets, `images` of virtual machines, `mirror_machines`,
+which finds out whether a machine can be a mirror's, and `zones`, the records of zones by their server and key. `plan_hold` and `apply_hold` are `hold` and `release` as plans;
 `plan_scale` and `apply_scale` change how many machines a group has, in the topology's file and in the world.
 Imports are late: `import lbkit` alone costs next to nothing.
 """
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lbkit.haproxy import direct as haproxies
     from lbkit.health import direct as checks
     from lbkit.machine import images
+    from lbkit.mirror import machines as mirror_machines
     from lbkit.mirror import operations as mirrors
     from lbkit.mirror import states as mirror_states
     from lbkit.operate import (
@@ -94,6 +95,7 @@ _MODULES = {
     "checks": "lbkit.health.direct",
     "haproxies": "lbkit.haproxy.direct",
     "images": "lbkit.machine.images",
+    "mirror_machines": "lbkit.mirror.machines",
     "mirror_states": "lbkit.mirror.states",
     "mirrors": "lbkit.mirror.operations",
     "zones": "lbkit.dns.direct.operations",
@@ -127,6 +129,7 @@ __all__ = [
     "images",
     "load",
     "load_data",
+    "mirror_machines",
     "mirror_states",
     "mirrors",
     "observe",

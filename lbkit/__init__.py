@@ -9,7 +9,8 @@
 are the library, and `mirrors` with what is done to mirrors that run, or `mirror_states` with how they shall be; the command line
 and the Ansible modules call nothing else.
 Without a topology there are `checks`, which asks servers now, `haproxies`, by their runtime sockets, `images` of virtual machines, `mirror_machines`,
-which finds out whether a machine can be a mirror's, and `zones`, the records of zones by their server and key. `plan_hold` and `apply_hold` are `hold` and `release` as plans;
+which finds out whether a machine can be a mirror's, and `zones`, the records of zones by their server and key. `machines` stops,
+starts, restarts and replaces those of a topology. `plan_hold` and `apply_hold` are `hold` and `release` as plans;
 `plan_scale` and `apply_scale` change how many machines a group has, in the topology's file and in the world.
 Imports are late: `import lbkit` alone costs next to nothing.
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lbkit import machines
     from lbkit.base.errors import Bug, Failure, LbkitError, Mistake
     from lbkit.base.host import Host
     from lbkit.dns.direct import operations as zones
@@ -95,6 +97,7 @@ _MODULES = {
     "checks": "lbkit.health.direct",
     "haproxies": "lbkit.haproxy.direct",
     "images": "lbkit.machine.images",
+    "machines": "lbkit.machines",
     "mirror_machines": "lbkit.mirror.machines",
     "mirror_states": "lbkit.mirror.states",
     "mirrors": "lbkit.mirror.operations",
@@ -129,6 +132,7 @@ __all__ = [
     "images",
     "load",
     "load_data",
+    "machines",
     "mirror_machines",
     "mirror_states",
     "mirrors",

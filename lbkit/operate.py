@@ -18,6 +18,7 @@ from lbkit.engine import agreed as agreement
 from lbkit.engine import hold_plan, holding
 from lbkit.engine.agreed import Agreed, Keeper
 from lbkit.engine.applying import NotAsDeclared, PlanChanged, Result, Watcher, carry_out
+from lbkit.engine.change import Action
 from lbkit.engine.events import Events
 from lbkit.engine.hold_plan import WantedHold
 from lbkit.engine.holding import Enacted
@@ -27,7 +28,7 @@ from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
-from lbkit.engine.selecting import chooser, rooms_of, rows_of
+from lbkit.engine.selecting import chooser, resources, rooms_of, rows_of
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.topology.register import rooms
@@ -61,6 +62,7 @@ def plan(
     absent: bool = False,
     adopt: Collection[Key] = (),
     only: Collection[str] = (),
+    anew: Collection[str] = (),
 ) -> Plan:
     """The changes that `apply` would make now; with `absent` those of `destroy`. Changes nothing.
 
@@ -70,11 +72,13 @@ def plan(
 
     With `absent` the deletes of what they name, and of what lives and dies with that; StillNeeded where something else that stands
     needs it. A name of nothing is no mistake then, but a word that names no kind of thing.
+
+    `anew` names machines that are to be replaced, whatever they are like.
     """
     host = host or Host()
     scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
     share = chooser(rooms(), scope, host, only, absent=absent)
-    return share(_plan(scope, held, host, absent=absent, adopt=adopt))
+    return share(_plan(scope, held, host, absent=absent, adopt=adopt, anew=anew))
 
 
 def _silent(_event: object) -> None:
@@ -93,6 +97,7 @@ def apply(
     prove: bool = False,
     prove_rate: float | None = None,
     only: Collection[str] = (),
+    anew: Collection[str] = (),
     keeper: Keeper | None = None,
     on_agreed: Callable[[], None] | None = None,
 ) -> Result:
@@ -106,7 +111,7 @@ def apply(
     (`prove_rate` a second for each target; None: 50), and the result has the proof: ProofFailed where one was lost.
 
     What a person applies is what a `keeper` keeps up from then on: it carries out its share of the plan, and of
-    nothing else than what was applied last (AgreedOtherwise). `promised` is then that share. `only` as for `plan`: a part
+    nothing else than what was applied last (AgreedOtherwise). `promised` is then that share. `only` and `anew` as for `plan`: a part
     that is applied, or removed, is no agreement to the rest; where nothing is left of the topology, its folder goes too.
 
     `on_agreed` is called under the lock, once it is noted what was agreed to and before anything is touched; where it raises,
@@ -120,7 +125,7 @@ def apply(
             agreement.check(folder, keeper.digest, scope)
         # once for all of it: a hold that ends while the apply goes on is the next one's
         scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
-        whole = _plan(scope, held, host, absent=absent, adopt=adopt)
+        whole = _plan(scope, held, host, absent=absent, adopt=adopt, anew=anew)
         now = share(whole)
         if promised is not None and now.as_data() != promised.as_data():
             raise PlanChanged(promised, now)
@@ -328,9 +333,16 @@ def doctor(host: Host | None = None) -> list[Check]:
 
 
 def _plan(
-    scope: Scope, held: Holds, host: Host, *, absent: bool = False, adopt: Collection[Key] = ()
+    scope: Scope,
+    held: Holds,
+    host: Host,
+    *,
+    absent: bool = False,
+    adopt: Collection[Key] = (),
+    anew: Collection[str] = (),
 ) -> Plan:
-    plan = make_plan(rooms(), scope, host, absent=absent, adopt=adopt)
+    replaced = dict.fromkeys(resources(rooms(), scope, host, anew), Action.REPLACE)
+    plan = make_plan(rooms(), scope, host, absent=absent, adopt=adopt, anew=replaced)
     notes = tuple(held.notes(holding.holdable(rooms(), scope))) if held.in_force or held.expired else ()
     return replace(plan, notes=plan.notes + notes) if notes else plan
 

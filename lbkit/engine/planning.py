@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from lbkit.base.errors import Failure
+from lbkit.base.errors import Failure, Mistake
 from lbkit.base.host import Host
 from lbkit.engine.again import looked
 from lbkit.engine.change import Action, Change
@@ -25,17 +25,25 @@ def make_plan(
     *,
     absent: bool = False,
     adopt: Collection[Key] = (),
+    anew: Mapping[Key, Action] | None = None,
 ) -> Plan:
     """The changes that make the world as declared; with `absent`, those that leave nothing of the topology.
 
+    `anew`: what is to be replaced or restarted though it stands as declared. Mistake where that cannot be done with it.
     What cannot be seen now is left alone, with a note; with `absent` that is a Failure.
     Raises ForeignObject with every foreign thing that stands in the way, before anything is touched.
     """
-    return looked(lambda: _make_plan(rooms, scope, host, absent=absent, adopt=adopt))
+    return looked(lambda: _make_plan(rooms, scope, host, absent=absent, adopt=adopt, anew=anew or {}))
 
 
 def _make_plan(
-    rooms: Sequence[Room[Any]], scope: Scope, host: Host, *, absent: bool, adopt: Collection[Key]
+    rooms: Sequence[Room[Any]],
+    scope: Scope,
+    host: Host,
+    *,
+    absent: bool,
+    adopt: Collection[Key],
+    anew: Mapping[Key, Action],
 ) -> Plan:
     changes: list[Change] = []
     wanted: list[tuple[Room[Any], Desired]] = []
@@ -47,7 +55,8 @@ def _make_plan(
         wanted += [(room, want) for want in desired if want.within is not None or want.spare_for]
         actual = list(room.observe(scope, host))
         try:
-            changes += diff(desired, actual, owner=scope.name, judge=room, adopt=adopt)
+            differing = diff(desired, actual, owner=scope.name, judge=room, adopt=adopt)
+            changes += _with_asked(differing, desired, actual, room, scope, anew) if anew else differing
         except ForeignObject as error:
             keys = set(error.keys)
             foreign += [have for have in actual if have.key in keys]
@@ -62,7 +71,7 @@ def _make_plan(
             found="; ".join(_of_unseen(unseen)),
             remedy="bring it back; or take it out of the topology's file: what stands there then stays",
         )
-    changes = _with_replaced(changes, wanted)
+    changes = _with_replaced(changes, wanted, anew)
     changes = [*changes, *_spares(changes, wanted)]
     if unseen:
         changes = that_can_be(changes, lambda change: change.key not in unseen)
@@ -78,18 +87,61 @@ def _of_unseen(unseen: Mapping[Key, str]) -> Iterable[str]:
         yield f"{reason}: {', '.join(keys)} and all that needs {'it' if len(keys) == 1 else 'them'} left alone"
 
 
-def _with_replaced(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], Desired]]) -> list[Change]:
-    """What lives within a thing that is replaced is made anew in the new one, and goes with the old one."""
-    replaced = {change.key: change for change in changes if change.action is Action.REPLACE}
+def _with_asked(
+    changes: Sequence[Change],
+    desired: Iterable[Desired],
+    actual: Iterable[Actual],
+    room: Room[Any],
+    scope: Scope,
+    anew: Mapping[Key, Action],
+) -> list[Change]:
+    """With what a person wants anew in the place of what is planned for that otherwise. What does not stand is made all the same."""
+    standing = {have.key: have for have in actual if have.owner == scope.name}
+    asked = []
+    for want in desired:
+        have = standing.get(want.key)
+        if want.key not in anew or have is None:
+            continue
+        verdict = room.judge_anew(want, have, scope, anew)
+        if verdict is None:
+            raise Mistake(
+                f"{want.key} was to be {_DONE[anew[want.key]]}",
+                found="only machines can be",
+                remedy=f"name the machine that it is on, such as machine/{want.within.name}"
+                if want.within
+                else "",
+            )
+        asked.append(
+            Change(want.key, verdict.action, verdict.impact, verdict.reason, want, have, steps=verdict.steps)
+        )
+    keys = {change.key for change in asked}
+    return [*(change for change in changes if change.key not in keys), *asked]
+
+
+_DONE = {Action.REPLACE: "replaced", Action.RESTART: "restarted"}
+
+
+def _with_replaced(
+    changes: Sequence[Change],
+    wanted: Sequence[tuple[Room[Any], Desired]],
+    anew: Mapping[Key, Action],
+) -> list[Change]:
+    """What lives within a thing that is replaced is made anew in the new one, and goes with the old one; so it is where a
+    person wants the thing restarted.
+    """
+    replaced = {
+        change.key: change
+        for change in changes
+        if change.action is Action.REPLACE or (change.action is Action.RESTART and change.key in anew)
+    }
     if not replaced:
         return list(changes)
     kept = [change for change in changes if _within(change) not in replaced]
     for room, want in wanted:
         by = replaced.get(want.within) if want.within else None
         if by is not None and (again := room.judge_again(want, by)) is not None:
-            kept.append(
-                Change(want.key, again.action, again.impact, again.reason, want, None, steps=again.steps)
-            )
+            action = Action.RESTART if by.action is Action.RESTART else again.action
+            kept.append(Change(want.key, action, again.impact, again.reason, want, None, steps=again.steps))
     return kept
 
 

@@ -120,8 +120,13 @@ class Room(ABC, Generic[S]):
         reason = f"{replaced.key} is {done_to(replaced)}; {verdict.reason.removeprefix('new: ')}"
         return replace(verdict, reason=reason)
 
-    def judge_anew(self, want: Desired, have: Actual, action: Action) -> Verdict | None:
-        """What it takes to have it replaced or restarted as a person asks for, though it may be as declared. None: it cannot be."""
+    def judge_anew(
+        self, want: Desired, have: Actual, scope: Scope, anew: Mapping[Key, Action]
+    ) -> Verdict | None:
+        """What it takes to have it replaced or restarted as a person asks for, though it may be as declared. None: it cannot be.
+
+        `anew`: all that is asked for. Pure.
+        """
         return None
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
@@ -140,7 +145,7 @@ class Room(ABC, Generic[S]):
         """What a person can name of this room, as "KIND/NAME", with what of `keys` is to stand where that shall, and to go where
         that shall go. What belongs to several things of a kind goes with the last. Pure.
 
-        `keys` are of all rooms: what is declared, and what a plan is about.
+        `keys` are of all rooms: what is declared, and what a plan is about; or this room's rows of status.
         """
         return {f"{key.kind}/{key.name}": frozenset({key}) for key in keys if key.kind in self.kinds}
 

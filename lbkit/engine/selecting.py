@@ -65,6 +65,18 @@ def chooser(
     return chosen
 
 
+def resources(
+    rooms: Sequence[Room[Any]], scope: Scope, host: Host, patterns: Collection[str]
+) -> frozenset[Key]:
+    """What is declared of the things that `patterns` name, and is of their own kind: a machine itself, of a group its machines."""
+    if not patterns:
+        return frozenset()
+    declared = {want.key for room in rooms for want in room.desired(scope, host)}
+    things = things_of(rooms, scope, declared)
+    names = _found(Plan(scope.name), patterns, things)
+    return frozenset(key for name in names for key in things[name] if key.kind == name.partition("/")[0])
+
+
 def things_of(rooms: Iterable[Room[Any]], scope: Scope, keys: Collection[Key]) -> Things:
     """All that can be named, with what of `keys` belongs to it."""
     found: dict[str, frozenset[Key]] = {}

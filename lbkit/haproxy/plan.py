@@ -8,6 +8,7 @@ from dataclasses import replace
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.resource import Actual, Desired, Key
+from lbkit.engine.room import done_to
 from lbkit.engine.scope import Scope
 from lbkit.haproxy.instance import KIND, key_of
 from lbkit.haproxy.looking import ActualHaproxy
@@ -64,7 +65,9 @@ def judge_create(want: Desired) -> Verdict:
 def judge_again(want: Desired, replaced: Change) -> Verdict:
     """On a machine that is made anew, and that hands over to it: what that costs clients who are there just then."""
     new = judge_create(want)
-    verdict = replace(new, reason=f"{replaced.key} is replaced; {new.reason.removeprefix('new: ')}")
+    verdict = replace(
+        new, reason=f"{replaced.key} is {done_to(replaced)}; {new.reason.removeprefix('new: ')}"
+    )
     if replaced.impact is Impact.NONE:
         return verdict
     if want.key.kind == vip_plan.KIND:

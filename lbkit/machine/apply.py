@@ -28,6 +28,7 @@ from lbkit.engine.change import Action, Change
 from lbkit.engine.room import Done
 from lbkit.engine.scope import Scope
 from lbkit.machine.contract import Machine, Program
+from lbkit.machine.halting import Halt, halt
 from lbkit.machine.handle import driver, driver_of, machine
 from lbkit.machine.observe import list_path, listed_files
 from lbkit.machine.plan import (
@@ -51,11 +52,22 @@ def apply(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> No
     for name, of_driver in groupby(machines, key=_driver_name):
         batch = list(of_driver)
         _remove_others(batch, scope, host, done)
+        for change in batch:
+            if _is_in_the_way(change):
+                halt(change, name, scope, host, Halt(), done)
         driver(name).apply(batch, scope, host, done)
     services = [change for change in changes if change.key.kind == "service"]
     _remove([change for change in services if change.want is None], scope, host, done)
     staying = [change for change in services if change.want is not None]
     one_by_one(staying, lambda change: _carry_out(change, scope, host), done, workers=WORKERS)
+
+
+def _is_in_the_way(change: Change) -> bool:
+    """Of a machine that is replaced, whether what runs is to be stopped before."""
+    if change.action is not Action.REPLACE or change.key.kind != "machine" or change.before is None:
+        return False
+    by = driver(_driver_name(change))
+    return change.before["driver"] == _driver_name(change) and not by.hands_over and by.runs(change.before)
 
 
 def _remove_others(changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:

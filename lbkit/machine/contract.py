@@ -169,9 +169,10 @@ class Machine(Protocol):
         """
         ...
 
-    def drain(self, name: str) -> None:
+    def drain(self, name: str, *, within: float | None = None) -> None:
         """Let it finish what it has begun: its own signal for that, at most `drain_timeout` seconds; then as `stop`.
 
+        `within`: seconds for all of that, where they are fewer.
         From its first moment on it counts as started from nothing that is declared: `start` starts it anew.
         """
         ...

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Change, Verdict
+from lbkit.engine.change import Change, Impact, Verdict
 from lbkit.engine.events import Events
 from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.engine.room import Done
@@ -18,6 +18,9 @@ from lbkit.machine.contract import Machine, Process
 
 class Driver(Protocol):
     """One way to have machines: what the machine room needs beyond single machines. All of it in bulk."""
+
+    hands_over: bool
+    """Whether a new machine takes over from the one that runs, when that is replaced; else that is to be stopped before."""
 
     def machine(self, scope: Scope, host: Host, member: str) -> Machine: ...
 
@@ -77,6 +80,23 @@ class Driver(Protocol):
 
     def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
         """As `Machine.stop` for many, each named by member and program, all at the same time."""
+        ...
+
+    def runs(self, state: State) -> bool:
+        """Whether the machine runs, or could go on where it is; of what was observed. Pure."""
+        ...
+
+    def judge_replaced(self, want: Desired, have: Actual, cost: tuple[Impact, str]) -> Verdict:
+        """What it takes to have it made anew, though it may be as declared. `cost`: of its being away for a while. Pure."""
+        ...
+
+    def power_off(
+        self, scope: Scope, host: Host, member: str, left: float | None, tell: Callable[[str], None]
+    ) -> str:
+        """Switch a declared machine off, whatever runs in it; its files stay. What was done, in words.
+
+        It has `left` seconds to end in its own way; None: it is cut off its networks, and killed.
+        """
         ...
 
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from lbkit.base.host import Host
-from lbkit.engine.change import Change, Verdict
+from lbkit.engine.change import Action, Change, Verdict
 from lbkit.engine.events import Events
 from lbkit.engine.resource import Actual, Desired, Key
 from lbkit.engine.room import Done, Room
 from lbkit.engine.scope import Draft, Scope
 from lbkit.engine.view import Check, Finding, Picture, Status
-from lbkit.machine import apply, observe, plan, presence, resolve, spare, things, view
+from lbkit.machine import apply, halting, observe, plan, presence, resolve, spare, things, view
 from lbkit.machine.handle import driver, drivers, every_driver, judge_machine
 from lbkit.machine.presence import PRESENCE
 from lbkit.machine.resolved import Machines
@@ -59,11 +59,25 @@ class MachineRoom(Room[Section]):
         return None if want.key.kind == PRESENCE else super().judge_create(want)
 
     def judge_again(self, want: Desired, replaced: Change) -> Verdict | None:
+        if want.key.kind == PRESENCE and replaced.action is Action.RESTART:
+            return None  # it comes back in its place
         if want.key.kind == PRESENCE:
             return presence.judge_again(want, replaced)
         if want.key.kind == SPARE:
             return spare.judge_again(replaced.key)
         return super().judge_again(want, replaced)
+
+    def judge_anew(
+        self, want: Desired, have: Actual, scope: Scope, anew: Mapping[Key, Action]
+    ) -> Verdict | None:
+        if want.key.kind != "machine":
+            return None
+        told = self.judge_update(want, have)
+        if told is not None and told.action is Action.REPLACE:
+            return told
+        members = frozenset(key.name for key in anew)
+        cost = halting.cost(scope, want.key.name, members, halting.Halt())
+        return driver(str(want.state["driver"])).judge_replaced(want, have, cost)
 
     def judge_update(self, want: Desired, have: Actual) -> Verdict | None:
         if want.key.kind == "service":

@@ -91,7 +91,8 @@ class Methods:
         return _NOTHING
 
     def drain(self, given: Data, payload: bytes) -> Answer:
-        self._machine.drain(given["name"])
+        # earlier lbkits say nothing of it
+        self._machine.drain(given["name"], within=given.get("within"))
         return _NOTHING
 
     def signal(self, given: Data, payload: bytes) -> Answer:

@@ -26,6 +26,7 @@ _PATIENCE = 60.0  # seconds for what takes no time of its own; a guest may be em
 _STOPS = (
     1300.0  # for what stops programs: a service may take 600 to finish, and 600 to stop (machine/spec.py)
 )
+_ANSWERED = 5.0  # seconds for the answer to what may take so long and no longer
 
 
 class Asked(Protocol):
@@ -146,8 +147,9 @@ class RemoteMachine:
             "stop", {"name": self._service(name), "timeout": timeout}, timeout=(timeout or 0.0) + _STOPS
         )
 
-    def drain(self, name: str) -> None:
-        self._ask("drain", {"name": self._service(name)}, timeout=_STOPS)
+    def drain(self, name: str, *, within: float | None = None) -> None:
+        timeout = _STOPS if within is None else within + _ANSWERED
+        self._ask("drain", {"name": self._service(name), "within": within}, timeout=timeout)
 
     def signal(self, name: str, signal_number: int) -> None:
         self._ask("signal", {"name": self._service(name), "number": int(signal_number)})

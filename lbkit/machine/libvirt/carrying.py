@@ -15,7 +15,7 @@ from lbkit.engine.scope import Scope
 from lbkit.hypervisor.accelerator import probe
 from lbkit.hypervisor.connection import connect
 from lbkit.image.store import Store
-from lbkit.machine.libvirt import changing, fleet, handing, making, removing, spares
+from lbkit.machine.libvirt import changing, fleet, handing, making, power, removing, spares
 from lbkit.machine.libvirt.fleet import Fleet, Generation, declared, vm_of
 from lbkit.machine.libvirt.telling import Teller
 from lbkit.machine.presence import PRESENCE
@@ -45,6 +45,8 @@ def carry_out(change: Change, scope: Scope, host: Host, done: Done) -> str:
             where=str(change.key),
             remedy=f"rename it: virsh domrename {change.before['domain'] if change.before else ''}",
         )
+    if change.action is Action.RESTART:
+        return power.on(scope, host, found.newest(member), declared(scope)[member], change, tell)
     if change.action is Action.UPDATE:
         return changing.change(scope, host, found.newest(member), declared(scope)[member], change, tell)
     return _make(scope, host, found, change, tell)

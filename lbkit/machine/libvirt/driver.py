@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
@@ -22,7 +22,7 @@ from lbkit.image.store import Store
 from lbkit.machine.contract import Machine, Process
 from lbkit.machine.guest.pack import program_digest
 from lbkit.machine.guest.remote import RemoteMachine
-from lbkit.machine.libvirt import fleet, plan, removing, spares, view
+from lbkit.machine.libvirt import fleet, plan, power, removing, spares, view
 from lbkit.machine.libvirt.absent import AbsentMachine
 from lbkit.machine.libvirt.carrying import carry_out
 from lbkit.machine.libvirt.concern import hosts_of
@@ -39,6 +39,8 @@ WORKERS = 4  # machines at a time: each boot is a core of its own
 
 class LibvirtDriver:
     """See `lbkit.machine.driver.Driver`."""
+
+    hands_over = True
 
     def machine(self, scope: Scope, host: Host, member: str) -> Machine:
         return _machine(scope, host, member)
@@ -189,6 +191,17 @@ class LibvirtDriver:
 
         with ThreadPoolExecutor(max(1, min(fleet.WORKERS, len(programs)))) as pool:
             list(pool.map(stop, programs))
+
+    def runs(self, state: State) -> bool:
+        return plan.runs(state)
+
+    def judge_replaced(self, want: Desired, have: Actual, cost: tuple[Impact, str]) -> Verdict:
+        return plan.judge_replaced(want.state, have.state)
+
+    def power_off(
+        self, scope: Scope, host: Host, member: str, left: float | None, tell: Callable[[str], None]
+    ) -> str:
+        return power.off(scope, host, member, left, tell)
 
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
         found = fleet.look(scope, host)

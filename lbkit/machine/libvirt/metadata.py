@@ -43,7 +43,7 @@ class Metadata:
 
     Of a spare `member` is the group that it is for, and `generation` its number. `name` is the domain's where that is
     another one than `names.domain_name` gives: a machine that was made of a spare keeps the spare's. `started`: when it
-    was, in ISO 8601, as long as nobody has seen its guest answer.
+    was, in ISO 8601, as long as nobody has seen its guest answer. `stopped`: when a person had it stopped, to be started again.
     """
 
     topology: str
@@ -54,6 +54,7 @@ class Metadata:
     kind: Literal["machine", "spare"] = "machine"
     name: str = ""
     started: str = ""
+    stopped: str = ""
 
     @property
     def domain(self) -> str:
@@ -115,6 +116,7 @@ def _written(metadata: Metadata, namespace: str) -> ET.Element:
         digest=metadata.digest,
         domain=metadata.name or None,
         started=metadata.started or None,
+        stopped=metadata.stopped or None,
     )
     _read(machine, namespace)  # what is written can be read again, or is not written
     return machine
@@ -137,11 +139,11 @@ def _read(machine: ET.Element, namespace: str) -> Metadata:
     name = machine.get("domain", "")
     if name and not _DOMAIN.match(name):
         raise Unreadable("a domain's name that is none of lbkit's")
-    started = machine.get("started", "")
-    if started and not _TIME.match(started):
+    started, stopped = machine.get("started", ""), machine.get("stopped", "")
+    if any(time and not _TIME.match(time) for time in (started, stopped)):
         raise Unreadable("a time that is none")
     kind: Literal["machine", "spare"] = "spare" if owned[1] == "spare" else "machine"
-    return Metadata(mark.topology, owned[2], int(generation), wanted, volumes, kind, name, started)
+    return Metadata(mark.topology, owned[2], int(generation), wanted, volumes, kind, name, started, stopped)
 
 
 def _read_wanted(text: str) -> dict[str, Any]:

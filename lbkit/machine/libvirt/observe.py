@@ -55,6 +55,7 @@ class SeenDomain:
     trouble: str = ""
     spare: bool = False
     started: str = ""  # as in its metadata
+    stopped: str = ""  # as well
 
 
 def seen_domains(connection: Connection, topology: str) -> tuple[SeenDomain, ...]:
@@ -109,6 +110,7 @@ def see(name: str, uuid: str, states: tuple[int, int], xml: str) -> SeenDomain:
         volumes=metadata.volumes if metadata else (),
         spare=metadata is not None and metadata.kind == "spare",
         started=metadata.started if metadata else "",
+        stopped=metadata.stopped if metadata else "",
         memory=domain.memory,
         max_memory=domain.max_memory,
         cpus=domain.cpus,

@@ -11,8 +11,8 @@ The state of a machine:
     program                      the digest of the program that its guest runs
     running                      false: it died, or never ran
 
-Of what was observed there is also `reason` (why it does not run), `answers` (whether its guest does), `generation`, and
-`boots`: since when, where its guest may answer yet.
+Of what was observed there is also `reason` (why it does not run), `answers` (whether its guest does), `generation`,
+`boots`: since when, where its guest may answer yet; and `stopped`: when a person had it stopped.
 Links that are up or down are the business of what hands over from one generation to the next (lbkit.machine.presence).
 """
 
@@ -28,7 +28,7 @@ from lbkit.base.secrets import Secret
 from lbkit.engine.book import IPAddress
 from lbkit.engine.change import Action, Impact, Verdict
 from lbkit.machine.libvirt.hiding import hidden, hidden_as
-from lbkit.machine.libvirt.states import RUNNING
+from lbkit.machine.libvirt.states import CRASHED, RUNNING, SHUT_OFF
 from lbkit.machine.resolved import Interface, ResolvedMachine, ResolvedVm
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def seen(
         "answers": None if boots else answers,
         "boots": domain.started if boots else "",
         "generation": domain.generation,
+        **({"stopped": domain.stopped} if domain.stopped else {}),
     }
 
 
@@ -174,9 +175,16 @@ def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:
         return _replaced(
             want, [f"driver {have.get('driver')}, declared is {want['driver']}"], Impact.DISRUPTIVE
         )
-    if not have["running"]:
-        return _replaced(want, [f"it does not run ({have['reason']})"], Impact.NONE)
     made_with = [_differs(field, want, have) for field in _MADE_WITH if not as_made(field, want, have)]
+    if not have["running"]:
+        if have.get("stopped") and not made_with and not _can_go_on(have):
+            return Verdict(
+                Action.RESTART,
+                Impact.NONE,
+                f"it was stopped at {have['stopped']}: it is started again",
+                STARTING,
+            )
+        return _replaced(want, [f"it does not run ({have['reason']})"], Impact.NONE)
     if have.get("answers") is False:
         # what it serves may go on, and cannot be asked to finish
         return _replaced(want, ["its guest does not answer", *made_with], Impact.DISRUPTIVE)
@@ -198,6 +206,32 @@ def judge(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict | None:
         "; ".join(words),
         (*(step_words(step, want) for step in steps), "note it on the domain"),
     )
+
+
+STARTING = (
+    "start its domain again",
+    "wait until its guest answers",
+    "tell its guest its links, addresses, routes and keys",
+    "note it on the domain",
+)
+
+
+def runs(have: Mapping[str, Any]) -> bool:
+    return bool(have["running"]) or _can_go_on(have)
+
+
+def _can_go_on(have: Mapping[str, Any]) -> bool:
+    """Paused, asleep or on its way down: its QEMU is there."""
+    return not have["running"] and have["reason"].partition(":")[0] not in {SHUT_OFF, CRASHED}
+
+
+def judge_replaced(want: Mapping[str, Any], have: Mapping[str, Any]) -> Verdict:
+    """As a person asks for it."""
+    told = judge(want, have)
+    if told is not None and told.action is Action.REPLACE:
+        return told
+    idle = have.get("boots") or not have["running"]
+    return _replaced(want, ["a new one is asked for"], Impact.NONE if idle else Impact.HITLESS)
 
 
 def live(want: Mapping[str, Any], have: Mapping[str, Any]) -> tuple[Live, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -34,6 +35,8 @@ from lbkit.network.path import Path, path_to
 
 DRAINING = "draining"
 """The digest of a program that was told to end: that of nothing that is declared."""
+
+_STOP_TIMEOUT = 10.0  # seconds, where no record says how long it may take
 
 
 class LocalMachine:
@@ -152,19 +155,23 @@ class LocalMachine:
         place = self._place(name)
         if timeout is None:
             record = read_record(place)
-            timeout = record.program.stop_timeout if record else 10.0
+            timeout = record.program.stop_timeout if record else _STOP_TIMEOUT
         self._stop(place, timeout)
         forget(place)
 
-    def drain(self, name: str) -> None:
+    def drain(self, name: str, *, within: float | None = None) -> None:
+        clock = self._host.clock
+        deadline = math.inf if within is None else clock.monotonic() + within
         place = self._place(name)
         record = self._alive(place)
         if record is not None and record.program.drain is not None:
             rewrite_digest(place, record, DRAINING)
             identity = record.pid, record.start_time
             send(identity, signal.Signals[f"SIG{record.program.drain}"])
-            wait(identity, record.program.drain_timeout)
-        self.stop(name)
+            wait(identity, min(record.program.drain_timeout, deadline - clock.monotonic()))
+        left = max(0.0, deadline - clock.monotonic())
+        usual = record.program.stop_timeout if record is not None else _STOP_TIMEOUT
+        self.stop(name, timeout=None if within is None else min(usual, left))
 
     def signal(self, name: str, signal_number: int) -> None:
         place = self._place(name)

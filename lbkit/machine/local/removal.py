@@ -23,12 +23,14 @@ _AT_ONCE = 200  # services or machines; a service may be several processes
 _TIMEOUT = 10.0  # seconds for strays, of which no record says how long they may take
 
 
-def stop_machines(host: Host, topology: str, members: Sequence[str], identity: IdentityOf) -> None:
-    """All that was ever started in them, and strays of it."""
+def stop_machines(
+    host: Host, topology: str, members: Sequence[str], identity: IdentityOf, *, timeout: float | None = None
+) -> None:
+    """All that was ever started in them, and strays of it. `timeout`: seconds for it; None: as each was started with."""
     for some in _parts(members):
         prefixes = tuple(f"{topology}/{member}/" for member in some)
         places = partial(_all_places, host, topology, some)
-        _stop(host, places, _starting(prefixes), _some("machine", some), identity)
+        _stop(host, places, _starting(prefixes), _some("machine", some), identity, timeout)
 
 
 def stop_programs(
@@ -58,6 +60,7 @@ def _stop(
     marked: Callable[[str], bool],
     where: str,
     identity: IdentityOf,
+    timeout: float | None = None,
 ) -> None:
     def records() -> Iterable[tuple[Place, Record]]:
         for place in places():
@@ -69,8 +72,9 @@ def _stop(
             if alive(place, record, identity(place.member)):
                 yield record.pid, record.start_time
 
-    timeouts = [record.program.stop_timeout for _, record in records()]
-    stop(recorded, marked, host.clock, timeout=max(timeouts, default=_TIMEOUT), where=where)
+    if timeout is None:
+        timeout = max((record.program.stop_timeout for _, record in records()), default=_TIMEOUT)
+    stop(recorded, marked, host.clock, timeout=timeout, where=where)
 
 
 def _all_places(host: Host, topology: str, members: Iterable[str]) -> Iterable[Place]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
 from lbkit.base.host import Host
 from lbkit.base.mark import read_mark
-from lbkit.engine.change import Action, Change, Verdict
+from lbkit.engine.change import Action, Change, Impact, Verdict
 from lbkit.engine.events import Events
 from lbkit.engine.resource import Actual, Desired, Key, State
 from lbkit.engine.room import Done
@@ -27,6 +27,8 @@ from lbkit.network import links
 
 class NetnsDriver:
     """See `lbkit.machine.driver.Driver`."""
+
+    hands_over = False
 
     def machine(self, scope: Scope, host: Host, member: str) -> Machine:
         return NetnsMachine(scope.name, host, member)
@@ -101,6 +103,13 @@ class NetnsDriver:
     def apply(self, changes: Sequence[Change], scope: Scope, host: Host, done: Done) -> None:
         declared = _declared(scope)
         going = {_namespace(scope, change): change for change in changes if change.want is None}
+        anew = {
+            _namespace(scope, change): change.key.name
+            for change in changes
+            if change.action is Action.REPLACE and _is_ours(change)
+        }
+        if anew:
+            removal.remove(host, scope.name, anew)
         coming = {_namespace(scope, change): change for change in changes if change.want is not None}
         if going:
             members = {name: change.key.name for name, change in going.items()}
@@ -125,6 +134,18 @@ class NetnsDriver:
     def stop(self, scope: Scope, host: Host, programs: Sequence[tuple[str, str]]) -> None:
         stop_programs(host, scope.name, programs, partial(network_identity, host, scope.name))
 
+    def runs(self, state: State) -> bool:
+        return state["namespace"] is not None
+
+    def judge_replaced(self, want: Desired, have: Actual, cost: tuple[Impact, str]) -> Verdict:
+        return plan.judge_replaced(have, cost)
+
+    def power_off(
+        self, scope: Scope, host: Host, member: str, left: float | None, tell: Callable[[str], None]
+    ) -> str:
+        tell(f"namespace {namespace_name(scope.name, member)} and its links go, and all that runs in it")
+        return removal.power_off(host, scope.name, member, left)
+
     def explain(self, scope: Scope, host: Host, member: str) -> Iterable[Finding]:
         namespace = links.observe(host, scope.name).get(namespace_name(scope.name, member))
         return view.findings(scope.name, _declared(scope)[member], namespace)
@@ -136,6 +157,11 @@ class NetnsDriver:
 def _declared(scope: Scope) -> dict[str, ResolvedMachine]:
     machines = scope.of("machine", Machines).by_name.values()
     return {machine.name: machine for machine in machines if machine.driver == "netns"}
+
+
+def _is_ours(change: Change) -> bool:
+    """It is replaced by one of the same driver: of another one's, that one has removed what stood."""
+    return change.before is not None and change.before["driver"] == "netns"
 
 
 def _namespace(scope: Scope, change: Change) -> str:

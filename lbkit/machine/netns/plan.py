@@ -114,6 +114,14 @@ def judge(want: Desired, have: Actual) -> Verdict | None:
     return Verdict(Action.UPDATE, impact, "; ".join(words))
 
 
+def judge_replaced(have: Actual, cost: tuple[Impact, str]) -> Verdict:
+    steps = ("remove its files", "make its namespace and links anew")
+    if have.state["namespace"] is None:
+        return Verdict(Action.REPLACE, Impact.NONE, "a new one is asked for, and none runs", steps)
+    impact, words = cost
+    return Verdict(Action.REPLACE, impact, f"a new one is asked for; {words}", ("stop it", *steps))
+
+
 def addresses_of(state: State) -> str:
     interfaces = state["interfaces"].values()
     return ", ".join(address for interface in interfaces for address in interface["addresses"])

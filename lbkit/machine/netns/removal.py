@@ -5,12 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from lbkit.base.files import make_folder
 from lbkit.base.host import Host
 from lbkit.machine.local.folder import remove_tree
 from lbkit.machine.local.place import machine_folder
 from lbkit.machine.local.removal import stop_machines, who_is_in
-from lbkit.machine.netns.network import network_identity
+from lbkit.machine.netns.network import namespace_name, network_identity
 from lbkit.network import links
+
+_STRANGERS = "left running, as lbkit did not start them: "
+
+
+def power_off(host: Host, topology: str, member: str, left: float | None) -> str:
+    """Of one machine all but its folder, which says that it was there: what runs in it has `left` seconds.
+
+    None: it is killed, and its links go first, so that nobody hears of its end. What was done, in words.
+    """
+    name = namespace_name(topology, member)
+    make_folder(machine_folder(host, topology, member))
+    said: list[str] = []
+
+    def report(_namespace: str, executed: str) -> None:
+        said.append(executed)
+
+    network = network_identity(host, topology, member)
+    if left is None:
+        links.remove(host, topology, [name], report)
+    stop_machines(host, topology, [member], lambda _member: network, timeout=left or 0.0)
+    strangers = who_is_in({network: name}).get(name, [])
+    if left is not None:
+        links.remove(host, topology, [name], report)
+    if strangers:
+        said.append(_STRANGERS + ", ".join(strangers))
+    return "; ".join(["its services stopped", *said])
 
 
 def remove(host: Host, topology: str, members: Mapping[str, str]) -> dict[str, str]:
@@ -31,5 +58,5 @@ def remove(host: Host, topology: str, members: Mapping[str, str]) -> dict[str, s
 
     links.remove(host, topology, sorted(members), report)
     for namespace, names in strangers.items():
-        words[namespace] += "; left running, as lbkit did not start them: " + ", ".join(names)
+        words[namespace] += f"; {_STRANGERS}" + ", ".join(names)
     return words

@@ -1,0 +1,60 @@
+"""A virtual machine that a person stops is started again with the disk that it has; one that is replaced is another one."""
+
+from __future__ import annotations
+
+import pytest
+
+from lbkit import operate
+from lbkit.engine.change import Action, Impact
+from lbkit.machines import Wanted, apply_machine, plan_machine
+from tests.machine.libvirt.small import World, daemon, hypervisor, lone, world
+
+__all__ = ["daemon", "hypervisor", "lone", "world"]
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("vm")]
+
+
+def test_it_is_stopped_started_and_replaced(world: World) -> None:
+    world.apply()
+    scope, host, first = world.scope, world.host, world.domain()
+    before = world.pids()
+
+    # its guest has nothing that could shut it down: it is switched off
+    stop = Wanted("vm", "stopped", within=5.0)
+    planned = plan_machine(scope, stop, host)
+    assert world.pids() == before
+    assert planned.impact is Impact.DISRUPTIVE
+    assert apply_machine(scope, stop, host, promised=planned).changes == planned.changes
+    assert world.domains == {first: "shut off"}
+    assert not apply_machine(scope, stop, host)
+
+    # what is declared is that it runs: the same one, by its disk
+    assert world.plan() == ["restart machine vm", "create service vm/app"]
+    started = plan_machine(scope, Wanted("vm"), host)
+    assert apply_machine(scope, Wanted("vm"), host).changes == started.changes
+    assert not world.plan()
+    assert world.domains == {first: "running"}
+    assert world.pids() != before
+
+    restart = Wanted("vm", "restarted", within=5.0)
+    planned = plan_machine(scope, restart, host)
+    assert [str(change) for change in planned.changes] == ["restart machine vm", "restart service vm/app"]
+    before = world.pids()
+    assert apply_machine(scope, restart, host, promised=planned).changes == planned.changes
+    assert not world.plan()
+    assert (set(world.domains), world.pids() != before) == ({first}, True)
+
+    replaced = plan_machine(scope, Wanted("vm", "replaced"), host)
+    assert {str(change.action) for change in replaced.changes if change.key.kind == "machine"} == {"replace"}
+    assert apply_machine(scope, Wanted("vm", "replaced"), host).changes == replaced.changes
+    assert not world.plan()
+    assert world.standing() == world.one(2)
+
+    # one that is stopped can be replaced too; and one that somebody else switched off is made anew
+    apply_machine(scope, Wanted("vm", "stopped", at_once=True), host)
+    assert operate.plan(scope, host, anew=["machine/vm"]).changes[0].action is Action.REPLACE
+    world.apply()
+    assert world.standing() == world.one(2)
+    world.virsh("destroy", world.domain(2))
+    assert world.plan()[0] == "replace machine vm"
+    assert not plan_machine(scope, Wanted("vm", "stopped"), host)

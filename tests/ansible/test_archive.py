@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import lbkit
-from tests.ansible.conftest import ROOT, player
+from tests.ansible.conftest import ROOT
 
 pytestmark = pytest.mark.sandbox
 
@@ -27,10 +28,17 @@ FOREIGN = (
     "tests/integration/inventory", "tests/output/.tmp/x", "tests/output/junit/x.xml",
 )  # fmt: skip
 
+PROGRAM = """#!{python}
+import sys
+from importlib.metadata import entry_points
+(script,) = entry_points(group="console_scripts", name="{name}")
+sys.exit(script.load()())
+"""
+
 
 def ran(*words: Path | str, cwd: Path, **environment: str) -> str:
     done = subprocess.run(
-        words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=120
+        words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -86,6 +94,10 @@ def python(tmp_path: Path) -> Path:
     (packages,) = folder.glob("lib/python*/site-packages")
     # What a .pth names gives its packages, and not what its own .pth files name: this checkout.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    for name in ("ansible-config", "ansible-galaxy", "ansible-playbook", "molecule"):
+        program = folder / "bin" / name
+        program.write_text(PROGRAM.format(python=python, name=name))
+        program.chmod(0o755)
     assert ran(python, "-c", "import lbkit; print(lbkit.__file__)", cwd=tmp_path, PYTHONPATH="").startswith(
         str(packages)
     )
@@ -106,36 +118,33 @@ def test_it_has_the_collection_and_nothing_foreign(archive: Path, files: set[str
     assert told["readme"] in found
 
 
-def test_its_module_works_from_an_empty_folder_with_the_wheel_alone(
+def test_it_passes_the_default_scenario_in_an_empty_folder_with_the_wheel_alone(
     netns: None, archive: Path, python: Path, clean: dict[str, str], topology_name: str, tmp_path: Path
 ) -> None:
+    """By no collection but the installed one: neither the checkout's nor what came with the wheel."""
     folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    environment = os.environ | clean | {"ANSIBLE_COLLECTIONS_PATH": str(folder)}
+    scenario = folder / "molecule" / "default"
+    shutil.copytree(ROOT / "molecule" / "default", scenario)
+    shutil.copytree(ROOT / ".config" / "molecule", folder / ".config" / "molecule")
+    declared = (scenario / "topology.yml").read_text()
+    assert "name: shop-test\n" in declared
+    (scenario / "topology.yml").write_text(declared.replace("name: shop-test\n", f"name: {topology_name}\n"))
+    path = f"{python.parent}:{os.environ['PATH']}"
+    environment = clean | {"ANSIBLE_COLLECTIONS_PATH": str(folder), "NO_COLOR": "1", "PATH": path}
     # By force, as the wheel has the collection, too: Ansible takes what is in its own folders before that.
     words = ("collection", "install", archive, "-p", folder, "--offline", "--force")
-    ran(python, "-m", "ansible", "galaxy", *words, cwd=folder, **environment)
-    told = ran(python, "-m", "ansible", "doc", "--json", "lbkit.core.topology", cwd=folder, **environment)
-    assert Path(json.loads(told)["lbkit.core.topology"]["doc"]["filename"]).is_relative_to(folder)
-    definition = {
-        "lbkit": 1,
-        "name": topology_name,
-        "networks": {"in": {"cidr": "10.83.0.0/24"}},
-        "machines": {"web": {"count": 2, "networks": ["in"]}},
-    }
-    task = {"name": "make", "lbkit.core.topology": {"definition": definition}}
-    playbook = folder / "play.yml"
-    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    playbook.write_text(
-        json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task], "vars": here}])
+    ran(python.parent / "ansible-galaxy", *words, cwd=folder, **environment)
+    told = ran(
+        *(python.parent / "molecule", "-vvvv", "--base-config", ".config/molecule/config.yml", "test"),
+        cwd=folder,
+        **environment,
     )
-    play = player([python, "-m", "ansible", "playbook", "-i", "localhost,"], lambda: environment, folder)
-
-    made = play(playbook)
-    assert made.code == 0, made.text
-    assert {row["health"] for row in made.task("make")["status"]} == {"up"}
-    again = play(playbook)
-    assert (again.code, again.recap["changed"]) == (0, 0), again.text
+    loaded = re.findall(r"Loading collection lbkit.core from (\S+)", told)
+    assert set(loaded) == {str(folder / PLACE)}
+    modules = re.findall(r"Using module file (\S+/lbkit/\S+)", told)
+    assert {Path(module).stem for module in modules} >= {"topology", "topology_info", "health_check"}
+    assert all(Path(module).is_relative_to(folder) for module in modules)
+    assert not Path("/run/lbkit", topology_name).exists()
 
 
 def test_it_says_what_an_execution_environment_needs() -> None:

@@ -44,6 +44,10 @@ status:
   returned: success
   type: list
   elements: dict
+digest:
+  description: Of all that the topology declares, with the contents of its files. The same as long as that is the same.
+  returned: success
+  type: str
 addresses:
   description: What the topology's names resolve to.
   returned: success
@@ -80,12 +84,13 @@ from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
 
 
 def run(module):
-    from lbkit import holds, plan
+    from lbkit import digest, holds, plan
 
     scope, host = _lbkit.scope_and_host(module)
     return {
         "plan": plan(scope, host).as_data(),
         "status": _lbkit.status_of(scope, host),
+        "digest": digest(scope, host),
         "addresses": scope.book.as_data(),
         "holds": [hold.as_data() for hold in holds(scope, host)],
     }

@@ -79,7 +79,7 @@ options:
     type: str
     default: 15s
   reason:
-    description: Why it is held, for whoever finds it so.
+    description: Why it is held, for whoever finds it so. Required with O(state=held).
     type: str
   until:
     description:

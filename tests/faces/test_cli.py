@@ -63,6 +63,34 @@ def test_apply_makes_the_world_as_declared_and_destroy_leaves_nothing_but_what_i
     assert {key.name for key in room.world} == {"tree"}
 
 
+def test_a_part_goes_by_its_name_where_nothing_that_stays_needs_it(
+    lbkit: Lbkit, room: ToyRoom, answers: list[str]
+) -> None:
+    lbkit("apply", "--yes")
+    told = lbkit("destroy", "--yes", "--only", "thing/wall")
+    assert told.code == 1
+    assert (
+        "thing wall of shop was to be removed, and nothing that needs it\n  found: thing door needs thing wall"
+        in told.err
+    )
+    assert lbkit("plan", "--destroy", "--only", "thing/door").code == 2
+    assert {key.name for key in room.world} == {"floor", "wall", "door", "tree"}
+    answers.append("y")
+    told = lbkit("destroy", "--only", "thing/door", "--only", "thing/wall")
+    assert "Remove that part of it? [y/N]" in told.out
+    assert "that part of shop is gone: 2 changes in" in told.out
+    assert {key.name for key in room.world} == {"floor", "tree"}
+    told = lbkit("destroy", "--only", "thing/door")
+    assert (told.code, told.out) == (0, "nothing of that part of shop stands: nothing to do\n")
+    assert lbkit("destroy", "--only", "thnig/door", "--yes").code == 64
+    assert (
+        lbkit("apply", "--yes", "--only", "thing/wall").out.count(
+            "that part of shop stands as declared: 1 change in"
+        )
+        == 1
+    )
+
+
 def test_an_apply_with_nothing_to_do_asks_nobody(lbkit: Lbkit) -> None:
     lbkit("apply", "--yes")
     told = lbkit("apply")

@@ -47,8 +47,10 @@ _NO_ADDRESS = re.compile(r"^\.\. ansible-links::\n\n(?:  - .*\n    url: \"\"\n  
 
 def of_one_folder(name: str, text: str) -> str:
     """A page's links as they are here: what lies in docs/ in a checkout lies beside what lies above it."""
-    if "/" in name:
+    if name.startswith("adr/"):
         return text.replace("](../../", "](../")
+    if "/" in name:  # of another folder: nothing but links lead there
+        return "---\norphan: true\n---\n" + text.replace("](../docs/", "](../")
     return text.replace("](../", "](").replace("](docs/", "](")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from lbkit.base.host import Host
@@ -71,15 +70,13 @@ class MirrorRoom(RoomWithoutResources[Section]):
         return alarms(scope, host)
 
     def doctor(self, host: Host) -> Iterable[Check]:
-        for program, package in (("rsync", "rsync"), ("nginx", "nginx-light"), ("curl", "curl")):
-            found = shutil.which(program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-            yield Check(
-                f"{program} (mirrors)",
-                found is not None,
-                found or "not found",
-                "" if found else f"apt install {package} (for a topology with mirrors)",
-                needed=False,
-            )
+        from lbkit.machine.local.launch import ENVIRONMENT  # noqa: PLC0415
+        from lbkit.mirror.fit.programs import program  # noqa: PLC0415 - starts programs
+
+        for name in ("rsync", "nginx", "curl"):
+            found = program(name, search=ENVIRONMENT["PATH"])
+            remedy = "" if found.good else f"{found.remedy} (for a topology with mirrors)"
+            yield Check(f"{name} (mirrors)", found.good, found.found, remedy, needed=False)
 
 
 ROOM = MirrorRoom()

@@ -35,12 +35,12 @@ PROGRAMS: Mapping[str, Needed] = {
 RSYNC_OF_SSH = (3, 2, 6)  # NEWS: --secluded-args
 
 
-def program(name: str, least: tuple[int, ...] = ()) -> Fit:
-    """On PATH. `least`: newer than what is needed in any case."""
+def program(name: str, least: tuple[int, ...] = (), *, search: str | None = None) -> Fit:
+    """On `search`, or on PATH. `least`: newer than what is needed in any case."""
     needed = PROGRAMS[name]
     least = max(needed.least, least)
     remedy = f"`apt install {needed.package}`, or your distribution's package of it"
-    path = shutil.which(name)
+    path = shutil.which(name, path=search)
     if path is None:
         return Fit(name, False, "it is not installed", remedy)
     try:

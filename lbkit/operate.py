@@ -28,7 +28,7 @@ from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.scope import Scope
-from lbkit.engine.selecting import chooser, resources, rooms_of, rows_of
+from lbkit.engine.selecting import chooser, resources, rooms_of, rows_of, unseen_of
 from lbkit.engine.traffic import Traffic
 from lbkit.engine.view import Check, Finding, Picture, Status
 from lbkit.topology.register import rooms
@@ -78,7 +78,7 @@ def plan(
     host = host or Host()
     scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
     share = chooser(rooms(), scope, host, only, absent=absent)
-    return share(_plan(scope, held, host, absent=absent, adopt=adopt, anew=anew))
+    return share(_plan(scope, held, host, absent=absent, adopt=adopt, anew=anew, partly=bool(only)))
 
 
 def _silent(_event: object) -> None:
@@ -125,11 +125,13 @@ def apply(
             agreement.check(folder, keeper.digest, scope)
         # once for all of it: a hold that ends while the apply goes on is the next one's
         scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
-        whole = _plan(scope, held, host, absent=absent, adopt=adopt, anew=anew)
+        whole = _plan(scope, held, host, absent=absent, adopt=adopt, anew=anew, partly=bool(only))
         now = share(whole)
         if promised is not None and now.as_data() != promised.as_data():
             raise PlanChanged(promised, now)
-        nothing_left = absent and len(now.changes) == len(whole.changes)
+        nothing_left = (
+            absent and len(now.changes) == len(whole.changes) and not unseen_of(rooms(), scope, host)
+        )
         if nothing_left:
             agreement.forget(folder)
         elif keeper is None and not only and not absent:
@@ -340,9 +342,10 @@ def _plan(
     absent: bool = False,
     adopt: Collection[Key] = (),
     anew: Collection[str] = (),
+    partly: bool = False,
 ) -> Plan:
     replaced = dict.fromkeys(resources(rooms(), scope, host, anew), Action.REPLACE)
-    plan = make_plan(rooms(), scope, host, absent=absent, adopt=adopt, anew=replaced)
+    plan = make_plan(rooms(), scope, host, absent=absent, adopt=adopt, anew=replaced, partly=partly)
     notes = tuple(held.notes(holding.holdable(rooms(), scope))) if held.in_force or held.expired else ()
     return replace(plan, notes=plan.notes + notes) if notes else plan
 

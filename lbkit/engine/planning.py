@@ -26,14 +26,18 @@ def make_plan(
     absent: bool = False,
     adopt: Collection[Key] = (),
     anew: Mapping[Key, Action] | None = None,
+    partly: bool = False,
 ) -> Plan:
     """The changes that make the world as declared; with `absent`, those that leave nothing of the topology.
 
     `anew`: what is to be replaced or restarted though it stands as declared. Mistake where that cannot be done with it.
-    What cannot be seen now is left alone, with a note; with `absent` that is a Failure.
+    What cannot be seen now is left alone, with a note; with `absent` that is a Failure, unless it is `partly` to be carried out:
+    then `removal` decides.
     Raises ForeignObject with every foreign thing that stands in the way, before anything is touched.
     """
-    return looked(lambda: _make_plan(rooms, scope, host, absent=absent, adopt=adopt, anew=anew or {}))
+    return looked(
+        lambda: _make_plan(rooms, scope, host, absent=absent, adopt=adopt, anew=anew or {}, partly=partly)
+    )
 
 
 def _make_plan(
@@ -44,6 +48,7 @@ def _make_plan(
     absent: bool,
     adopt: Collection[Key],
     anew: Mapping[Key, Action],
+    partly: bool,
 ) -> Plan:
     changes: list[Change] = []
     wanted: list[tuple[Room[Any], Desired]] = []
@@ -65,7 +70,7 @@ def _make_plan(
             notes += room.notes(scope, host)
     if foreign:
         raise ForeignObject(scope.name, foreign)
-    if absent and unseen:
+    if absent and unseen and not partly:
         raise Failure(
             "nothing of the topology was to be left",
             found="; ".join(_of_unseen(unseen)),

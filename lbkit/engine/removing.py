@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lbkit.base.errors import Failure
@@ -38,18 +38,41 @@ class StillNeeded(Failure):
         return {**super().as_data(), "needed": needed}
 
 
-def removal(plan: Plan, names: Collection[str], things: Mapping[str, frozenset[Key]]) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Of something that is declared nobody can see now whether it stands: why, and what it would require."""
+
+    why: str
+    requires: frozenset[Key]
+
+
+def removal(
+    plan: Plan,
+    names: Collection[str],
+    things: Mapping[str, frozenset[Key]],
+    unseen: Mapping[Key, Unseen] | None = None,
+) -> Plan:
     """Of `plan`, which removes all that stands, the changes of what is named and of what lives and dies with it.
 
     What belongs to several things (one web server of two mirrors) goes with the last that stands. Raises StillNeeded where
-    something that stays cannot do without what goes; where it goes on with one less, a note says so.
+    something that stays cannot do without what goes; where it goes on with one less, a note says so. What cannot be seen counts as
+    if it stood, and cannot go: Failure.
     """
+    unseen = unseen or {}
+    if hidden := {key: unseen[key] for name in names for key in things[name] if key in unseen}:
+        raise Failure(
+            f"{_words(hidden)} of {plan.topology} {'was' if len(hidden) == 1 else 'were'} to be removed",
+            found="; ".join(sorted({each.why for each in hidden.values()})),
+            remedy="bring it back; or take it out of the topology's file: what stands there then stays",
+        )
     stands = {change.key: change.have for change in plan.changes if change.have is not None}
     goes = {key for name in names for key in things[name]} & stands.keys()
     goes -= _of_others(names, things, goes, stands)
     while more := {key for key, have in stands.items() if have.within in goes} - goes:
         goes |= more
     stays = {key: have for key, have in stands.items() if key not in goes}
+    for key, each in unseen.items():
+        stays.setdefault(key, Actual(key, {}, plan.topology, each.requires))
     needed = {key: missed for key, have in stays.items() if (missed := _missed(have, goes, stays))}
     if needed:
         raise StillNeeded(plan.topology, needed)

@@ -11,7 +11,7 @@ from lbkit.base.host import Host
 from lbkit.base.problems import near
 from lbkit.engine.limiting import part
 from lbkit.engine.plan import Plan
-from lbkit.engine.removing import removal
+from lbkit.engine.removing import Unseen, removal
 from lbkit.engine.resource import Key
 from lbkit.engine.room import Room
 from lbkit.engine.scope import Scope
@@ -53,16 +53,25 @@ def chooser(
     """What makes of a plan the part of it that `only` names; of one with `absent` what can go without the rest."""
     if not only:
         return lambda plan: plan
-    declared = {want.key for room in rooms for want in room.desired(scope, host)}
+    wanted = {want.key: want for room in rooms for want in room.desired(scope, host)}
     words = {word for room in rooms for word in room.kinds | room.nouns}
 
     def chosen(plan: Plan) -> Plan:
-        things = things_of(rooms, scope, declared | {change.key for change in plan.changes})
+        things = things_of(rooms, scope, wanted.keys() | {change.key for change in plan.changes})
         if absent:
-            return removal(plan, _found(plan, only, things, words), things)
+            unseen = {
+                key: Unseen(why, wanted[key].requires if key in wanted else frozenset())
+                for key, why in unseen_of(rooms, scope, host).items()
+            }
+            return removal(plan, _found(plan, only, things, words), things, unseen)
         return selected(plan, only, things)
 
     return chosen
+
+
+def unseen_of(rooms: Iterable[Room[Any]], scope: Scope, host: Host) -> dict[Key, str]:
+    """What nobody could see when the rooms looked last, and why."""
+    return {key: why for room in rooms for key, why in room.unseen(scope, host).items()}
 
 
 def resources(

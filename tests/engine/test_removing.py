@@ -6,13 +6,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from lbkit.base.errors import Mistake
+from lbkit.base.errors import Failure, Mistake
 from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change, Impact
 from lbkit.engine.order import in_waves
 from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
-from lbkit.engine.removing import StillNeeded, removal
+from lbkit.engine.removing import StillNeeded, Unseen, removal
 from lbkit.engine.resource import Actual, Key
 from lbkit.engine.selecting import chooser
 from tests.engine.model_room import OWNER, room, scope, stand, thing
@@ -101,6 +101,19 @@ def test_what_goes_on_with_less_is_said() -> None:
         "proxy p stays, and goes on without machine a",
     )
     assert not removal(plan, {"service/a"}, things(plan)).notes
+
+
+def test_what_cannot_be_seen_stays_with_all_that_it_would_need() -> None:
+    plan = all_of(*WORLD[:2])
+    named = things(plan, machine_far=keys("machine/far"))
+    far = {key("machine/far"): Unseen("host h cannot be reached", keys("network/n"))}
+    assert gone(removal(plan, {"machine/a"}, named, far)) == {"machine/a"}
+    with pytest.raises(StillNeeded, match="machine far needs network n"):
+        removal(plan, {"machine/a", "network/n"}, named, far)
+    with pytest.raises(
+        Failure, match="machine far of shop was to be removed\n  found: host h cannot be reached"
+    ):
+        removal(plan, {"machine/far"}, named, far)
 
 
 def test_what_belongs_to_several_goes_with_the_last_that_stands() -> None:

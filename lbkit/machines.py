@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import escape
 from typing import Any, Literal
 
 from lbkit import operate
@@ -19,13 +20,14 @@ from lbkit.base.errors import Failure, Mistake
 from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import near
-from lbkit.engine.applying import PlanChanged, Watcher, carry_out
+from lbkit.engine.applying import PlanChanged, Result, Watcher, carry_out
 from lbkit.engine.change import Action, Change
 from lbkit.engine.holds import read_holds
 from lbkit.engine.journal import Journal
 from lbkit.engine.limiting import part
 from lbkit.engine.plan import Plan
 from lbkit.engine.planning import make_plan
+from lbkit.engine.proof import ProofFailed
 from lbkit.engine.resource import Key
 from lbkit.engine.room import Room
 from lbkit.engine.scope import Scope
@@ -35,6 +37,7 @@ from lbkit.machine.handle import leaving
 from lbkit.machine.power import Restarting, Stopping
 from lbkit.machine.resolved import Machines
 from lbkit.machine.room import ROOM
+from lbkit.prove import proving
 from lbkit.topology.register import rooms
 
 State = Literal["present", "absent", "stopped", "restarted", "replaced"]
@@ -85,27 +88,30 @@ def apply_machine(
     promised: Plan | None = None,
     lock_timeout: float = 0.0,
     watch: Watcher = lambda _event: None,
-) -> Plan:
-    """Do it, holding the topology's lock, and read it back. The plan that was carried out, with what is to be known of how it went.
+    prove: bool = False,
+) -> Result:
+    """Do it, holding the topology's lock, and read it back. The result's notes say what was killed at its deadline.
+
+    With `prove` steady requests go meanwhile to all that the topology promises, as `operate.apply` has them, and once more in the
+    end: the result has the proof. ProofFailed where one was lost, but for a machine that went at once: there it is what was asked for.
 
     Where `promised` is given and the plan is another one by now, nothing is done, and PlanChanged says so.
     """
     host = host or Host()
     match wanted.state:
         case "stopped" | "restarted":
-            return _apply_own(scope, wanted, host, promised, lock_timeout, watch)
+            return _apply_own(scope, wanted, host, promised, lock_timeout, watch, prove=prove)
         case "absent":
             only: Mapping[str, Any] = {"absent": True, "only": _of_machine(wanted)}
         case _:
-            only = _asked(scope, wanted, host)
-            _seen(operate.plan(scope, host, **only), scope, wanted, host)
-    done = operate.apply(scope, host, promised=promised, lock_timeout=lock_timeout, watch=watch, **only)
-    return replace(done.plan, notes=(*done.plan.notes, *done.notes))
+            only = {**_asked(scope, wanted, host), "prove": prove}
+            plan_machine(scope, wanted, host)  # raises where nobody can see how it is
+    return operate.apply(scope, host, promised=promised, lock_timeout=lock_timeout, watch=watch, **only)
 
 
 def rows(scope: Scope, name: str, host: Host | None = None) -> list[Status]:
     """Of a machine or of a group, and of the services that it declares, the rows of `lbkit status`. Changes nothing."""
-    return operate.status(scope, host, only=[f"machine/{name}"])
+    return operate.status(scope, host, only=[f"machine/{escape(name)}"])
 
 
 def members_of(scope: Scope, name: str) -> tuple[str, ...]:
@@ -124,7 +130,7 @@ def members_of(scope: Scope, name: str) -> tuple[str, ...]:
 
 
 def _of_machine(wanted: Wanted) -> list[str]:
-    return [f"machine/{wanted.name}"]
+    return [f"machine/{escape(wanted.name)}"]
 
 
 def _asked(scope: Scope, wanted: Wanted, host: Host) -> Mapping[str, Any]:
@@ -183,18 +189,36 @@ def _alone(members: Collection[str], scope: Scope, wanted: Wanted, host: Host) -
 
 
 def _apply_own(
-    scope: Scope, wanted: Wanted, host: Host, promised: Plan | None, lock_timeout: float, watch: Watcher
-) -> Plan:
+    scope: Scope,
+    wanted: Wanted,
+    host: Host,
+    promised: Plan | None,
+    lock_timeout: float,
+    watch: Watcher,
+    *,
+    prove: bool,
+) -> Result:
     with locked(host.run_dir / f"{scope.name}.lock", host.clock, timeout=lock_timeout):
         scope = _held(scope, host)
         plan, its = _own(scope, wanted, host)
         if promised is not None and plan.as_data() != promised.as_data():
             raise PlanChanged(promised, plan)
         if not plan:
-            return plan
+            return Result(plan, (), (), 0.0)
         journal = Journal(host.folder(scope.name) / "journal.jsonl", host.clock)
-        done = carry_out(plan, its, scope, host, journal=journal, watch=watch)
-    return replace(plan, notes=(*plan.notes, *done.notes))
+
+        def act(watch: Watcher) -> Result:
+            return carry_out(plan, its, scope, host, journal=journal, watch=watch)
+
+        if not prove:
+            return act(watch)
+        promises = [promise for room in rooms() for promise in room.promises(scope, host)]
+        try:
+            return proving.proved(act, promises, plan, scope, host, journal=journal, watch=watch)
+        except ProofFailed as lost:
+            if not wanted.at_once:
+                raise
+            return lost.result
 
 
 def _held(scope: Scope, host: Host) -> Scope:

@@ -60,11 +60,11 @@ def test_a_machine_is_stopped_and_started(scope: Scope, host: Host) -> None:
     with pytest.raises(Failure, match="agreed to"):
         apply_machine(scope, Wanted("web-2", "stopped"), host, promised=planned)
 
-    assert apply_machine(scope, stopped, host, promised=planned).changes == planned.changes
+    assert apply_machine(scope, stopped, host, promised=planned).plan.changes == planned.changes
     after = pids(scope.name)
     assert after == {name: its for name, its in before.items() if name != "web-1/app"}
     assert f"{scope.name}.web-1" not in os.listdir(host.netns_dir)
-    assert not apply_machine(scope, stopped, host)
+    assert not apply_machine(scope, stopped, host).plan
     assert not plan_machine(scope, Wanted("web-1", "stopped", at_once=True), host)
     assert words(scope, host) == ["update machine web-1", "update service web-1/app"]
     journal = [
@@ -77,7 +77,7 @@ def test_a_machine_is_stopped_and_started(scope: Scope, host: Host) -> None:
     assert plan_machine(scope, Wanted("web", "stopped"), host).impact is Impact.DISRUPTIVE
 
     started = plan_machine(scope, Wanted("web-1"), host)
-    assert apply_machine(scope, Wanted("web-1"), host).changes == started.changes
+    assert apply_machine(scope, Wanted("web-1"), host).plan.changes == started.changes
     assert not operate.plan(scope, host)
     assert not plan_machine(scope, Wanted("web"), host)
     again = pids(scope.name)
@@ -93,7 +93,7 @@ def test_what_does_not_end_is_killed_at_its_deadline(scope: Scope, host: Host) -
 def test_a_power_cut_asks_nobody(scope: Scope, host: Host) -> None:
     cut = plan_machine(scope, Wanted("old", "stopped", at_once=True), host)
     assert cut.impact is Impact.DISRUPTIVE
-    assert apply_machine(scope, Wanted("old", "stopped", at_once=True), host) == cut
+    assert apply_machine(scope, Wanted("old", "stopped", at_once=True), host).plan == cut
     assert "old/deaf" not in pids(scope.name)
     assert words(scope, host) == ["update machine old", "restart service old/deaf"]
 
@@ -109,7 +109,7 @@ def test_a_restart_is_done_each_time_and_keeps_files(scope: Scope, host: Host) -
         "restart service web-1/app",
     ]
     for _ in range(2):
-        assert apply_machine(scope, restart, host).changes == planned.changes
+        assert apply_machine(scope, restart, host).plan.changes == planned.changes
     assert not operate.plan(scope, host)
     assert kept.read_text() == "kept"
     after = pids(scope.name)
@@ -118,7 +118,7 @@ def test_a_restart_is_done_each_time_and_keeps_files(scope: Scope, host: Host) -
 
     # one that is stopped is started
     apply_machine(scope, Wanted("web-1", "stopped"), host)
-    assert apply_machine(scope, restart, host).changes[0].action is Action.UPDATE
+    assert apply_machine(scope, restart, host).plan.changes[0].action is Action.UPDATE
     assert not operate.plan(scope, host)
 
 
@@ -133,7 +133,7 @@ def test_one_that_is_replaced_is_new(scope: Scope, host: Host) -> None:
     ]
     assert planned.impact is Impact.HITLESS
     assert plan_machine(scope, Wanted("web-1", "replaced"), host).changes == planned.changes
-    assert apply_machine(scope, Wanted("web-1", "replaced"), host).changes == planned.changes
+    assert apply_machine(scope, Wanted("web-1", "replaced"), host).plan.changes == planned.changes
     assert not operate.plan(scope, host)
     assert not (folder / "left").exists()
     after = pids(scope.name)
@@ -166,6 +166,6 @@ def test_what_is_not_declared_cannot_be_stopped(scope: Scope, host: Host) -> Non
 def test_absent_removes_one_and_leaves_the_others(scope: Scope, host: Host) -> None:
     before = pids(scope.name)
     planned = plan_machine(scope, Wanted("old", "absent"), host)
-    assert apply_machine(scope, Wanted("old", "absent"), host).changes == planned.changes
+    assert apply_machine(scope, Wanted("old", "absent"), host).plan.changes == planned.changes
     assert pids(scope.name) == {name: its for name, its in before.items() if name != "old/deaf"}
     assert not plan_machine(scope, Wanted("old", "absent"), host)

@@ -24,14 +24,14 @@ def test_it_is_stopped_started_and_replaced(world: World) -> None:
     planned = plan_machine(scope, stop, host)
     assert world.pids() == before
     assert planned.impact is Impact.DISRUPTIVE
-    assert apply_machine(scope, stop, host, promised=planned).changes == planned.changes
+    assert apply_machine(scope, stop, host, promised=planned).plan.changes == planned.changes
     assert world.domains == {first: "shut off"}
-    assert not apply_machine(scope, stop, host)
+    assert not apply_machine(scope, stop, host).plan
 
     # what is declared is that it runs: the same one, by its disk
     assert world.plan() == ["restart machine vm", "create service vm/app"]
     started = plan_machine(scope, Wanted("vm"), host)
-    assert apply_machine(scope, Wanted("vm"), host).changes == started.changes
+    assert apply_machine(scope, Wanted("vm"), host).plan.changes == started.changes
     assert not world.plan()
     assert world.domains == {first: "running"}
     assert world.pids() != before
@@ -40,13 +40,13 @@ def test_it_is_stopped_started_and_replaced(world: World) -> None:
     planned = plan_machine(scope, restart, host)
     assert [str(change) for change in planned.changes] == ["restart machine vm", "restart service vm/app"]
     before = world.pids()
-    assert apply_machine(scope, restart, host, promised=planned).changes == planned.changes
+    assert apply_machine(scope, restart, host, promised=planned).plan.changes == planned.changes
     assert not world.plan()
     assert (set(world.domains), world.pids() != before) == ({first}, True)
 
     replaced = plan_machine(scope, Wanted("vm", "replaced"), host)
     assert {str(change.action) for change in replaced.changes if change.key.kind == "machine"} == {"replace"}
-    assert apply_machine(scope, Wanted("vm", "replaced"), host).changes == replaced.changes
+    assert apply_machine(scope, Wanted("vm", "replaced"), host).plan.changes == replaced.changes
     assert not world.plan()
     assert world.standing() == world.one(2)
 

@@ -11,7 +11,8 @@ and the Ansible modules call nothing else.
 Without a topology there are `checks`, which asks servers now, `haproxies`, by their runtime sockets, `images` of virtual machines, `mirror_machines`,
 which finds out whether a machine can be a mirror's, and `zones`, the records of zones by their server and key. `machines` stops,
 starts, restarts and replaces those of a topology. `plan_hold` and `apply_hold` are `hold` and `release` as plans;
-`plan_scale` and `apply_scale` change how many machines a group has, in the topology's file and in the world.
+`plan_scale` and `apply_scale` change how many machines a group has, in the topology's file and in the world. `served_certificates` looks at what clients
+are shown.
 Imports are late: `import lbkit` alone costs next to nothing.
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
     from lbkit.haproxy import direct as haproxies
+    from lbkit.haproxy.serving import served_certificates
     from lbkit.health import direct as checks
     from lbkit.machine import images
     from lbkit.mirror import machines as mirror_machines
@@ -76,6 +78,7 @@ _HOME = {
     "plan": "lbkit.operate",
     "plan_hold": "lbkit.operate",
     "plan_scale": "lbkit.scaling",
+    "served_certificates": "lbkit.haproxy.serving",
     "release": "lbkit.operate",
     "sample": "lbkit.operate",
     "status": "lbkit.operate",
@@ -146,6 +149,7 @@ __all__ = [
     "plan_scale",
     "release",
     "sample",
+    "served_certificates",
     "status",
     "zones",
 ]

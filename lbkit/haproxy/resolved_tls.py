@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from lbkit.base.secrets import Secret
 
@@ -12,7 +13,7 @@ from lbkit.base.secrets import Secret
 class ResolvedCertificate:
     """`pem`: certificate, chain and key. `filters`: the names that it answers for, where not all of its own.
 
-    `fingerprint`: SHA-1 of the certificate in upper-case hexadecimal digits, as a running HAProxy says it.
+    `fingerprint`: SHA-1 of the certificate in upper-case hexadecimal digits, as a running HAProxy says it. `files`: where it was read from.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ResolvedCertificate:
     kind: str
     not_before: datetime
     not_after: datetime
+    files: tuple[Path, ...]
 
     @property
     def answers(self) -> tuple[str, ...]:

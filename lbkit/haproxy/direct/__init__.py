@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lbkit.haproxy.direct.given import Given, read_certificate
     from lbkit.haproxy.direct.maps import apply_map, plan_map
     from lbkit.haproxy.direct.server import apply_server, plan_server
-    from lbkit.haproxy.direct.telling import info
+    from lbkit.haproxy.direct.telling import info, presented
     from lbkit.haproxy.direct.wanted import ListedServer, WantedBackend, WantedServer
     from lbkit.haproxy.direct.wanted_certificate import WantedCertificate
 
@@ -35,6 +35,7 @@ _HOME = {
     "plan_certificate": "certificates",
     "plan_map": "maps",
     "plan_server": "server",
+    "presented": "telling",
     "read_certificate": "given",
 }
 
@@ -55,6 +56,7 @@ __all__ = [
     "plan_certificate",
     "plan_map",
     "plan_server",
+    "presented",
     "read_certificate",
 ]
 

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from lbkit.base.clock import Clock, SystemClock
 from lbkit.base.errors import Mistake
 from lbkit.base.problems import near
 from lbkit.haproxy.direct.reach import TIMEOUT, reach, where_of
+from lbkit.haproxy.has import facts, loaded
 from lbkit.haproxy.runtime import Row, Runtime, ServerState
 from lbkit.haproxy.runtime.servers_state import Check
 
-Part = Literal["info", "servers", "stat"]
+Part = Literal["info", "servers", "stat", "certificates"]
 PARTS: tuple[Part, ...] = ("info", "servers", "stat")
+"""By default."""
 
 
 def info(
-    socket: str, *, gather: Collection[Part] = PARTS, backend: str | None = None, timeout: float = TIMEOUT
+    socket: str,
+    *,
+    gather: Collection[Part] = PARTS,
+    backend: str | None = None,
+    timeout: float = TIMEOUT,
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
-    """`info` of the process; `servers`; `frontends` and `backends` ("stat"): those that are in `gather`.
+    """`info` of the process; `servers`; `frontends` and `backends` ("stat"); `certificates` that it has, a question for
+    each: those that are in `gather`.
 
     `backend`: of this one alone, and of no frontend. Mistake where there is none of that name.
     """
-    unknown = sorted(set(gather) - set(PARTS))
+    known = get_args(Part)
+    unknown = sorted(set(gather) - set(known))
     if unknown:
-        raise Mistake("parts to gather were wanted", found=unknown[0], remedy=near(unknown[0], PARTS))
+        raise Mistake("parts to gather were wanted", found=unknown[0], remedy=near(unknown[0], known))
     where = where_of(socket)
     found: dict[str, Any] = {}
     with reach(socket, timeout) as runtime:
@@ -39,7 +49,24 @@ def info(
             if "stat" in gather:
                 found["frontends"] = [_proxy(row) for row in rows if row.server == "FRONTEND"]
                 found["backends"] = [_proxy(row) for row in rows if row.server == "BACKEND"]
+        if "certificates" in gather:
+            now = (clock or SystemClock()).now()
+            found["certificates"] = [facts(each, now) for each in loaded(runtime, where)]
     return found
+
+
+def presented(
+    address: str,
+    port: int,
+    server_name: str = "",
+    *,
+    timeout: float = TIMEOUT,
+    clock: Clock | None = None,
+) -> dict[str, Any]:
+    """The certificate that whoever listens there shows to a client that asks for `server_name` ("": for none). It is not judged."""
+    from lbkit.haproxy.presented import asked  # noqa: PLC0415 - brings ssl
+
+    return asked(address, port, server_name, (clock or SystemClock()).now(), timeout=timeout)
 
 
 def _rows(runtime: Runtime, backend: str | None, where: str) -> list[Row]:

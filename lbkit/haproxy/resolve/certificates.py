@@ -39,6 +39,16 @@ def certificates_of(balancer: str, spec: LoadBalancer, draft: Draft) -> dict[str
             kind=whole.kind,
             not_before=whole.not_before,
             not_after=whole.not_after,
+            files=tuple(
+                draft.folder / source
+                for source in (
+                    certificate.file,
+                    certificate.certificate,
+                    certificate.chain,
+                    certificate.key,
+                )
+                if source is not None
+            ),
         )
         if not whole.names and not certificate.names:
             draft.problems.add(

@@ -60,7 +60,7 @@ def bundle(content: bytes) -> Bundle:
     return Bundle(
         pem=pem,
         fingerprint=_fingerprint(leaf),
-        names=_names(leaf),
+        names=leaf_names(leaf),
         kind=_kind(key),
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
@@ -188,7 +188,8 @@ def _issued(below: x509.Certificate, above: x509.Certificate) -> bool:
     return True
 
 
-def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+def leaf_names(leaf: x509.Certificate) -> tuple[str, ...]:
+    """The DNS names that it is for, and its common name, in lower case."""
     from cryptography import x509  # noqa: PLC0415
     from cryptography.x509.oid import NameOID  # noqa: PLC0415
 

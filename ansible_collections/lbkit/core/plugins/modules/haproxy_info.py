@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: haproxy_info
 short_description: Tell what a running HAProxy says of itself and of its servers
 description:
-  - The process, its frontends, backends and servers as data, by HAProxy's runtime socket. Changes nothing, and a socket of any
+  - The process, its frontends, backends, servers and certificates as data, by HAProxy's runtime socket. Changes nothing, and a socket of any
     level will do.
 version_added: 0.1.0
 author:
@@ -20,10 +20,11 @@ extends_documentation_fragment:
 options:
   gather:
     description:
-      - What to ask for, V(info) the process, V(servers) all servers, V(stat) frontends and backends with their counters.
+      - What to ask for, V(info) the process, V(servers) all servers, V(stat) frontends and backends with their counters, V(certificates) those
+        that it has loaded, which takes a question for each.
     type: list
     elements: str
-    choices: [info, servers, stat]
+    choices: [info, servers, stat, certificates]
     default: [info, servers, stat]
   backend:
     description: Tell of this backend alone, and of no frontend.
@@ -31,6 +32,7 @@ options:
 seealso:
   - module: lbkit.core.haproxy_backend
   - module: lbkit.core.haproxy_server
+  - module: lbkit.core.haproxy_certificate
 """
 
 EXAMPLES = r"""
@@ -44,6 +46,16 @@ EXAMPLES = r"""
 - name: Stop where one of them gets no requests
   ansible.builtin.assert:
     that: web.servers | rejectattr('up') | length == 0
+
+- name: Ask which certificates it has
+  lbkit.core.haproxy_info:
+    socket: /run/haproxy/admin.sock
+    gather: [certificates]
+  register: tls
+
+- name: Name those that expire within 30 days
+  ansible.builtin.debug:
+    msg: "{{ tls.certificates | selectattr('seconds_left', 'lt', 30 * 86400) | map(attribute='name') }}"
 """
 
 RETURN = r"""
@@ -151,6 +163,45 @@ backends:
   returned: when V(stat) is in O(gather)
   type: list
   elements: dict
+certificates:
+  description: Those that HAProxy has now, whatever their files have.
+  returned: when V(certificates) is in O(gather)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The file as HAProxy names it.
+      type: str
+      sample: /etc/haproxy/certs/shop.pem
+    status:
+      description: C(Used), C(Unused) or C(Empty). In an empty one all else is empty.
+      type: str
+    sha1:
+      description: SHA-1 of the certificate in upper-case hexadecimal, the only digest that HAProxy tells.
+      type: str
+    serial:
+      description: Its serial number in hexadecimal.
+      type: str
+    subject:
+      description: Whose it is.
+      type: str
+    issuer:
+      description: Who vouches for it.
+      type: str
+    names:
+      description: The DNS names that it is for.
+      type: list
+      elements: str
+    not_before:
+      description: When it begins.
+      type: str
+    not_after:
+      description: When it expires.
+      type: str
+      sample: "2030-01-31T12:00:00+00:00"
+    seconds_left:
+      description: Seconds until then, negative once it has expired.
+      type: int
 error:
   description: What was wanted, found, where, and what to do.
   returned: failure
@@ -162,6 +213,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lbkit.core.plugins.module_utils import _haproxy, _lbkit
 
 PARTS = ["info", "servers", "stat"]
+MORE = ["certificates"]
 
 
 def run(module):
@@ -177,7 +229,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             **_haproxy.SOCKET,
-            "gather": {"type": "list", "elements": "str", "choices": PARTS, "default": PARTS},
+            "gather": {"type": "list", "elements": "str", "choices": PARTS + MORE, "default": PARTS},
             "backend": {"type": "str"},
         },
         supports_check_mode=True,

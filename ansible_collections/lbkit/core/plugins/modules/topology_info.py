@@ -17,6 +17,12 @@ author:
 extends_documentation_fragment:
   - lbkit.core.source
   - lbkit.core.attributes.info
+options:
+  certificates:
+    description:
+      - Look at the certificates that load balancers serve, too, by their runtime sockets and by a TLS handshake with each bind.
+    type: bool
+    default: false
 seealso:
   - module: lbkit.core.topology
 """
@@ -26,6 +32,16 @@ EXAMPLES = r"""
   lbkit.core.topology_info:
     file: /etc/lbkit/web.yml
   register: web
+
+- name: Look at the certificates, too
+  lbkit.core.topology_info:
+    file: /etc/lbkit/web.yml
+    certificates: true
+  register: tls
+
+- name: Stop where a client is shown another one than the files have
+  ansible.builtin.assert:
+    that: tls.certificates | rejectattr('current') | length == 0
 
 - name: Stop where something is to be done or is down
   ansible.builtin.assert:
@@ -72,6 +88,63 @@ holds:
       by: root
       since: "2030-01-31T12:00:00+00:00"
       until: "2030-01-31T14:00:00+00:00"
+certificates:
+  description: Each certificate that a load balancer uses, on each of its machines.
+  returned: when O(certificates=true)
+  type: list
+  elements: dict
+  contains:
+    load_balancer:
+      description: Whose it is.
+      type: str
+    name:
+      description: Its name among the load balancer's certificates.
+      type: str
+    machine:
+      description: Where it is served.
+      type: str
+    declared:
+      description:
+        - What its files have now.
+      type: dict
+      contains:
+        sha1:
+          description: Its digest, in upper-case hexadecimal.
+          type: str
+        files:
+          description: The files that it is read from, in the order certificate, chain and key where these are apart.
+          type: list
+          elements: str
+        names:
+          description: The DNS names that it is for.
+          type: list
+          elements: str
+        not_before:
+          description: When it begins.
+          type: str
+        not_after:
+          description: When it expires.
+          type: str
+        seconds_left:
+          description: Seconds until then, negative once it has expired.
+          type: int
+    served:
+      description: What HAProxy has, as M(lbkit.core.haproxy_info) tells it. None where it has none, or does not answer.
+      type: dict
+    trouble:
+      description: Why RV(certificates[].served) is none.
+      type: str
+    shown:
+      description:
+        - What a client is shown, by a handshake with each bind that has it and is the machine's own. At a virtual address another machine may
+          answer, so there none is made.
+        - Each with C(address), C(port), C(server_name), C(certificate) as M(lbkit.core.tls_certificate_info) returns it, and C(trouble), why it
+          is none.
+      type: list
+      elements: dict
+    current:
+      description: Whether HAProxy has what the files have, and shows it to clients.
+      type: bool
 error:
   description: What was wanted, found, where, and what to do.
   returned: failure
@@ -84,10 +157,14 @@ from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
 
 
 def run(module):
-    from lbkit import digest, holds, plan
+    from lbkit import digest, holds, plan, served_certificates
 
     scope, host = _lbkit.scope_and_host(module)
+    more = {}
+    if module.params["certificates"]:
+        more["certificates"] = [each.as_data() for each in served_certificates(scope, host)]
     return {
+        **more,
         "plan": plan(scope, host).as_data(),
         "status": _lbkit.status_of(scope, host),
         "digest": digest(scope, host),
@@ -97,7 +174,11 @@ def run(module):
 
 
 def main():
-    module = AnsibleModule(argument_spec=dict(_lbkit.SOURCE), supports_check_mode=True, **_lbkit.CONSTRAINTS)
+    module = AnsibleModule(
+        argument_spec={**_lbkit.SOURCE, "certificates": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+        **_lbkit.CONSTRAINTS,
+    )
     _lbkit.finish(module, run)
 
 

@@ -77,7 +77,7 @@ def plan(
     """
     host = host or Host()
     scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
-    share = chooser(rooms(), scope, host, only, absent=absent)
+    share = chooser(rooms(), scope, host, only, absent=absent, adopt=adopt)
     return share(_plan(scope, held, host, absent=absent, adopt=adopt, anew=anew, partly=bool(only)))
 
 
@@ -119,7 +119,7 @@ def apply(
     """
     host = host or Host()
     folder = host.folder(scope.name)
-    share = keeper.share if keeper else chooser(rooms(), scope, host, only, absent=absent)
+    share = keeper.share if keeper else chooser(rooms(), scope, host, only, absent=absent, adopt=adopt)
     with _locked(scope, host, lock_timeout):
         if keeper is not None:
             agreement.check(folder, keeper.digest, scope)
@@ -148,7 +148,7 @@ def apply(
             def act(watch: Watcher) -> Result:
                 result = carry_out(now, rooms(), scope, host, journal=journal, watch=watch)
                 # after a destroy there may be nobody left to ask: each removal has been read back
-                if not absent and (left := share(_plan(scope, held, host, adopt=adopt))):
+                if not absent and (left := share(_plan(scope, held, host, adopt=adopt, partly=bool(only)))):
                     raise NotAsDeclared(result, left)
                 return result
 

@@ -8,7 +8,7 @@ from typing import Any
 from lbkit.base.errors import Failure, Mistake
 from lbkit.base.host import Host
 from lbkit.engine.again import looked
-from lbkit.engine.change import Action, Change
+from lbkit.engine.change import Action, Change, Impact
 from lbkit.engine.diff import ForeignObject, diff
 from lbkit.engine.limiting import that_can_be
 from lbkit.engine.order import in_waves, natural
@@ -31,9 +31,9 @@ def make_plan(
     """The changes that make the world as declared; with `absent`, those that leave nothing of the topology.
 
     `anew`: what is to be replaced or restarted though it stands as declared. Mistake where that cannot be done with it.
-    What cannot be seen now is left alone, with a note; with `absent` that is a Failure, unless it is `partly` to be carried out:
-    then `removal` decides.
+    What cannot be seen now is left alone, with a note; with `absent` that is a Failure.
     Raises ForeignObject with every foreign thing that stands in the way, before anything is touched.
+    `partly`: who chooses a part of it (`selecting.chooser`) raises these, where they concern that part; what is foreign is adopted in this plan.
     """
     return looked(
         lambda: _make_plan(rooms, scope, host, absent=absent, adopt=adopt, anew=anew or {}, partly=partly)
@@ -61,10 +61,13 @@ def _make_plan(
         actual = list(room.observe(scope, host))
         try:
             differing = diff(desired, actual, owner=scope.name, judge=room, adopt=adopt)
-            changes += _with_asked(differing, desired, actual, room, scope, anew) if anew else differing
         except ForeignObject as error:
-            keys = set(error.keys)
-            foreign += [have for have in actual if have.key in keys]
+            in_the_way = [have for have in actual if have.key in set(error.keys)]
+            if not partly:
+                foreign += in_the_way
+                continue
+            differing = list(_beside(in_the_way, desired, actual, room, scope, adopt))
+        changes += _with_asked(differing, desired, actual, room, scope, anew) if anew else differing
         unseen |= room.unseen(scope, host)
         if not absent:
             notes += room.notes(scope, host)
@@ -82,6 +85,28 @@ def _make_plan(
         changes = that_can_be(changes, lambda change: change.key not in unseen)
         notes += _of_unseen(unseen)
     return Plan(scope.name, in_waves(changes), tuple(notes))
+
+
+def _beside(
+    foreign: Sequence[Actual],
+    desired: Iterable[Desired],
+    actual: Iterable[Actual],
+    room: Room[Any],
+    scope: Scope,
+    adopt: Collection[Key],
+) -> Iterable[Change]:
+    """The differences of all else; and of what is foreign that it would have to be taken over."""
+    theirs = {have.key: have for have in foreign}
+    yield from diff(
+        [want for want in desired if want.key not in theirs],
+        [have for have in actual if have.key not in theirs],
+        owner=scope.name,
+        judge=room,
+        adopt=adopt,
+    )
+    for want in desired:
+        if (have := theirs.get(want.key)) is not None:
+            yield Change(want.key, Action.ADOPT, Impact.NONE, "it is somebody else's", want, have)
 
 
 def _of_unseen(unseen: Mapping[Key, str]) -> Iterable[str]:

@@ -9,6 +9,8 @@ from typing import Any
 from lbkit.base.errors import Mistake
 from lbkit.base.host import Host
 from lbkit.base.problems import near
+from lbkit.engine.change import Action
+from lbkit.engine.diff import ForeignObject
 from lbkit.engine.limiting import part
 from lbkit.engine.plan import Plan
 from lbkit.engine.removing import Unseen, removal
@@ -48,9 +50,18 @@ def named(key: Key, patterns: Collection[str]) -> bool:
 
 
 def chooser(
-    rooms: Sequence[Room[Any]], scope: Scope, host: Host, only: Collection[str], *, absent: bool
+    rooms: Sequence[Room[Any]],
+    scope: Scope,
+    host: Host,
+    only: Collection[str],
+    *,
+    absent: bool,
+    adopt: Collection[Key] = (),
 ) -> Callable[[Plan], Plan]:
-    """What makes of a plan the part of it that `only` names; of one with `absent` what can go without the rest."""
+    """What makes of a plan (with `partly`) the part of it that `only` names; of one with `absent` what can go without the rest.
+
+    ForeignObject where something of that part is somebody else's, and not in `adopt`.
+    """
     if not only:
         return lambda plan: plan
     wanted = {want.key: want for room in rooms for want in room.desired(scope, host)}
@@ -64,7 +75,11 @@ def chooser(
                 for key, why in unseen_of(rooms, scope, host).items()
             }
             return removal(plan, _found(plan, only, things, words), things, unseen)
-        return selected(plan, only, things)
+        its = selected(plan, only, things)
+        foreign = [each for each in its.changes if each.action is Action.ADOPT and each.key not in adopt]
+        if foreign:
+            raise ForeignObject(scope.name, [each.have for each in foreign if each.have is not None])
+        return its
 
     return chosen
 

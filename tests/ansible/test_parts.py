@@ -195,6 +195,7 @@ def test_what_is_not_ours_or_not_there_is_refused(
         "all": {"name": "*"},
         "foreign": {"name": "front"},
         "foreign gone": {"name": "front", "state": "absent"},
+        "beside": {"name": "back"},
     }
     tasks: list[dict[str, Any]] = [
         {
@@ -211,7 +212,7 @@ def test_what_is_not_ours_or_not_there_is_refused(
     for name in given:
         foreseen, came = played.task(f"check: {name}"), played.task(f"do: {name}")
         assert foreseen.get("msg") == came.get("msg")
-        assert came["changed"] is False
+        assert came["changed"] is (name == "beside")
     assert "did you mean" in played.task("do: unknown")["msg"]
     assert "'network/[*]' was to name a part" in played.task("do: all")["msg"]
     assert "network front was to be made" in played.task("do: foreign")["msg"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
 
 from lbkit.base.errors import Mistake
+from lbkit.base.host import Host
 from lbkit.engine.change import Action, Change, Impact
+from lbkit.engine.diff import ForeignObject
 from lbkit.engine.plan import Plan
+from lbkit.engine.planning import make_plan
 from lbkit.engine.resource import Actual, Desired, Key
-from lbkit.engine.selecting import selected, things_of
-from tests.engine.model_room import ModelRoom, scope
+from lbkit.engine.selecting import chooser, selected, things_of
+from tests.engine.model_room import ModelRoom, room, scope, stand, thing
 
 
 def key(text: str) -> Key:
@@ -79,3 +82,20 @@ def test_a_name_of_nothing_is_a_mistake() -> None:
     with pytest.raises(Mistake, match="'machine/web-3' was to name a part of web") as caught:
         selected(PLAN, ["network/back", "machine/web-3"], things())
     assert "machine/web-" in caught.value.remedy
+
+
+def test_what_is_foreign_is_in_the_way_of_what_needs_it_alone() -> None:
+    wanted = [thing("a"), thing("b", requires=["a"]), thing("c")]
+    model = room(*wanted, world=[stand(thing("a", 9), "somebody")])
+
+    def chosen(*only: str, adopt: Collection[Key] = ()) -> set[str]:
+        plan = make_plan([model], scope(), Host(), adopt=adopt, partly=True)
+        part = chooser([model], scope(), Host(), only, absent=False, adopt=adopt)(plan)
+        return {str(change) for change in part.changes}
+
+    assert chosen("thing/c") == {"create thing c"}
+    for name in ("thing/a", "thing/b", "thing"):
+        with pytest.raises(ForeignObject, match="thing a was to be made") as caught:
+            chosen(name)
+        assert caught.value.owners == {key("thing/a"): "somebody"}
+    assert chosen("thing/b", adopt=[key("thing/a")]) == {"adopt thing a", "create thing b"}

@@ -40,6 +40,8 @@ from lbkit.machine.room import ROOM
 from lbkit.prove import proving
 from lbkit.topology.register import rooms
 
+__all__ = ["WITHIN", "State", "Wanted", "apply_machine", "members_of", "plan_machine", "rows"]
+
 State = Literal["present", "absent", "stopped", "restarted", "replaced"]
 
 Rooms = Sequence[Room[Any]]

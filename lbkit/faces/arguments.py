@@ -80,6 +80,20 @@ def takes_detail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detail", action="store_true", help="show each change's whole before and after")
 
 
+def takes_replacing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--replace",
+        metavar="machine/NAME",
+        action="append",
+        default=[],
+        help="make this machine, or this group, anew, whatever it is like; may be given again",
+    )
+
+
+def takes_seconds(parser: argparse.ArgumentParser, option: str, default: float, text: str) -> None:
+    parser.add_argument(option, metavar="TIME", type=_seconds, default=default, help=text)
+
+
 def takes_agreement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     takes_lock_timeout(parser)

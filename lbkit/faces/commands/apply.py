@@ -17,6 +17,7 @@ from lbkit.faces.arguments import (
     takes_detail,
     takes_host,
     takes_part,
+    takes_replacing,
     takes_topology,
 )
 from lbkit.faces.ending import Interrupted
@@ -25,11 +26,14 @@ from lbkit.faces.out import Out
 
 if TYPE_CHECKING:
     from lbkit.base.host import Host
-    from lbkit.engine.applying import Result
+    from lbkit.engine.applying import Result, Watcher
     from lbkit.engine.plan import Plan
     from lbkit.engine.proof import Proof
     from lbkit.engine.resource import Key
     from lbkit.engine.scope import Scope
+
+Act = Callable[["Plan", "Watcher"], "Result"]
+"""Carries out a plan that was agreed to, and no other, and tells of it as it goes."""
 
 _ROUNDS = 5  # how often the world may overtake a plan before that is a failure
 
@@ -56,18 +60,21 @@ def add(commands: Commands) -> None:
         if name == "apply":
             takes_adoption(parser)
             takes_part(parser)
+            takes_replacing(parser)
             takes_proof(parser)
         else:
             takes_part(parser, "these things alone, and what lives and dies with them")
         takes_host(parser)
 
 
-def takes_proof(parser: argparse.ArgumentParser) -> None:
+def takes_proof(parser: argparse.ArgumentParser, *, rate: bool = True) -> None:
     parser.add_argument(
         "--prove",
         action="store_true",
         help="send steady requests to all frontends meanwhile, and fail where one is lost",
     )
+    if not rate:
+        return
     parser.add_argument(
         "--prove-rate",
         metavar="N",
@@ -89,8 +96,9 @@ def run(options: argparse.Namespace, out: Out, *, absent: bool) -> int:
     scope = operate.load(options.file)
     host = host_of(options)
     adopt = [] if absent else adopted(options.adopt)
-    plan = operate.plan(scope, host, absent=absent, adopt=adopt, only=options.only)
-    result = agreed_and_done(plan, scope, host, options, out, absent=absent, adopt=adopt)
+    anew = () if absent else options.replace
+    plan = operate.plan(scope, host, absent=absent, adopt=adopt, only=options.only, anew=anew)
+    result = agreed_and_done(plan, scope, host, options, out, absent=absent, adopt=adopt, anew=anew)
     if out.json:
         out.document({"schema": "lbkit.result/1", **result.as_data()})
     elif result.plan:
@@ -110,11 +118,13 @@ def agreed_and_done(
     *,
     absent: bool = False,
     adopt: Sequence[Key] = (),
+    anew: Sequence[str] = (),
     on_agreed: Callable[[], None] | None = None,
+    act: Act | None = None,
 ) -> Result:
     """Show the plan, ask, and carry it out; anew where the world overtakes it. `on_agreed` as `operate.apply` calls it.
 
-    `options` are those of `lbkit apply`.
+    `options` are those of `lbkit apply`. `act` is in the place of `operate.apply`, with all that follows here.
     """
     from lbkit.engine.applying import (  # noqa: PLC0415 - brings the engine
         ApplyFailed,
@@ -123,13 +133,29 @@ def agreed_and_done(
     )
     from lbkit.engine.proof import ProofFailed  # noqa: PLC0415 - brings the engine
 
+    def apply(promised: Plan, watch: Watcher) -> Result:
+        from lbkit import operate  # noqa: PLC0415 - brings every room
+
+        return operate.apply(
+            scope,
+            host,
+            promised=promised,
+            absent=absent,
+            adopt=adopt,
+            lock_timeout=options.lock_timeout,
+            watch=watch,
+            prove=not absent and (options.prove or options.prove_rate is not None),
+            prove_rate=None if absent else options.prove_rate,
+            only=options.only,
+            anew=anew,
+            on_agreed=on_agreed,
+        )
+
     rounds = 0
     while True:
         _agree(plan, options, out, absent=absent)
         try:
-            return _carry_out(
-                plan, scope, host, options, out, absent=absent, adopt=adopt, on_agreed=on_agreed
-            )
+            return _carry_out(plan, act or apply, out, absent=absent)
         except PlanChanged as error:
             rounds += 1
             if rounds == _ROUNDS:
@@ -183,36 +209,13 @@ def _agree(plan: Plan, options: argparse.Namespace, out: Out, *, absent: bool) -
         raise NotAgreed(wanted, found="the answer was no", remedy="nothing was touched")
 
 
-def _carry_out(
-    plan: Plan,
-    scope: Scope,
-    host: Host,
-    options: argparse.Namespace,
-    out: Out,
-    *,
-    absent: bool,
-    adopt: Sequence[Key],
-    on_agreed: Callable[[], None] | None,
-) -> Result:
-    from lbkit import operate  # noqa: PLC0415 - brings every room
+def _carry_out(plan: Plan, act: Act, out: Out, *, absent: bool) -> Result:
     from lbkit.faces.render.progress import Progress  # noqa: PLC0415 - brings rich
 
     progress = Progress(plan, out)
     try:
         with progress:
-            return operate.apply(
-                scope,
-                host,
-                promised=plan,
-                absent=absent,
-                adopt=adopt,
-                lock_timeout=options.lock_timeout,
-                watch=progress.watch,
-                prove=not absent and (options.prove or options.prove_rate is not None),
-                prove_rate=None if absent else options.prove_rate,
-                only=options.only,
-                on_agreed=on_agreed,
-            )
+            return act(plan, progress.watch)
     except KeyboardInterrupt:
         raise Interrupted(
             f"topology {plan.topology} was to be {'removed' if absent else 'as declared'}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from lbkit.base.errors import Mistake
 from lbkit.faces.arguments import (
     Commands,
     command,
@@ -12,6 +13,7 @@ from lbkit.faces.arguments import (
     takes_detail,
     takes_host,
     takes_part,
+    takes_replacing,
     takes_topology,
 )
 from lbkit.faces.options import adopted
@@ -33,15 +35,25 @@ def add(commands: Commands) -> None:
     parser.add_argument("--destroy", action="store_true", help="the plan of destroy instead")
     takes_adoption(parser)
     takes_part(parser)
+    takes_replacing(parser)
     takes_host(parser)
 
 
 def run(options: argparse.Namespace, out: Out) -> int:
     from lbkit import operate  # noqa: PLC0415 - brings every room
 
+    if options.destroy and options.replace:
+        raise Mistake(
+            "the plan of destroy was to be shown",
+            found="--replace, and a destroy makes nothing",
+            remedy="leave one out",
+        )
     scope = operate.load(options.file)
     adopt = adopted(options.adopt)
-    plan = operate.plan(scope, host_of(options), absent=options.destroy, adopt=adopt, only=options.only)
+    anew = () if options.destroy else options.replace
+    plan = operate.plan(
+        scope, host_of(options), absent=options.destroy, adopt=adopt, only=options.only, anew=anew
+    )
     if out.json:
         out.document(plan.as_data())
     else:

@@ -105,6 +105,8 @@ def test_attributes_are_true(module: str, documented: dict[str, Any]) -> None:
     assert (module in groups["topologies"]) is (
         takes_topology and module != "haproxy_server"
     )  # whose other form takes none
+    assert (module in groups["sockets"]) is ("socket" in declared(module)["argument_spec"])
+    assert (module in groups["zones"]) is ("zone" in declared(module)["argument_spec"])
     assert attributes["action_group"]["membership"] == ["lbkit.core.all"]
 
 

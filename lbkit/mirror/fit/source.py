@@ -95,9 +95,7 @@ def _web(upstream: Web) -> Fit:
     status = ended.answers[-1].status if ended.answers else 0
     if ended.code or not 0 < status < _FAULT:
         found = ended.words or (f"status {status}" if status else f"no answer within {_WITHIN:g} s")
-        return Fit(
-            _NAME, False, f"{url}: {found}", "look at the URL, at `ca`, at the password, and at the way there"
-        )
+        return Fit(_NAME, False, f"{url}: {found}", _REMEDY)
     return Fit(_NAME, True, f"{url} answers, status {status}")
 
 

@@ -62,7 +62,12 @@ def wandering() -> Iterator[None]:
         try:
             yield
         finally:
-            syscalls.setns(home, syscalls.CLONE_NEWNET)
+            try:
+                syscalls.setns(home, syscalls.CLONE_NEWNET)
+            except PermissionError:
+                # Who has no right to leave may not "return" either. The block's own error says so.
+                if not os.path.samestat(os.fstat(home), os.stat(_HERE)):
+                    raise
 
 
 @contextlib.contextmanager

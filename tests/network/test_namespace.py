@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -143,3 +144,17 @@ def test_the_trial_of_doctor_leaves_nothing(host: Host) -> None:
     assert os.readlink(HERE) == home
     with Netlink() as netlink:
         assert [link.name for link in read.links(netlink)] == ["lo"]
+
+
+def test_who_may_not_is_told_so() -> None:
+    """Whoever has no CAP_SYS_ADMIN, as an ordinary user who asks `doctor` before there is a sandbox."""
+    code = """
+from lbkit.network import namespace
+try:
+    namespace.trial()
+except namespace.NamespaceFailure as failure:
+    print(failure.remedy)
+"""
+    without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    done = subprocess.run([*without, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "run as root, or in a sandbox" in done.stdout, done.stderr

@@ -39,8 +39,7 @@ def off(scope: Scope, host: Host, member: str, left: float | None, tell: Teller)
         with connection.doing(f"the domain {domain.name} was to be switched off") as raw:
             found = raw.lookupByUUIDString(domain.uuid)
             # before it is off: one that is, and has no note, is taken for dead, and its disk goes
-            if domain.name == domain_name(scope.name, member, domain.generation):
-                note(found, replace(metadata_of(generation), stopped=booting.noted(host.clock.now())))
+            note(found, replace(metadata_of(generation), stopped=booting.noted(host.clock.now())))
         orderly = left is not None and _shut_down(scope, host, generation, left, tell)
         if not orderly:
             tell(f"switch {domain.name} off")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import lbkit
 from lbkit import operate
+from lbkit.base.host import Host
 from lbkit.engine.change import Action, Impact
+from lbkit.hypervisor.resolved import ResolvedHost
+from lbkit.machine.handle import machine
 from lbkit.machines import Wanted, apply_machine, plan_machine
+from tests import images
+from tests.libvirtd import section
 from tests.machine.libvirt.small import World, daemon, hypervisor, lone, world
 
 __all__ = ["daemon", "hypervisor", "lone", "world"]
@@ -58,3 +66,38 @@ def test_it_is_stopped_started_and_replaced(world: World) -> None:
     world.virsh("destroy", world.domain(2))
     assert world.plan()[0] == "replace machine vm"
     assert not plan_machine(scope, Wanted("vm", "stopped"), host)
+
+
+def test_a_guest_shuts_itself_down_and_boots_again_with_its_disk(
+    host: Host, topology_name: str, hypervisor: ResolvedHost, tmp_path: Path
+) -> None:
+    """A real one: lbkit's image, which boots twice."""
+    vm = {"image": images.built().identity, "memory": "256MiB", "accelerator": "tcg"}
+    document = {
+        "lbkit": 1,
+        "name": topology_name,
+        "hosts": section(hypervisor),
+        "networks": {"front": {"cidr": "10.80.0.0/24"}},
+        "machines": {
+            "vm": {
+                "driver": "libvirt",
+                "networks": ["front"],
+                "vm": vm,
+                "run": [{"name": "app", "command": ["sleep", "1000"]}],
+            }
+        },
+    }
+    scope = lbkit.load_data(document, tmp_path)
+    operate.apply(scope, host)
+    machine(scope, host, "vm").execute(["sh", "-c", "echo kept >/var/lib/kept; sync"])
+
+    done = apply_machine(scope, Wanted("vm", "stopped"), host)
+    assert done.notes == ()
+    assert "it shut itself down" in next(
+        str(have.state["reason"]) for have in operate.observe(scope, host) if have.key.kind == "machine"
+    )
+    started = apply_machine(scope, Wanted("vm"), host)
+    assert [str(change) for change in started.plan.changes] == ["restart machine vm", "create service vm/app"]
+    assert not operate.plan(scope, host)
+    assert machine(scope, host, "vm").execute(["cat", "/var/lib/kept"]).stdout == "kept\n"
+    operate.destroy(scope, host)

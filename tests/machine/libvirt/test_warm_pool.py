@@ -17,6 +17,7 @@ from lbkit.machine.libvirt import spares
 from lbkit.machine.libvirt.observe import SeenDomain
 from lbkit.machine.libvirt.reach import line_to
 from lbkit.machine.resolved import Machines
+from lbkit.machines import Wanted, apply_machine
 from tests.machine.libvirt import shadows
 from tests.machine.libvirt.emulators import kill
 from tests.machine.libvirt.small import World, daemon, hypervisor, lone, world
@@ -98,6 +99,16 @@ def test_a_machine_made_of_one_stays_known_when_it_is_changed(world: World, wher
         warm_pool=1, warm_in=where, ssh_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1j0qK6 someone"]
     )
     world.apply()
+    assert world.plan() == []
+    assert world.plugged == [used]
+
+
+def test_a_machine_made_of_one_boots_again_as_who_it_has_become(world: World, where: str, used: str) -> None:
+    """Its seed says that it is nobody."""
+    apply_machine(world.scope, Wanted("vm", "stopped", within=1.0), world.host)
+    assert world.domains[used] == "shut off"
+    apply_machine(world.scope, Wanted("vm"), world.host)
+    apply_machine(world.scope, Wanted("vm", "restarted", within=1.0), world.host)
     assert world.plan() == []
     assert world.plugged == [used]
 

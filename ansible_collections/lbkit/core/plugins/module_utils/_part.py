@@ -14,6 +14,7 @@ PART = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "lock_timeout": {"type": "str", "default": "0"},
+    **_lbkit.PROGRESS,
 }
 
 
@@ -30,7 +31,9 @@ def part(module, noun, *, prove=False):
         planned = plan(scope, host, absent=absent, only=only)
     else:
         wait = _lbkit.wait_of(module, "lock_timeout")
-        applied = apply(scope, host, absent=absent, only=only, lock_timeout=wait, prove=prove)
+        more = {"lock_timeout": wait, "prove": prove}
+        with _lbkit.following(module) as follow:
+            applied = apply(scope, host, absent=absent, only=only, watch=follow.applied, **more)
         planned, proof = applied.plan, applied.proof
     more = {"status": [] if absent else [row.as_data() for row in status(scope, host, only=only)]}
     if proof is not None:

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - lbkit.core.source
   - lbkit.core.part
   - lbkit.core.attributes
+  - lbkit.core.progress
 options:
   prove:
     description:

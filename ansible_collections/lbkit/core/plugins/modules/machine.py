@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - lbkit.core.source
   - lbkit.core.attributes
+  - lbkit.core.progress
 attributes:
   idempotent:
     support: partial
@@ -169,7 +170,11 @@ def run(module):
         planned = machines.plan_machine(scope, wanted, host)
     else:
         wait = _lbkit.wait_of(module, "lock_timeout")
-        applied = machines.apply_machine(scope, wanted, host, lock_timeout=wait, prove=params["prove"])
+        prove = params["prove"]
+        with _lbkit.following(module) as follow:
+            applied = machines.apply_machine(
+                scope, wanted, host, lock_timeout=wait, prove=prove, watch=follow.applied
+            )
         planned, notes = applied.plan, list(applied.notes)
         if applied.proof is not None:
             more["proof"] = applied.proof.as_data()
@@ -183,6 +188,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             **_lbkit.SOURCE,
+            **_lbkit.PROGRESS,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": list(WORDS), "default": "present"},
             "timeout": {"type": "str", "default": "60s"},

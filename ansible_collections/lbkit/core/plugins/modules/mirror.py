@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - lbkit.core.source
   - lbkit.core.part
   - lbkit.core.attributes
+  - lbkit.core.progress
 seealso:
   - module: lbkit.core.mirror_sync
   - module: lbkit.core.mirror_info

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - lbkit.core.source
   - lbkit.core.part
   - lbkit.core.attributes
+  - lbkit.core.progress
 seealso:
   - module: lbkit.core.topology
   - module: lbkit.core.topology_info

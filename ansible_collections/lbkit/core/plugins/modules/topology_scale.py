@@ -19,6 +19,7 @@ author:
   - lbkit maintainers (@lbkit)
 extends_documentation_fragment:
   - lbkit.core.attributes
+  - lbkit.core.progress
 options:
   file:
     description:
@@ -127,7 +128,11 @@ def run(module):
         scaled = plan_scale(params["file"], counts, host)
     else:
         wait = _lbkit.wait_of(module, "lock_timeout")
-        scaled = apply_scale(params["file"], counts, host, lock_timeout=wait, prove=params["prove"])
+        prove = params["prove"]
+        with _lbkit.following(module) as follow:
+            scaled = apply_scale(
+                params["file"], counts, host, lock_timeout=wait, prove=prove, watch=follow.applied
+            )
     header = f"topology {scaled.plan.topology}"
     more = {"lines": [line.as_data() for line in scaled.lines]}
     if scaled.result is not None and scaled.result.proof is not None:
@@ -149,6 +154,7 @@ def main():
             "run_dir": {"type": "path"},
             "lock_timeout": {"type": "str", "default": "0"},
             "prove": {"type": "bool", "default": False},
+            **_lbkit.PROGRESS,
         },
         supports_check_mode=True,
     )

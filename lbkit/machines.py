@@ -21,7 +21,7 @@ from lbkit.base.host import Host
 from lbkit.base.lock import locked
 from lbkit.base.problems import near
 from lbkit.engine.applying import PlanChanged, Result, Watcher, carry_out
-from lbkit.engine.change import Action, Change
+from lbkit.engine.change import Action, Change, Impact
 from lbkit.engine.holds import read_holds
 from lbkit.engine.journal import Journal
 from lbkit.engine.limiting import part
@@ -170,6 +170,7 @@ def _own(scope: Scope, wanted: Wanted, host: Host) -> tuple[Plan, Rooms]:
     if wanted.state == "stopped":
         stopping: Rooms = (Stopping(members, how, scope),)
         plan = part(make_plan(stopping, scope, host), lambda change: change.key in keys)
+        plan = replace(plan, changes=tuple(_with_what_runs(change, scope, host) for change in plan.changes))
         note = "what is stopped stays declared: the next apply of the topology starts it again"
         plan, its = replace(plan, notes=(note,)), stopping
     else:
@@ -179,6 +180,22 @@ def _own(scope: Scope, wanted: Wanted, host: Host) -> tuple[Plan, Rooms]:
     _seen(plan, scope, wanted, host)
     _alone(members, scope, wanted, host)
     return plan, its
+
+
+def _with_what_runs(change: Change, scope: Scope, host: Host) -> Change:
+    """The stop of a machine costs what the stop of all that runs in it costs, too: a virtual address that moves."""
+    going = replace(change, action=Action.RESTART)
+    told = [
+        (list(Impact).index(verdict.impact), want.key)
+        for room in rooms()
+        for want in room.desired(scope, host)
+        if want.within == change.key and (verdict := room.judge_again(want, going)) is not None
+    ]
+    worst = max((rank for rank, _ in told), default=0)
+    if worst <= list(Impact).index(change.impact):
+        return change
+    names = ", ".join(str(key) for rank, key in told if rank == worst)
+    return replace(change, impact=list(Impact)[worst], reason=f"{change.reason}; {names} goes with it")
 
 
 def _alone(members: Collection[str], scope: Scope, wanted: Wanted, host: Host) -> None:

@@ -17,6 +17,7 @@ from lbkit.engine.change import Action, Impact
 from lbkit.engine.journal import read_journal
 from lbkit.engine.scope import Scope
 from lbkit.machines import Wanted, apply_machine, members_of, plan_machine
+from lbkit.network import links
 from tests.machine.world import pids
 
 pytestmark = pytest.mark.sandbox
@@ -144,12 +145,11 @@ def test_one_that_is_replaced_is_new(scope: Scope, host: Host) -> None:
         operate.plan(scope, host, anew=["network/front"])
 
 
-def test_one_that_was_killed_half_stopped_is_stopped_by_the_next(scope: Scope, host: Host) -> None:
-    """As a stop that was killed after the namespace went, and before what ran in it."""
-    apply_machine(scope, Wanted("old", "stopped", at_once=True), host)
-    lbkit.apply(scope, host)
+def test_what_a_killed_stop_left_half_done_the_next_one_ends(scope: Scope, host: Host) -> None:
+    """It was cut off its networks, and what runs in it hears nothing."""
+    links.unplug(host, scope.name, [f"{scope.name}.old"])
     pid = pids(scope.name)["old/deaf"][0]
-    os.kill(pid, signal.SIGSTOP)  # it hears nothing
+    os.kill(pid, signal.SIGSTOP)
     apply_machine(scope, Wanted("old", "stopped", within=0.2), host)
     assert "old/deaf" not in pids(scope.name)
 

@@ -14,7 +14,7 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"  # taken down and made anew
-    RESTART = "restart"  # stands as wanted, but does not run
+    RESTART = "restart"  # stands as wanted, but does not run; or a person asks for it
     ADOPT = "adopt"  # somebody else's, taken over by a person's word
     DELETE = "delete"
 

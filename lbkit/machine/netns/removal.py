@@ -19,7 +19,8 @@ _STRANGERS = "left running, as lbkit did not start them: "
 def power_off(host: Host, topology: str, member: str, left: float | None) -> str:
     """Of one machine all but its folder, which says that it was there: what runs in it has `left` seconds.
 
-    None: it is killed, and its links go first, so that nobody hears of its end. What was done, in words.
+    None: it is killed, and its links go first, so that nobody hears of its end. The namespace goes last: killed before, this
+    shows as a machine that runs. What was done, in words.
     """
     name = namespace_name(topology, member)
     make_folder(machine_folder(host, topology, member))
@@ -30,11 +31,10 @@ def power_off(host: Host, topology: str, member: str, left: float | None) -> str
 
     network = network_identity(host, topology, member)
     if left is None:
-        links.remove(host, topology, [name], report)
+        links.unplug(host, topology, [name])
     stop_machines(host, topology, [member], lambda _member: network, timeout=left or 0.0)
     strangers = who_is_in({network: name}).get(name, [])
-    if left is not None:
-        links.remove(host, topology, [name], report)
+    links.remove(host, topology, [name], report)
     if strangers:
         said.append(_STRANGERS + ", ".join(strangers))
     return "; ".join(["its services stopped", *said])

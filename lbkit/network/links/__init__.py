@@ -7,7 +7,7 @@ owner mark as their alias; addresses and routes of ours bear protocol 108, and n
 
 from __future__ import annotations
 
-from lbkit.network.links.apply import converge, remove
+from lbkit.network.links.apply import converge, remove, unplug
 from lbkit.network.links.observe import addresses, observe
 from lbkit.network.links.values import (
     Report,
@@ -29,4 +29,5 @@ __all__ = [
     "converge",
     "observe",
     "remove",
+    "unplug",
 ]

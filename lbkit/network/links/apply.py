@@ -122,6 +122,14 @@ def remove(host: Host, topology: str, names: Sequence[str], report: Report) -> N
     Only what bears the mark of `topology`; another is a Failure before anything is touched. Processes inside are the
     caller's to stop before: as long as one runs, its namespace lives on without a name and without links.
     """
+    there = unplug(host, topology, names)
+    for name in names:
+        namespace.unmake(host, name)
+        report(name, "namespace deleted" if name in there else "was gone already")
+
+
+def unplug(host: Host, topology: str, names: Sequence[str]) -> frozenset[str]:
+    """Delete all links of these namespaces. Those that are there. As for `remove`, only what bears the topology's mark."""
     seen = observe_named(host, f"{topology}.", names=set(names))
     members = set()
     for name, have in seen.items():
@@ -140,9 +148,7 @@ def remove(host: Host, topology: str, names: Sequence[str], report: Report) -> N
             and found.path.rpartition("/")[0] in members
         ]
         delete_links(netlink, goners, present)
-    for name in names:
-        namespace.unmake(host, name)
-        report(name, "namespace deleted" if name in seen else "was gone already")
+    return frozenset(seen)
 
 
 def _foreign(name: str, have: SeenNamespace) -> Failure:

@@ -73,7 +73,8 @@ def removal(
     stays = {key: have for key, have in stands.items() if key not in goes}
     for key, each in unseen.items():
         stays.setdefault(key, Actual(key, {}, plan.topology, each.requires))
-    needed = {key: missed for key, have in stays.items() if (missed := _missed(have, goes, stays))}
+    gone = frozenset[Key]().union(*things.values()) - stays.keys()
+    needed = {key: missed for key, have in stays.items() if (missed := _missed(have, goes, gone))}
     if needed:
         raise StillNeeded(plan.topology, needed)
     notes = [
@@ -108,10 +109,11 @@ def _kind(name: str) -> str:
     return name.partition("/")[0]
 
 
-def _missed(have: Actual, goes: Collection[Key], stays: Collection[Key]) -> frozenset[Key]:
+def _missed(have: Actual, goes: Collection[Key], gone: Collection[Key]) -> frozenset[Key]:
+    """`gone`: all that stands no longer then. What is in no topology (a server elsewhere) is not of these."""
     missed = frozenset(key for key in have.requires if key in goes)
     any_of = frozenset(key for key in have.any_of if key in goes)
-    return missed | any_of if any_of and not any(key in stays for key in have.any_of) else missed
+    return missed | any_of if any_of and all(key in gone for key in have.any_of) else missed
 
 
 def _words(keys: Collection[Key]) -> str:

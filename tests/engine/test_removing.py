@@ -55,7 +55,7 @@ WORLD = (
     standing("machine/b", "network/n"),
     standing("service/a", within="machine/a"),
     standing("service/b", within="machine/b"),
-    standing("proxy/p", "network/n", any_of=("machine/a", "machine/b", "machine/elsewhere")),
+    standing("proxy/p", "network/n", any_of=("machine/a", "machine/b")),
     standing("name/p", any_of=("proxy/p",)),
 )
 
@@ -93,6 +93,14 @@ def test_all_that_cannot_do_without_it_is_named(names: set[str], needed: dict[st
         removal(plan, names, things(plan))
     assert caught.value.as_data()["needed"] == needed
     assert all(user in str(caught.value) for user in needed)
+
+
+def test_one_that_is_elsewhere_is_enough_and_one_that_does_not_stand_is_not() -> None:
+    servers = ("machine/a", "machine/b")
+    plan = all_of(standing("machine/a"), standing("proxy/p", any_of=servers))
+    assert gone(removal(plan, {"machine/a"}, things(plan))) == {"machine/a"}
+    with pytest.raises(StillNeeded, match="proxy p needs machine a"):
+        removal(plan, {"machine/a"}, things(plan, machine_b=keys("machine/b")))
 
 
 def test_what_goes_on_with_less_is_said() -> None:

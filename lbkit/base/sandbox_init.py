@@ -37,6 +37,7 @@ _NAMESPACES = (
 )
 _NAME = "lbkit-sandbox"  # of the host, inside
 _HOSTS = "/etc/hosts"
+_ROOTS_HOME = "/root"
 Mask = set[int | signal.Signals]
 _LOST = 125  # exit code where there is no command's; the caller has the report
 
@@ -67,6 +68,7 @@ def _be_init(line: socket.socket, argv: list[str], env: dict[str, str], mask: Ma
     sys_.die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # which for process 1 is to ignore it
     _furnish()
+    _have_home(env.get("HOME", ""))
     woken, wake = socket.socketpair()
     wake.setblocking(False)
     woken.setblocking(False)
@@ -169,6 +171,16 @@ def _know_own_name() -> None:
     os.chmod("/run/hosts", 0o644)
     sys_.mount("/run/hosts", _HOSTS, "", sys_.MS_BIND)
     os.unlink("/run/hosts")
+
+
+def _have_home(home: str) -> None:
+    """An ordinary user is root here, and programs that look up root's home (Ansible, ssh) find one that others may not enter.
+
+    There the user's own is, then. Best effort: those that go by HOME do without.
+    """
+    if os.path.isdir(home) and not os.access(_ROOTS_HOME, os.W_OK | os.X_OK):
+        with contextlib.suppress(OSError):
+            sys_.mount(home, _ROOTS_HOME, "", sys_.MS_BIND | sys_.MS_REC)
 
 
 def free_daemons() -> None:

@@ -196,6 +196,18 @@ def test_it_knows_its_own_host_name(user: User) -> None:
     assert Path("/etc/hosts").read_bytes() == hosts
 
 
+def test_roots_home_is_the_users_own(ordinary: User) -> None:
+    """Ansible makes its temporary folders below `~root`, as root is who runs it there."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
+        os.chown(home, 65534, 65534)
+        done = subprocess.run(
+            sandbox("touch", "/root/here", user=ordinary), check=False,
+            **(options(ordinary) | {"env": {**os.environ, "PYTHONPATH": ordinary.path, "HOME": home}}),
+        )  # fmt: skip
+        assert done.returncode == 0
+        assert os.listdir(home) == ["here"]
+
+
 def test_the_loopback_is_up_and_there_is_nothing_else(user: User) -> None:
     assert inside("print(json.dumps([name for _, name in socket.if_nameindex()]))", user) == ["lo"]
     code = """

@@ -16,11 +16,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lbkit.base import syscalls
+from lbkit.base.host import Host
 from tests.ansible.conftest import ROOT
 
 pytestmark = pytest.mark.sandbox
 
 PAGE = ROOT / "docs" / "first-playbook.md"
+USER = 65534  # who is not root, where the tests can be somebody else
 _BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"[Ss]ave this as `(?P<name>[\w.]+)`|^And this as `(?P<other>[\w.]+)`", re.MULTILINE)
 
@@ -113,9 +115,14 @@ def test_a_new_user_gets_as_far_as_the_page_says(netns: None, wheels: Path, home
         "SHELLOPTS": "errexit",  # of the sandbox's shell, too
         "TMPDIR": str(home),
     }
+    become = []
+    if Host().can_switch_user:
+        become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+        for path in (home, *home.rglob("*")):
+            os.chown(path, USER, USER)
     done = subprocess.run(
-        ["bash"], cwd=folder, env=environment, input="".join(script), capture_output=True, text=True,
-        check=False, timeout=300,
+        [*become, "bash"], cwd=folder, env=environment, input="".join(script), capture_output=True, text=True,
+        check=False, timeout=600,
     )  # fmt: skip
     told = done.stdout + done.stderr
     assert done.returncode == 0, told

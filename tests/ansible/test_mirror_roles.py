@@ -94,7 +94,9 @@ def included(role: str, variables: dict[str, Any]) -> dict[str, Any]:
 
 def playbook(folder: Path, tasks: list[dict[str, Any]], **more: Any) -> Path:
     path = folder / "play.yml"
-    path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks, **more}]))
+    quick = {"ansible_pipelining": True}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": quick, "tasks": tasks, **more}
+    path.write_text(json.dumps([play]))
     return path
 
 

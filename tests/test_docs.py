@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -52,18 +53,31 @@ def pages(site: Path) -> dict[Path, Page]:
     return {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
 
 
-def test_each_module_plugin_and_role_has_its_page(site: Path) -> None:
+def content() -> set[tuple[str, str]]:
+    """Of the collection: names and what each is."""
     plugins = COLLECTION / "plugins"
     documented = ("modules", "connection", "inventory", "lookup", "callback")
     named = {
-        f"{path.stem}_{folder.removesuffix('s')}"
+        (path.stem, folder.removesuffix("s"))
         for folder in documented
         for path in (plugins / folder).glob("*.py")
     }
-    named |= {f"{path.parents[1].name}_role" for path in COLLECTION.glob("roles/*/meta/argument_specs.yml")}
-    assert {"topology_module", "netns_connection"} <= named
-    for name in named:
-        assert (site / "collection" / f"{name}.html").stat().st_size > 0
+    named |= {(path.parents[1].name, "role") for path in COLLECTION.glob("roles/*/meta/argument_specs.yml")}
+    assert {("topology", "module"), ("netns", "connection")} <= named
+    return named
+
+
+def test_each_module_plugin_and_role_has_its_page(site: Path) -> None:
+    for name, kind in content():
+        assert (site / "collection" / f"{name}_{kind}.html").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "table", [ROOT / "docs" / "ansible.md", COLLECTION / "README.md"], ids=["docs", "readme"]
+)
+def test_each_is_in_the_tables(table: Path) -> None:
+    told = set(re.findall(r"`(?:lbkit\.core\.)?(\w+)`", table.read_text(encoding="utf-8")))
+    assert {name for name, _ in content()} <= told
 
 
 def test_each_page_of_the_folder_is_there(site: Path, pages: dict[Path, Page]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Template
 
 from tests.ansible.conftest import ROOT
 
@@ -38,3 +39,14 @@ def test_its_readme_names_no_other_variables(role: Path) -> None:
     named = re.findall(rf"\b{role.name}_\w+", (role / "README.md").read_text())
     assert named
     assert set(named) <= set(options)
+
+
+@pytest.mark.parametrize("unit", ["lbkit@.service", "lbkit-watch@.service"])
+def test_units_stand_in_the_documentation_as_lb_host_writes_them(unit: str) -> None:
+    role = ROOT / "ansible_collections" / "lbkit" / "core" / "roles" / "lb_host"
+    values = (
+        read(role / "defaults" / "main.yml") | read(role / "vars" / "main.yml") | {"ansible_managed": "x"}
+    )
+    values["lb_host__lbkit"] = Template(values["lb_host__lbkit"]).render(values)
+    _, _, text = Template((role / "templates" / f"{unit}.j2").read_text()).render(values).partition("\n")
+    assert f"# /etc/systemd/system/{unit}\n{text}\n```" in (ROOT / "docs" / "watch.md").read_text()

@@ -110,10 +110,23 @@ class MorePending(Failure):
 
 def prepare(file: Path, counts: Mapping[str, int], host: Host | None = None) -> Scaling:
     """What the file says then, checked. Mistake where it cannot say so, MorePending where an apply of it would do more. Changes nothing."""
+    host, rounds = host or Host(), 0
+    while True:
+        whole = opened(file)
+        try:
+            return _prepared(whole, counts, host)
+        except MorePending:
+            rounds += 1
+            # another scale's file may have been read, and then its world looked at
+            if rounds == _ROUNDS or opened(file).before == whole.before:
+                raise
+
+
+def _prepared(whole: Edit, counts: Mapping[str, int], host: Host) -> Scaling:
     from lbkit.topology.load import load_bytes  # noqa: PLC0415 - pydantic models of every room: only when needed
 
+    file = whole.path
     name, folder = shown(file), file.absolute().parent
-    whole = opened(file)
     now = load_bytes(whole.after, name, folder)
     document = read(whole.text, is_json=name.endswith(".json"))
     lines = []
@@ -130,7 +143,7 @@ def prepare(file: Path, counts: Mapping[str, int], host: Host | None = None) -> 
             then = load_bytes(whole.after, name, folder)
         except InvalidDocument as error:
             raise _unfit(lines, error, name) from error
-    _refuse_more(file, now, then, host or Host())
+    _refuse_more(file, now, then, host)
     return Scaling(file, then, tuple(lines), whole if lines else None)
 
 

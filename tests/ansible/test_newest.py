@@ -36,6 +36,11 @@ def test_site_and_teardown_from_nothing_to_nothing(netns: None, topology_name: s
     again = play("playbooks/site.yml", **here)
     assert (again.code, again.recap["changed"]) == (0, 0), again.text
 
+    scaled = play("playbooks/scale.yml", scale={"web": 3}, **here)
+    assert scaled.code == 0, scaled.text
+    assert scaled.task("Scale")["plan"]["summary"] == {"create": 1}
+    assert yaml.safe_load(file.read_text())["machines"]["web"]["count"] == 3
+
     gone = play("playbooks/teardown.yml", **here)
     assert gone.code == 0, gone.text
     assert gone.task("Leave nothing")["changed"]

@@ -9,6 +9,7 @@ import signal
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import lbkit
 from lbkit import operate
 from lbkit.base.errors import Mistake
 from lbkit.base.host import Host
+from lbkit.engine.plan import Plan
+from lbkit.engine.scope import Scope
 from lbkit.faces.cli import main
 from lbkit.machine.handle import machine
 from lbkit.scaling import MorePending, apply_scale, plan_scale
@@ -240,6 +243,39 @@ def test_what_cannot_be_meant_is_told_and_nothing_is_touched(
     assert found in ran.err
     assert file.read_text() == text
     assert not host.run_dir.exists()
+
+
+def test_where_somebody_edits_the_file_meanwhile_nothing_is_done_and_agreed_to(
+    file: Path, host: Host, cli: Lbkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lbkit.apply(lbkit.load(file), host)
+    text, name = file.read_text(), lbkit.load(file).name
+    before = operate.agreed(name, host)
+    real = operate.plan
+
+    def plan(scope: Scope, host: Host | None = None, **more: Any) -> Plan:
+        file.write_text(text + "# somebody was here\n")
+        return real(scope, host, **more)
+
+    monkeypatch.setattr(operate, "plan", plan)
+    ran = cli("scale", file, "web=3", "--yes")
+    assert ran.code == 1
+    assert "somebody else changed it meanwhile" in ran.err
+    assert "says so now" not in ran.err
+    assert file.read_text() == text + "# somebody was here\n"
+    assert operate.agreed(name, host) == before
+    assert not real(lbkit.load(file), host)
+
+
+def test_of_two_at_once_one_waits_and_the_file_is_what_stands(file: Path, host: Host) -> None:
+    file.write_text(file.read_text().partition("load_balancers:")[0])
+    lbkit.apply(lbkit.load(file), host)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(apply_scale, file, {"web": count}, host, lock_timeout=60) for count in (3, 4)]
+        last = {each.result().scaling.scope.name for each in both}
+    assert last == {lbkit.load(file).name}
+    assert "count: 3" in file.read_text() or "count: 4" in file.read_text()
+    assert not lbkit.plan(lbkit.load(file), host)
 
 
 def killed(number: int, act: Callable[[Callable[..., Any]], object]) -> bool:

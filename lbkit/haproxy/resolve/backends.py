@@ -90,7 +90,9 @@ class Backends:
             self.draft.is_broken(*reference) for server in backend.servers for reference in _refers(server)
         )
         # without servers, its lines of `raw` answer, or keep a table
-        if not servers and not backend.raw and not broken and not self._unknown(backend):
+        # of a load balancer without machines no server's network is known
+        found_out = self.members and not broken and not self._unknown(backend)
+        if not servers and not backend.raw and found_out:
             add(
                 (*path, "servers"),
                 "at least one server",

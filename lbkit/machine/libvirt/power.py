@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lbkit.base.errors import Bug, LbkitError
+from lbkit.base.files import make_folder
 from lbkit.base.host import Host
 from lbkit.engine.change import Change
 from lbkit.engine.resource import Actual
@@ -21,7 +22,7 @@ from lbkit.machine.guest.remote import RemoteMachine
 from lbkit.machine.libvirt import booting, changing
 from lbkit.machine.libvirt.fleet import Generation, has_become, look
 from lbkit.machine.libvirt.metadata import Metadata
-from lbkit.machine.libvirt.names import domain_name
+from lbkit.machine.libvirt.names import channel_folder, domain_name
 from lbkit.machine.libvirt.noting import note
 from lbkit.machine.libvirt.states import RUNNING
 from lbkit.machine.libvirt.telling import Teller
@@ -64,9 +65,12 @@ def on(
     domain = generation.domain
     started = booting.noted(host.clock.now())
     tell(f"start {domain.name} again")
+    if generation.host.local:  # it outlives a boot of its host, the folder of its sockets does not
+        make_folder(channel_folder(host, generation.host.uri, domain.name))
     with connect(generation.host).doing(f"the domain {domain.name} was to be started") as raw:
         found = raw.lookupByUUIDString(domain.uuid)
-        note(found, replace(metadata_of(generation), started=started))
+        # as long as it has not answered it is one that was stopped: where it does not start, it is not made anew
+        note(found, replace(metadata_of(generation), started=started, stopped=domain.stopped))
         found.create()
     boots = replace(
         generation,

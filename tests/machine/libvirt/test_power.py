@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import lbkit
 from lbkit import operate
 from lbkit.base.host import Host
+from lbkit.engine.applying import ApplyFailed
 from lbkit.engine.change import Action, Impact
 from lbkit.hypervisor.resolved import ResolvedHost
 from lbkit.machine.handle import machine
@@ -36,7 +38,9 @@ def test_it_is_stopped_started_and_replaced(world: World) -> None:
     assert world.domains == {first: "shut off"}
     assert not apply_machine(scope, stop, host).plan
 
-    # what is declared is that it runs: the same one, by its disk
+    # what is declared is that it runs: the same one, by its disk; after a boot of its host, too
+    for folder in (host.folder(scope.name) / "vm").iterdir():
+        shutil.rmtree(folder)
     assert world.plan() == ["restart machine vm", "create service vm/app"]
     started = plan_machine(scope, Wanted("vm"), host)
     assert apply_machine(scope, Wanted("vm"), host).plan.changes == started.changes
@@ -101,3 +105,18 @@ def test_a_guest_shuts_itself_down_and_boots_again_with_its_disk(
     assert not operate.plan(scope, host)
     assert machine(scope, host, "vm").execute(["cat", "/var/lib/kept"]).stdout == "kept\n"
     operate.destroy(scope, host)
+
+
+def test_one_that_could_not_be_started_keeps_its_disk(world: World) -> None:
+    world.apply()
+    first = world.domain()
+    apply_machine(world.scope, Wanted("vm", "stopped", within=0.0), world.host)
+    pool = Path(world.hypervisor.path)
+    seed, aside = pool / f"{first}.seed.iso", pool / "aside"
+    seed.rename(aside)
+    with pytest.raises(ApplyFailed):
+        world.apply()
+    aside.rename(seed)
+    assert world.plan()[0] == "restart machine vm"
+    world.apply()
+    assert world.domains == {first: "running"}

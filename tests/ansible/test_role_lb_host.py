@@ -155,3 +155,54 @@ def test_the_doctor_says_what_the_role_asks_it_for() -> None:
     done = subprocess.run([sys.executable, "-m", "lbkit", "doctor", "--json"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)  # fmt: skip
     told = {check["name"] for check in json.loads(done.stdout)["checks"]}
     assert {name for names in asked.values() for name in names} <= told
+
+
+@pytest.fixture
+def standing(netns: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A host where systemd runs, by a stand-in of systemctl, and so do haproxy and nginx. The folder has who is active."""
+    monkeypatch.setenv("ANSIBLE_PIPELINING", "true")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "systemctl").symlink_to(ROOT / "tests" / "ansible" / "standin" / "systemctl")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("STANDIN_UNITS", str(tmp_path / "units"))
+    (tmp_path / "units").mkdir()
+    for service in ("haproxy.service", "nginx.service"):
+        (tmp_path / "units" / service).touch()
+    Path("/run/systemd").mkdir(exist_ok=True)
+    with covered(tmp_path / "system", copies=("/etc",), empty=("/run/systemd",)):
+        Path("/run/systemd/system").mkdir()
+        yield tmp_path / "units"
+
+
+def test_a_service_that_runs_is_not_stopped_without_a_word(
+    play: Play, standing: Path, tmp_path: Path
+) -> None:
+    def told(name: str, **given: Any) -> list[dict[str, Any]]:
+        role = {"name": "lbkit.core.lb_host", "tasks_from": "daemons.yml"}
+        known = {"lb_host__systemd": {"stat": {"exists": True}}, "lb_host_mirrors": True, **given}
+        failed = {
+            "name": f"{name}: failed",
+            "ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"},
+        }
+        block = [{"name": name, "ansible.builtin.include_role": role, "vars": known}]
+        return [{"block": block, "rescue": [failed]}, {"name": "handlers", "ansible.builtin.meta": "flush_handlers"}]  # fmt: skip
+
+    file = tmp_path / "play.yml"
+    tasks = [
+        *told("both run"),
+        *told("one is kept", lb_host_daemons_kept=["nginx"]),
+        *told("stopped", lb_host_daemons="stopped", lb_host_daemons_kept=["nginx"]),
+        *told("again", lb_host_daemons_kept=["nginx"]),
+    ]
+    file.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    played = play(file)
+    assert played.code == 0, played.text
+    words = "of this host run, and would take its addresses and ports"
+    assert f"haproxy.service, nginx.service {words}" in played.task("both run: failed")["msg"]
+    assert played.task("one is kept: failed")["msg"].startswith(f"haproxy.service {words}")
+    assert not [task["task"] for task in played.tasks if task["task"] in {"stopped: failed", "again: failed"}]
+    assert (standing / "nginx.service").exists()
+    assert not (standing / "haproxy.service").exists()
+    assert (standing / "log").read_text().splitlines()[0] == "stop haproxy.service"
+    enabled = [path.name for path in (UNITS / "multi-user.target.wants").iterdir()]
+    assert not {"haproxy.service", "keepalived.service"} & set(enabled)

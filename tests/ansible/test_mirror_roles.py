@@ -149,7 +149,7 @@ def test_what_fails_says_what_to_do(netns: None, play: Play, tmp_path: Path) -> 
         ),
         "daemons": ("mirror_node", {**there, "daemons": "gone"}, ("disabled, stopped, kept",)),
     }
-    tasks = []
+    tasks: list[dict[str, Any]] = []
     for name, (role, variables, _) in wrong.items():
         rescue = {"name": f"said: {name}", "debug": {"msg": "{{ ansible_failed_result.msg }}"}}
         tasks.append({"block": [included(role, {"daemons": "kept", **variables} if role == "mirror_node" else variables)],

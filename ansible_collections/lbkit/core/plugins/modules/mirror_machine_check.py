@@ -204,13 +204,15 @@ def main():
         supports_check_mode=True,
     )
     if not os.path.exists(PYTHON[0]):
-        module.fail_json(msg=f"a mirror's programs were to run with {PYTHON[0]}\n  found: there is none\n  to do: install python3, 3.11 or newer")
+        module.fail_json(
+            msg=f"a mirror's programs were to run with {PYTHON[0]}\n  found: there is none\n  to do: install python3, 3.11 or newer"
+        )
     descriptor, path = tempfile.mkstemp(prefix="lbkit-", suffix=".pyz", dir=module.tmpdir)
     with open(descriptor, "wb") as stream:
         stream.write(packed(module))
     module.add_cleanup_file(path)
     question = {name: value for name, value in module.params.items() if name != "program"}
-    _, said, _ = module.run_command([*PYTHON, path], data=json.dumps(question), check_rc=True)
+    said = module.run_command([*PYTHON, path], data=json.dumps(question), check_rc=True)[1]
     answer = json.loads(said)
     if "msg" in answer:
         module.fail_json(**answer)

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import lbkit
+from tests.ansible import foretelling
 
 ROOT = Path(lbkit.__file__).parents[1]
 
@@ -65,6 +66,16 @@ def player(
         return Played(done)
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def foretells(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Who is marked to hold the promise of check mode has held it in the end."""
+    foretelling.HELD.clear()
+    yield
+    marks = request.node.iter_markers("foretells")
+    left = {module for mark in marks for module in mark.args} - foretelling.HELD
+    assert not left, f"the test was to hold what check mode promises of {', '.join(sorted(left))}"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from tests.ansible import examples
+from tests.ansible import examples, foretelling
 from tests.ansible.conftest import ROOT
 
 COLLECTION = ROOT / "ansible_collections" / "lbkit" / "core"
@@ -76,6 +76,10 @@ def test_options_are_documented_as_they_are(module: str, documented: dict[str, A
         for part in ("type", "elements", "choices", "default", "required"):
             there = options[name].get(part, False if part == "required" else None)
             assert there == option.get(part, False if part == "required" else None), f"{name}: {part}"
+
+
+def test_of_every_module_check_mode_is_held_to_its_promise() -> None:
+    assert set(foretelling.named(Path(__file__).parent)) == set(MODULES)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

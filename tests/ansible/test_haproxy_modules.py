@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ import lbkit
 from lbkit import haproxies
 from lbkit.base.host import Host
 from tests.ansible.conftest import ROOT, Play, Played
+from tests.ansible.foretelling import foretold
 from tests.haproxy.bare import Bare, running
 from tests.haproxy.versions import program
 
@@ -38,6 +40,16 @@ backend web
     server a 127.0.0.1:9001 weight 10 check inter 100ms
     server b 127.0.0.1:9001 weight 10
 """
+ASKS = """
+import os, socket, sys
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect(sys.argv[1])
+    asked.sendall(b"show stat -1 4 -1\\n")
+    lines = [line.split(",") for line in asked.makefile() if line.strip()]
+# of each: backend, name, status, weight, address
+columns = [lines[0].index(name) for name in ("# pxname", "svname", "status", "weight", "addr")]
+print(sorted([line[column] for column in columns] for line in lines[1:]), os.path.exists(sys.argv[2]))
+"""
 
 
 @pytest.fixture
@@ -48,11 +60,14 @@ def haproxy(netns: None, tmp_path: Path) -> Iterator[Bare]:
         yield made
 
 
-def thrice(name: str, module: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """In check mode, really, and again: what is done starts from the state that was foreseen, so check mode touched nothing."""
+def thrice(name: str, module: str, arguments: dict[str, Any], look: str) -> list[dict[str, Any]]:
+    """In check mode, really, and again; `look` is a program that prints the state around check mode."""
     task = {f"lbkit.core.{module}": arguments}
+    looks = {"ansible.builtin.debug": {"msg": f"{{{{ lookup('ansible.builtin.pipe', '{look}') }}}}"}}
     return [
+        {"name": f"{name} before", **looks},
         {"name": f"{name} predicted", "check_mode": True, "diff": True, **task},
+        {"name": f"{name} after", **looks},
         {"name": f"{name} done", "diff": True, **task},
         {"name": f"{name} again", **task},
     ]
@@ -68,11 +83,12 @@ def written(folder: Path, *tasks: dict[str, Any]) -> Path:
     return path
 
 
-def came_true(played: Played, name: str) -> dict[str, Any]:
+def came_true(played: Played, name: str, module: str = "haproxy_server") -> dict[str, Any]:
     predicted, done, again = (played.task(f"{name} {which}") for which in ("predicted", "done", "again"))
-    assert (predicted["changed"], done["changed"], again["changed"]) == (True, True, False), name
-    assert predicted["plan"]["changes"] == done["plan"]["changes"]
-    assert predicted["diff"] == done["diff"]
+    before, after = (played.task(f"{name} {when}")["msg"] for when in ("before", "after"))
+    assert before
+    foretold(module, predicted, done, before=before, after=after)
+    assert (done["changed"], again["changed"]) == (True, False), name
     assert again["plan"]["changes"] == []
     jsonschema.validate(done["plan"], SCHEMA)
     return done
@@ -91,6 +107,14 @@ def servers_of(result: dict[str, Any]) -> dict[str, tuple[str, int]]:
     return {server["name"]: (server["state"], server["weight"]) for server in result["servers"]}
 
 
+def asks(folder: Path) -> Path:
+    """A program that prints how the servers of a HAProxy are, and whether a file is there: `SOCKET FILE`."""
+    path = folder / "asks.py"
+    path.write_text(ASKS)
+    return path
+
+
+@pytest.mark.foretells("haproxy_backend", "haproxy_server")
 def test_servers_by_a_socket(haproxy: Bare, play: Play, tmp_path: Path) -> None:
     socket = {"socket": str(haproxy.folder / "runtime.sock")}
     one = {**socket, "backend": "web"}
@@ -108,11 +132,12 @@ def test_servers_by_a_socket(haproxy: Bare, play: Play, tmp_path: Path) -> None:
         "state_file": state_file,
     }
     drain = {**one, "name": "a", "state": "drain", "wait_for_drain": True, "drain_timeout": "10"}
+    look = f"{sys.executable} -I {asks(tmp_path)} {socket['socket']} {state_file}"
     play_file = written(
         tmp_path,
-        *thrice("list", "haproxy_backend", listed),
-        *thrice("drain", "haproxy_server", drain),
-        *thrice("back", "haproxy_server", {**one, "name": "a", "state": "ready", "weight": "50%"}),
+        *thrice("list", "haproxy_backend", listed, look),
+        *thrice("drain", "haproxy_server", drain, look),
+        *thrice("back", "haproxy_server", {**one, "name": "a", "state": "ready", "weight": "50%"}, look),
         {"name": "all", "lbkit.core.haproxy_info": socket},
         refused("unknown backend", "haproxy_backend", {**one, "backend": "wbe", "servers": []}),
         refused("unknown server", "haproxy_server", {**one, "name": "aa", "state": "maint"}),
@@ -123,7 +148,7 @@ def test_servers_by_a_socket(haproxy: Bare, play: Play, tmp_path: Path) -> None:
     played = play(play_file)
     assert played.code == 0, played.text
 
-    done = came_true(played, "list")
+    done = came_true(played, "list", "haproxy_backend")
     assert [(change["action"], change["resource"]["name"]) for change in done["plan"]["changes"]] == [
         ("create", "web/c"),
         ("delete", "web/b"),
@@ -174,16 +199,17 @@ def test_servers_of_a_topology_are_held_and_released(
     scope = lbkit.load(file)
     hold = {**source, "path": "shop/web/one", "state": "held", "reason": "disk fails", "for": "2h"}
     release = {**source, "path": "shop/web/one", "state": "released"}
+    look = f"{sys.executable} {Path(__file__).with_name('state.py')} {host.run_dir}"
 
     try:
         lbkit.apply(scope, host)
         played = play(
             written(
                 tmp_path,
-                *thrice("hold", "haproxy_server", hold),
+                *thrice("hold", "haproxy_server", hold, look),
                 {"name": "otherwise", "lbkit.core.haproxy_server": {**hold, "reason": "still"}},
                 {"name": "while held", "lbkit.core.topology_info": source},
-                *thrice("release", "haproxy_server", release),
+                *thrice("release", "haproxy_server", release, look),
                 refused("unknown", "haproxy_server", {**hold, "path": "shop/web/oone"}),
                 refused("no file", "haproxy_server", {"path": "shop/web/one", "state": "released"}),
             )

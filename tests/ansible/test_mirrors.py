@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lbkit.base.host import Host
 from lbkit.machine.handle import machine
 from lbkit.mirror import operations
 from tests.ansible.conftest import ROOT, Play, Played
+from tests.ansible.foretelling import foretold
 from tests.machine.world import until
 
 pytestmark = pytest.mark.sandbox
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.sandbox
 FETCH = "Fetch what upstream has"
 
 
+@pytest.mark.foretells("mirror_sync")
 def test_the_example_is_brought_up_and_synced(
     netns: None, play: Play, topology_name: str, tmp_path: Path
 ) -> None:
@@ -87,25 +90,36 @@ def steps(file: Path, tree: str) -> list[dict[str, Any]]:
                 }
             )
         arguments = {"file": str(file), "mirror": "archive", **more.get(name, {})}
+        call = {"lbkit.core.mirror_sync": arguments, "ignore_errors": True}
+        asks = f"{Path(sys.executable).with_name('lbkit')} mirror status {file} archive --json"
+        look = {"ansible.builtin.debug": {"msg": f"{{{{ lookup('ansible.builtin.pipe', '{asks}') }}}}"}}
         tasks += [
-            {
-                "name": f"{said}: {name}",
-                "lbkit.core.mirror_sync": arguments,
-                "check_mode": check,
-                "ignore_errors": True,
-            }
-            for said, check in (("check", True), ("do", False))
+            {"name": f"before: {name}", **look},
+            {"name": f"check: {name}", **call, "check_mode": True},
+            {"name": f"after: {name}", **look},
+            {"name": f"do: {name}", **call},
         ]
         if name in {"held", "release", "anyway"}:
             tasks.append({"name": f"info: {name}", "lbkit.core.mirror_info": {"file": str(file), "log": 2}})
     return tasks
 
 
+def seen(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """What stands of each mirror; how long it took, and when the next run is, moves by itself."""
+    told = json.loads(task["msg"]) if isinstance(task["msg"], str) else task["msg"]
+    return [
+        {part: each["status"][part] for part in ("generations", "committed", "held")}
+        for each in told["mirrors"]
+    ]
+
+
 def predicted(played: Played) -> None:
     for name in REAL:
         foreseen, came = played.task(f"check: {name}"), played.task(f"do: {name}")
-        for each in ("changed", "files", "to", "diff"):
-            assert foreseen.get(each) == came.get(each), f"{name}: check mode predicted something else"
+        before, after = (seen(played.task(f"{when}: {name}")) for when in ("before", "after"))
+        # a run's plan is what it would do with which paths, and what was done has none
+        told, done = ({**task, "plan": None} for task in (foreseen, came))
+        foretold("mirror_sync", told, done, before=before, after=after, parts=("files", "to"))
         if "error" in came:
             found = [(task["error"]["wanted"], task["error"]["found"]) for task in (foreseen, came)]
             assert found[0] == found[1], name

@@ -11,6 +11,7 @@ import pytest
 
 import lbkit
 from tests.ansible.conftest import Play, Played
+from tests.ansible.foretelling import foretold
 from tests.ansible.test_rolling_update import asking
 from tests.example import copied
 
@@ -27,6 +28,7 @@ def file(netns: None, topology_name: str, tmp_path: Path) -> Iterator[Path]:
     lbkit.destroy(lbkit.load(path))
 
 
+@pytest.mark.foretells("topology_scale")
 def test_more_and_fewer_machines_and_no_request_is_lost(play: Play, file: Path) -> None:
     text = file.read_text()
 
@@ -37,11 +39,15 @@ def test_more_and_fewer_machines_and_no_request_is_lost(play: Play, file: Path) 
         assert played.code == 0, played.text[-3000:]
         return played
 
+    before = standing(file)
     foreseen = run(4, "--check")
-    assert file.read_text() == text
+    after = standing(file)
     with asking() as answers:
         came = run(4, prove=True)
-    predicted(foreseen.task(SCALE), came.task(SCALE))
+    assert came.task(SCALE)["changed"]
+    foretold(
+        "topology_scale", foreseen.task(SCALE), came.task(SCALE), before=before, after=after, parts=("lines",)
+    )
     assert came.task(SCALE)["proof"]["failed"] == 0
     assert {answer.partition(" ")[0] for answer in answers} == {"hello"}
     assert file.read_text() == text.replace("count: 3\n", "count: 4\n")
@@ -90,7 +96,11 @@ def test_fewer_machines_and_what_cannot_be(play: Play, file: Path, tmp_path: Pat
     text = file.read_text()
     with asking() as answers:
         played = play(path, "--diff")
-    predicted(played.task("foreseen"), played.task("came"))
+    foreseen, came = played.task("foreseen"), played.task("came")
+    assert came["changed"]
+    assert [foreseen[each] for each in ("changed", "plan", "lines", "diff")] == [
+        came[each] for each in ("changed", "plan", "lines", "diff")
+    ], "check mode predicted something else"
     assert {answer.partition(" ")[0] for answer in answers} == {"hello"}
     assert answers[-1] in {"hello from web-1\n", "hello from web-2\n"}
     assert (played.task("again")["changed"], played.recap["changed"]) == (False, 2 + 1)
@@ -100,7 +110,6 @@ def test_fewer_machines_and_what_cannot_be(play: Play, file: Path, tmp_path: Pat
     assert file.read_text() == text.replace("count: 3\n", "count: 2\n").replace("leastconn", "roundrobin")
 
 
-def predicted(foreseen: dict[str, Any], came: dict[str, Any]) -> None:
-    assert came["changed"]
-    for each in ("changed", "plan", "lines", "diff"):
-        assert foreseen[each] == came[each], f"check mode predicted something else: {each}"
+def standing(file: Path) -> tuple[str, dict[str, Any]]:
+    """The topology's file, and what stands of it."""
+    return file.read_text(), {str(have.key): have.state for have in lbkit.observe(lbkit.load(file))}

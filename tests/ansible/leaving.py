@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 LEFT = 99
-# libvirt's own, and what lbkit has learnt of this host's processors
-KEPT = ("/run/libvirt", "/run/lbkit-libvirt", "/run/lbkit/accelerator.json", "/run/ansible")
+# libvirt's own, what lbkit has learnt of this host's processors, Ansible's, and mount(8)'s
+KEPT = ("/run/libvirt", "/run/lbkit-libvirt", "/run/lbkit/accelerator.json", "/run/ansible", "/run/mount")
 
 
 def standing(folder: Path) -> set[str]:

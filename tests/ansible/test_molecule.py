@@ -33,7 +33,7 @@ def ran(*words: str | Path, libvirt: bool = False) -> tuple[int, str]:
     }
     done = subprocess.run(
         [programs / "lbkit", "sandbox", *(["--libvirt"] if libvirt else []), "--", sys.executable, LEAVING, *words],
-        cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=500,
+        cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=900,
     )  # fmt: skip
     return done.returncode, done.stdout
 

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,29 +70,36 @@ def shown(text: str, host: str = "localhost") -> list[str]:
     return [line.partition(" s: ")[2] for line in lines]
 
 
-def test_it_is_shown_while_the_task_runs(
-    netns: None, topology_name: str, temporary: Path, tmp_path: Path
+def lines_of(terminal: int) -> Iterator[str]:
+    """What is written to its other end, until nobody has that open (EIO)."""
+    with os.fdopen(terminal, "rb", buffering=0) as stream, suppress(OSError):
+        for line in stream:
+            yield line.decode().replace("\r\n", "\n")
+
+
+def test_it_is_shown_on_a_terminal_while_the_task_runs(
+    netns: None, topology_name: str, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("LBKIT_PROGRESS")
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     definition = topology(topology_name, 1, WAITS, str(gate))
-    tasks = [task("make", definition), task("remove", definition, "absent")]
-    callbacks = {
+    told = {
         "ANSIBLE_STDOUT_CALLBACK": "lbkit_json",
         "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+        "ANSIBLE_NOCOLOR": "1",
     }
     program = Path(sys.executable).with_name("ansible-playbook")
+    terminal, end = os.openpty()
     with subprocess.Popen(
-        [program, playbook(tmp_path, *tasks)],
-        cwd=ROOT, env=surroundings(tmp_path) | callbacks, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [program, playbook(tmp_path, task("make", definition), task("remove", definition, "absent"))],
+        cwd=ROOT, env=surroundings(tmp_path) | told, stdout=subprocess.PIPE, stderr=end, text=True,
     ) as process:  # fmt: skip
-        assert process.stderr and process.stdout  # noqa: PT018 - pipes
-        before = []
-        for line in process.stderr:
-            before.append(line)
-            if "create service m1/late begins" in line:
-                break
-        assert shown("".join(before)) == [
+        os.close(end)
+        before, lines = "", lines_of(terminal)
+        while "create service m1/late begins" not in before:
+            before += next(lines)
+        assert shown(before) == [
             "create network in: 1 of 3 done",
             "create machine m1: 2 of 3 done",
             "create service m1/late begins",
@@ -101,7 +109,8 @@ def test_it_is_shown_while_the_task_runs(
         assert [stat.S_IMODE(each.stat().st_mode) for each in (folder, file)] == [0o700, 0o600]
         assert "hidden-word" not in file.read_text()
         gate.write_text("")  # goes on when the service has come to read it
-        printed, more = process.communicate(timeout=120)
+        printed = process.communicate(timeout=120)[0]
+        more = "".join(lines)
     assert process.returncode == 0, printed + more
     assert "create service m1/late: 3 of 3 done" in shown(more)
     assert json.loads(printed)["recap"]["localhost"]["changed"] == 2, "nothing but JSON is in the output"

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,11 @@ def arguments(topology_name: str, tmp_path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def playbook(folder: Path, **arguments: Any) -> Path:
+def playbook(folder: Path, part: str = "main.yml", **arguments: Any) -> Path:
     path = folder / "play.yml"
-    task = {"name": "role", "ansible.builtin.import_role": {"name": "lbkit.core.lb_host"}, "vars": arguments}
+    role = {"name": "lbkit.core.lb_host", "tasks_from": part}
+    known = {} if part == "main.yml" else {"lb_host__systemd": {"stat": {"exists": False}}}
+    task = {"name": "role", "ansible.builtin.import_role": role, "vars": arguments | known}
     path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
     return path
 
@@ -141,6 +144,14 @@ def test_a_host_from_nothing(
     assert watch[2:-1] == WATCH_OPTIONS
     ran(*watch[:-1], "--once", watch[-1])
     ran("/opt/lbkit/bin/lbkit", "destroy", "--yes", apply[-1])
+
+    with zipfile.ZipFile(arguments["lb_host_wheel"], "a") as wheel:
+        wheel.writestr("lbkit/newer.py", "")
+    other = play(playbook(tmp_path, part="library.yml", **arguments))
+    assert (other.code, bool(ran("/opt/lbkit/bin/python", "-c", "import lbkit.newer; print('there')"))) == (
+        0,
+        True,
+    )
 
 
 def handed_over(played: Played) -> set[str]:

@@ -1,9 +1,10 @@
-"""Wheels without an index: this checkout's, and of what it needs, packed again from where it is installed."""
+"""Wheels without an index: this checkout's, and ones that stand for what it needs, whose packages are those of this environment."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -20,26 +21,24 @@ def own(folder: Path) -> Path:
     return wheel
 
 
-def needed(folder: Path, name: str = "lbkit-iac") -> None:
-    """Of all that `name` needs, and what that needs, without extras: into `folder`."""
-    for text in metadata.requires(name) or ():
+def needed(folder: Path) -> None:
+    """For each package that lbkit-iac needs one of the same version, which leads to where this environment has it."""
+    for text in metadata.requires("lbkit-iac") or ():
         requirement = Requirement(text)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        if packed(metadata.distribution(requirement.name), folder):
-            needed(folder, requirement.name)
+        if requirement.marker is None:  # what extras need has one
+            package = metadata.distribution(requirement.name)
+            standing_for(package.metadata["Name"].replace("-", "_"), package.version, folder)
 
 
-def packed(package: metadata.Distribution, folder: Path) -> bool:
-    """False where its wheel is there. pip looks at RECORD and WHEEL, which an installed package has as its wheel had them."""
-    told = package.read_text("WHEEL") or ""
-    tags = [line.partition(": ")[2] for line in told.splitlines() if line.startswith("Tag: ")]
-    name = package.metadata["Name"].replace("-", "_").replace(".", "_")
-    wheel = folder / f"{name}-{package.version}-{tags[0]}.whl"
-    if wheel.exists():
-        return False
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for path in package.files or ():
-            if ".." not in path.parts and "__pycache__" not in path.parts and path.name != "direct_url.json":
-                archive.write(path.locate(), str(path))
-    return True
+def standing_for(name: str, version: str, folder: Path) -> None:
+    """What a .pth names gives its packages, and not what its own .pth files name: this checkout."""
+    told = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.pth": sysconfig.get_path("purelib"),
+        f"{told}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{told}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{file},,\n" for file in (*files, f"{told}/RECORD"))
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for file, text in {**files, f"{told}/RECORD": record}.items():
+            wheel.writestr(file, text)

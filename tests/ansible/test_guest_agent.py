@@ -99,7 +99,9 @@ def test_a_play_in_a_guest(play: Play, inventory: Path, agent: None, tmp_path: P
 def test_an_agent_that_does_not_answer(
     play: Play, inventory: Path, topology_name: str, tmp_path: Path
 ) -> None:
-    played = play(playbook(tmp_path, {"name": "ask", "ping": None}), "-i", str(inventory))
+    played = play(
+        playbook(tmp_path, {"name": "ask", "ping": None}), "-i", str(inventory), lbkit_agent_timeout=1
+    )
     assert played.code == 4
     silent = played.task("ask", "a")
     assert silent["unreachable"] is True

@@ -71,6 +71,9 @@ exit 1
 """
 
 
+_BETWEEN_PINGS = 0.25  # seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Executed:
     """A program's end: 127 where there was none of that name, 128 and its number where a signal ended it."""
@@ -98,6 +101,17 @@ class GuestAgent:
     def ping(self) -> None:
         """Returns where the agent answers."""
         self._ask("guest-ping")
+
+    def await_start(self) -> None:
+        """Returns once the agent answers: a guest that has just come up starts it when it comes to it. As long as one call waits."""
+        deadline = self._clock.monotonic() + self._patience
+        while True:
+            try:
+                return self.ping()
+            except AgentSilent as silent:
+                if not silent.may_come or self._clock.monotonic() >= deadline:
+                    raise
+            self._clock.sleep(_BETWEEN_PINGS)
 
     def execute(
         self,

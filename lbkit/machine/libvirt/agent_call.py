@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 class AgentSilent(Failure):
-    """There was no answer: the guest, its agent or the way there is gone. Asked again later, it may answer."""
+    """There was no answer: the guest, its agent or the way there is gone. Asked again later, it may answer.
+
+    `may_come`: the guest runs, and its agent may just not have begun.
+    """
+
+    may_come = False
 
 
 class AgentRefused(Failure):
@@ -88,9 +93,11 @@ def _failure(error: libvirt.libvirtError, command: str, where: str) -> Failure:
             if "disabled" in words
             else "",
         )
-    return AgentSilent(
+    silent = AgentSilent(
         f"the guest agent was to answer {command}",
         found=words,
         where=where,
         remedy=remedies.get(code, "look whether libvirt runs on its host: `lbkit doctor`"),
     )
+    silent.may_come = code in {libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED}
+    return silent

@@ -109,6 +109,42 @@ def test_whatever_is_gone_the_failure_says_what_to_do(code: int, remedy: str) ->
     assert caught.value.where == "domain t.m.1"
 
 
+class Waiting(SystemClock):
+    """Time goes by in sleeps alone."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def monotonic(self) -> float:
+        return self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+def test_an_agent_that_the_guest_has_not_started_yet_is_waited_for() -> None:
+    clock = Waiting()
+
+    def later(name: str) -> None:
+        if clock.slept < 2:
+            raise error(UNRESPONSIVE, "QEMU guest agent is not connected")
+
+    GuestAgent(Domain(FakeAgent(before=later)), patience=3, clock=clock).await_start()
+    assert clock.slept == pytest.approx(2, abs=0.3)
+
+
+@pytest.mark.parametrize(("code", "slept"), [(UNRESPONSIVE, 3), (libvirt.VIR_ERR_OPERATION_INVALID, 0)])
+def test_one_that_does_not_come_is_waited_for_as_long_as_one_answer(code: int, slept: float) -> None:
+    clock = Waiting()
+
+    def never(name: str) -> None:
+        raise error(code, "words of libvirt")
+
+    with pytest.raises(AgentSilent):
+        GuestAgent(Domain(FakeAgent(before=never)), patience=3, clock=clock).await_start()
+    assert clock.slept == pytest.approx(slept, abs=0.3)
+
+
 @pytest.mark.parametrize(
     "answer", ["", "{", "[]", '{"return": 7}', '{"return": {"pid": -1}}', '{"return": {"pid": "1"}}']
 )

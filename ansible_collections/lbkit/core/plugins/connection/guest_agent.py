@@ -30,6 +30,7 @@ options:
   agent_timeout:
     description:
       - Seconds that the agent gets for each answer. One that stays away makes the host unreachable.
+      - As long is waited for it at first. A guest that has just come up may not have started it yet.
       - It does not limit how long a command may run.
     type: int
     default: 10
@@ -84,7 +85,7 @@ class Connection(MachineConnection):
 
         domain = self._open.enter_context(standing(self.get_option("libvirt_uri"), *self._machine()))
         self._agent = GuestAgent(domain, patience=self.get_option("agent_timeout"))
-        self._agent.ping()
+        self._agent.await_start()
         return ENVIRONMENT["USER"]
 
     def _run(self, argv, in_data):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from lbkit.base.errors import Mistake
 from lbkit.base.problems import near
 from lbkit.haproxy.direct.level import needs_admin
 from lbkit.haproxy.runtime import Runtime, ServerState, show
-from lbkit.haproxy.runtime.questions import INFO, Question, servers_of
+from lbkit.haproxy.runtime.questions import INFO, SERVERS, Question, servers_of
 from lbkit.haproxy.runtime.servers_state import Check
 from lbkit.haproxy.runtime.stat import columns
 from lbkit.haproxy.transition.server import Server
@@ -50,7 +50,7 @@ class Seen:
 def look(runtime: Runtime, backend: str, where: str) -> Seen:
     """Mistake where there is no such backend, Failure where the socket lets nobody change it."""
     needs_admin(runtime, where)
-    info = runtime.read(INFO)
+    version = runtime.read(INFO).version
     rows = runtime.read(_ROWS)
     if (backend, "BACKEND") not in rows:
         known = {name for name, row in rows if row == "BACKEND"}
@@ -60,10 +60,40 @@ def look(runtime: Runtime, backend: str, where: str) -> Seen:
             where=where,
             remedy=near(backend, known),
         )
-    states = {f"{backend}/{state.server}": state for state in runtime.read(servers_of(backend))}
+    own = runtime.read(servers_of(backend))
+    return _seen(version, backend, rows, own)
+
+
+def look_for(runtime: Runtime, server: str, where: str) -> list[Seen]:
+    """The backends that have a server of that name. Mistake where none has, Failure as `look`."""
+    needs_admin(runtime, where)
+    version = runtime.read(INFO).version
+    rows = runtime.read(_ROWS)
+    states: dict[str, list[ServerState]] = {}
+    for state in runtime.read(SERVERS):
+        states.setdefault(state.backend, []).append(state)
+    found = [
+        _seen(version, backend, rows, own)
+        for backend, own in states.items()
+        if any(state.server == server for state in own)
+    ]
+    if not found:
+        raise Mistake(
+            f"a server {server} was wanted, in whichever backends",
+            found="no backend of HAProxy has one of that name",
+            where=where,
+            remedy=near(server, {state.server for own in states.values() for state in own}),
+        )
+    return found
+
+
+def _seen(
+    version: str, backend: str, rows: Mapping[tuple[str, str], Told], own: Iterable[ServerState]
+) -> Seen:
+    states = {f"{backend}/{state.server}": state for state in own}
     told = {name: rows[backend, state.server] for name, state in states.items()}
     return Seen(
-        info.version,
+        version,
         backend,
         _algorithm(rows[backend, "BACKEND"].algorithm),
         {name: _server(state, told[name]) for name, state in states.items()},

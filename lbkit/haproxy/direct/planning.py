@@ -87,7 +87,7 @@ def way(seen: Seen, aim: Aim, where: str) -> Way:
 
 def data_of(server: Server) -> dict[str, Any]:
     """A server as a plan shows it."""
-    return {
+    data: dict[str, Any] = {
         "address": server.address,
         "port": server.port,
         "weight": "by agent" if server.weight is None else server.weight,
@@ -95,6 +95,9 @@ def data_of(server: Server) -> dict[str, Any]:
         "state": server.admin,
         "check": server.checked,
     }
+    if server.weight is None:
+        data["agent"] = server.asked
+    return data
 
 
 def _running(seen: Seen) -> Running:

@@ -121,6 +121,7 @@ def _server(state: ServerState, told: Mapping[tuple[str, str], Row]) -> dict[str
         "queue": row.queue,
         "seconds": state.for_seconds,
         "check": _check(state, row),
+        "agent": {"enabled": Check.ENABLED in state.agent, "result": row.agent, "words": row.agent_words},
         "connect_errors": row.connect_errors,
         "response_errors": row.response_errors,
         "http_5xx": row.http_5xx,

@@ -12,7 +12,7 @@ from typing import Literal
 from lbkit.base.errors import Mistake
 from lbkit.haproxy.transition.server import Admin
 
-OnDeadline = Literal["fail", "maint", "leave"]
+OnDeadline = Literal["fail", "maint", "leave", "cut"]
 MOST_WEIGHT = 256  # configuration manual, 5.2
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 _SHARE = re.compile(r"(\d{1,3})%", re.ASCII)
@@ -71,15 +71,16 @@ class WantedBackend:
 
 @dataclass(frozen=True, slots=True)
 class WantedServer:
-    """One server that is there. What is None is left as it is.
+    """One server that is there, or with `backend` None those of that name in all backends. What is None is left as it is.
 
     `weight` from 0 to 256, or as "50%" of the weight that it began with. With `wait_for_drain` a server that goes to
     drain or maintenance gets `drain_timeout` seconds for its sessions to end. `on_deadline` says what becomes of it
     when some are left: "fail" leaves it drained and fails, "maint" puts it in maintenance, "leave" leaves it drained
-    (not where maintenance is wanted). None: "maint" where maintenance is wanted, else "fail".
+    (not where maintenance is wanted), "cut" cuts them. None: "maint" where maintenance is wanted, else "fail".
+    `check` and `agent`: whether its health check runs, and whether its agent is asked. `cut_sessions`: at once.
     """
 
-    backend: str
+    backend: str | None
     name: str
     state: Admin | None = None
     weight: int | str | None = None
@@ -89,6 +90,9 @@ class WantedServer:
     drain_timeout: float = 30.0
     on_deadline: OnDeadline | None = None
     up_timeout: float = 15.0
+    check: bool | None = None
+    agent: bool | None = None
+    cut_sessions: bool = False
 
     def __post_init__(self) -> None:
         _raise(list(self._problems()))
@@ -96,6 +100,11 @@ class WantedServer:
     @property
     def at_deadline(self) -> OnDeadline:
         return self.on_deadline or ("maint" if self.state == "maint" else "fail")
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it has no session afterwards, whatever these are about."""
+        return self.cut_sessions or (self.wait_for_drain and self.on_deadline == "cut")
 
     def weight_of(self, initial: int) -> int | None:
         """`initial`: the weight that the server began with."""
@@ -108,7 +117,8 @@ class WantedServer:
         return max(least, min(initial * int(share[1]) // 100, MOST_WEIGHT))
 
     def _problems(self) -> Iterator[str]:
-        yield from _name("backend", self.backend)
+        if self.backend is not None:
+            yield from _name("backend", self.backend)
         yield from _name("server", self.name)
         yield from _seconds("drain_timeout", self.drain_timeout)
         yield from _seconds("up_timeout", self.up_timeout)
@@ -125,6 +135,14 @@ class WantedServer:
             yield "wait_for_drain without state drain or maint: nobody drains it"
         if self.wait_for_drain and not self.drain_timeout:
             yield "wait_for_drain with a drain_timeout of 0: that is not to wait"
+        if self.on_deadline == "cut" and not self.wait_for_drain:
+            yield "on_deadline cut without wait_for_drain: cut_sessions cuts at once"
+        if self.cut_sessions and self.wait_for_drain:
+            yield "cut_sessions and wait_for_drain: on_deadline cut waits first"
+        if self.cut_sessions and self.state not in {"drain", "maint"}:
+            yield "cut_sessions without state drain or maint: it would get new ones at once"
+        if self.agent and self.state in {"drain", "maint"}:
+            yield f"agent on, and state {self.state}: an agent that says `ready` ends that"
 
 
 def plain(address: str) -> str:

@@ -142,6 +142,9 @@ servers:
     check:
       description: Its health check, with C(enabled), and of the last one C(result), C(code), C(words) and C(detail).
       type: dict
+    agent:
+      description: The agent that it is asked by, with C(enabled), and of the last answer C(result) and C(words). Not enabled without one.
+      type: dict
     connect_errors:
       description: Connections to it that failed.
       type: int

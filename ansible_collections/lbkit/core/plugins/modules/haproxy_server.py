@@ -10,8 +10,8 @@ module: haproxy_server
 short_description: Drain, rest, weigh or move one server of a HAProxy, or hold one of a topology
 description:
   - It has two forms, by what is given.
-  - With O(socket), one server of one running HAProxy, whoever made that. What is set there is lost when HAProxy reloads or starts
-    anew.
+  - With O(socket), one server of one running HAProxy, whoever made that, in one backend or in all that have it. What is set there is
+    lost when HAProxy reloads or starts anew.
   - With O(path), one server of a topology (O(file) or O(definition)), in all of its HAProxys. It is held out of use, and every apply
     leaves it so, until it is released or the hold's time is up.
   - An unknown server or backend, or a weight that there is not, fails the task.
@@ -31,7 +31,10 @@ options:
       - One of O(socket) and O(path) is required.
     required: false
   backend:
-    description: The backend's name. With O(socket).
+    description:
+      - The backend's name. With O(socket).
+      - Without it, the server of that O(name) in every backend that has one, in one plan, and with one O(drain_timeout) for all.
+        Where none has, the task fails.
     type: str
   name:
     description: The server's name in the backend. With O(socket).
@@ -61,6 +64,26 @@ options:
       - Also where it is drained already.
     type: bool
     default: false
+  check:
+    description:
+      - Whether its health checks run. With O(socket).
+      - One that was made without checks fails the task, with V(false) too.
+      - One that is down when its last check is turned off stays down, which the plan's notes say.
+    type: bool
+  agent:
+    description:
+      - Whether its agent is asked. With O(socket).
+      - One that was made without C(agent-check) fails the task, with V(false) too.
+      - Where it is not given, O(state=ready) has the agent asked, and O(state=drain) or O(state=maint) not, for its C(ready) would end
+        those. So V(true) is not for these.
+      - What the agent said last stays when it is asked no more. Its weight and its drain look like a person's then.
+    type: bool
+  cut_sessions:
+    description:
+      - With O(state=drain) or O(state=maint), cut its sessions at once. To give them time, use O(on_deadline=cut).
+      - One without sessions is left as it is. One that has any afterwards fails the task.
+    type: bool
+    default: false
   drain_timeout:
     description: How long its sessions may last with O(wait_for_drain=true), such as V(30s) or V(2m).
     type: str
@@ -72,8 +95,10 @@ options:
       - V(maint) puts it in maintenance. So it is by default with O(state=maint). With O(state=drain) a server in maintenance is as
         good as one that is drained, at later runs too.
       - V(leave) leaves it drained, and says in a note how many are left. Not with O(state=maint).
+      - V(cut) cuts them. So it does with a server that is drained or in maintenance already and has sessions, and a server in
+        maintenance is not as good as one that is drained.
     type: str
-    choices: [fail, maint, leave]
+    choices: [fail, maint, leave, cut]
   up_timeout:
     description: How long to wait for the checks of a server that comes back or moves. With O(socket).
     type: str
@@ -118,6 +143,23 @@ EXAMPLES = r"""
     wait_for_drain: true
     drain_timeout: 1m
 
+- name: Take a host out of all backends, and cut what is left after a minute
+  lbkit.core.haproxy_server:
+    socket: /run/haproxy/admin.sock
+    name: web-3
+    state: maint
+    wait_for_drain: true
+    drain_timeout: 1m
+    on_deadline: cut
+
+- name: Have neither its health checks nor its agent say how it is
+  lbkit.core.haproxy_server:
+    socket: /run/haproxy/admin.sock
+    backend: web
+    name: web-3
+    check: false
+    agent: false
+
 - name: Use it again, by half of its weight
   lbkit.core.haproxy_server:
     socket: 127.0.0.1:9999
@@ -144,7 +186,8 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - What was done, or would be in check mode, in the schema C(lbkit.plan/1), at most one change, with its C(steps).
+    - What was done, or would be in check mode, in the schema C(lbkit.plan/1), at most one change for each backend, with its C(steps).
+    - A change that cuts sessions has in C(before) how many C(sessions) there are.
     - Its C(notes) say what one should know, such as sessions that were left.
   returned: success
   type: dict
@@ -166,7 +209,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lbkit.core.plugins.module_utils import _haproxy, _lbkit
 
 HOLDS = {"held", "released"}
-LIVE = ("backend", "name", "weight", "address", "port", "on_deadline")
+LIVE = ("backend", "name", "weight", "address", "port", "on_deadline", "check", "agent")
 HELD = ("reason", "until", "for")
 
 
@@ -181,7 +224,7 @@ def refused(module):
         ]
         return f"not with socket: {', '.join(others)}" if others else ""
     others = [name for name in LIVE if params[name] is not None]
-    others += ["wait_for_drain"] if params["wait_for_drain"] else []
+    others += [name for name in ("wait_for_drain", "cut_sessions") if params[name]]
     if others:
         return f"not with path: {', '.join(others)}"
     if params["state"] not in HOLDS:
@@ -203,10 +246,13 @@ def live(module):
         drain_timeout=_haproxy.seconds(module, "drain_timeout"),
         on_deadline=params["on_deadline"],
         up_timeout=_haproxy.seconds(module, "up_timeout"),
+        check=params["check"],
+        agent=params["agent"],
+        cut_sessions=params["cut_sessions"],
     )
     do = haproxies.plan_server if module.check_mode else haproxies.apply_server
     planned = do(params["socket"], wanted, timeout=params["timeout"])
-    header = f"server {params['backend']}/{params['name']}"
+    header = f"server {'/'.join(filter(None, (params['backend'], params['name'])))}"
     return _lbkit.result_of(module, planned, f"{header} now", f"{header} as wanted")
 
 
@@ -247,8 +293,11 @@ def main():
             "address": {"type": "str"},
             "port": {"type": "int"},
             "wait_for_drain": {"type": "bool", "default": False},
+            "check": {"type": "bool"},
+            "agent": {"type": "bool"},
+            "cut_sessions": {"type": "bool", "default": False},
             "drain_timeout": {"type": "str", "default": "30s"},
-            "on_deadline": {"type": "str", "choices": ["fail", "maint", "leave"]},
+            "on_deadline": {"type": "str", "choices": ["fail", "maint", "leave", "cut"]},
             "up_timeout": {"type": "str", "default": "15s"},
             "reason": {"type": "str"},
             "until": {"type": "str"},
@@ -257,7 +306,7 @@ def main():
         },
         mutually_exclusive=[("socket", "path"), ("file", "definition"), ("file", "folder"), ("until", "for")],
         required_one_of=[("socket", "path")],
-        required_by={"socket": ("backend", "name")},
+        required_by={"socket": ("name",)},
         required_if=[("state", "held", ("path", "reason")), ("state", "released", ("path",))],
         supports_check_mode=True,
     )

@@ -61,7 +61,7 @@ def player(
     def run(playbook: Path | str, *arguments: str, **variables: object) -> Played:
         done = subprocess.run(
             [*program, playbook, *arguments, "--extra-vars", json.dumps(variables)],
-            cwd=folder, env=environment() | told, capture_output=True, text=True, check=False, timeout=300,
+            cwd=folder, env=environment() | told, capture_output=True, text=True, check=False, timeout=900,
         )  # fmt: skip
         return Played(done)
 

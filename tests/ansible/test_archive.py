@@ -38,7 +38,7 @@ sys.exit(script.load()())
 
 def ran(*words: Path | str, cwd: Path, **environment: str) -> str:
     done = subprocess.run(
-        words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
+        words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -130,7 +130,7 @@ class Client:
 
     def serial(self) -> int:
         """The serial that the server serves now."""
-        message = self._ask(self.zone, "SOA")
+        message = self.ask(self.zone, "SOA")
         for rrset in message.answer:
             if rrset.rdtype.name == "SOA":
                 return int(rrset[0].serial)
@@ -138,7 +138,7 @@ class Client:
 
     def look_up(self, name: str, kind: str) -> Answer:
         """What the server answers for `name`, relative to the zone."""
-        message = self._ask(absolute(name, self.zone), kind)
+        message = self.ask(absolute(name, self.zone), kind)
         rcode, authoritative = message.rcode().name, bool(message.flags & 0x0400)
         for rrset in message.answer:
             found = rrset.rdtype.name
@@ -149,12 +149,14 @@ class Client:
                 return Answer(rcode, authoritative, found, rrset.ttl, values)
         return Answer(rcode, authoritative)
 
-    def _ask(self, name: str, kind: str) -> Any:
+    def ask(self, name: str, kind: str) -> dns.message.Message:
+        """The whole answer of NOERROR or NXDOMAIN for a whole name, without its last dot."""
         import dns.message  # noqa: PLC0415
 
         question = dns.message.make_query(name + ".", kind, flags=0)
         self._send(question, "a query")
-        return self._receive(question, "a query")
+        answer: dns.message.Message = self._receive(question, "a query")
+        return answer
 
     def _records(self, rrsets: list[Any]) -> Iterator[tuple[str, str, int, str | None]]:
         suffix = f".{self.zone}."

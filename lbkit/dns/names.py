@@ -62,7 +62,7 @@ def relative(name: str, zone: str, text: str) -> str:
     """`name`, in lower case, without its zone; `text` is as it was written. Its labels are not looked at."""
     if name in {"@", zone + "."}:
         return "@"
-    if _ends_with(name, "."):
+    if is_whole(name):
         if not _ends_with(name, f".{zone}."):
             raise ValueError(f"a name in the zone {zone}")
         return name.removesuffix(f".{zone}.")
@@ -70,6 +70,11 @@ def relative(name: str, zone: str, text: str) -> str:
         short = "@" if name == zone else name.removesuffix("." + zone)
         raise ValueError(f"a name relative to its zone ({short!r}), or whole with its last dot ('{text}.')")
     return name
+
+
+def is_whole(name: str) -> bool:
+    """Whether it is written to its end, with the last dot."""
+    return _ends_with(name, ".")
 
 
 def _ends_with(name: str, suffix: str) -> bool:

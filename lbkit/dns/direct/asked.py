@@ -10,7 +10,7 @@ from typing import Any
 from lbkit.base.duration import seconds_of
 from lbkit.base.errors import Mistake
 from lbkit.base.problems import InvalidDocument, Path, Problems, near
-from lbkit.dns.direct.forms import has_one_value, kind_of, name_of, value_of, zone_of
+from lbkit.dns.direct.forms import has_one_value, kind_of, name_of, value_of, whole_name_of, zone_of
 from lbkit.dns.values import TYPES
 
 DEFAULT_TTL = 300
@@ -46,7 +46,10 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`append`: the values shall be among those that stand. `prune`: what is not asked for goes, but what `keep` covers."""
+    """`append`: the values shall be among those that stand. `prune`: what is not asked for goes, but what `keep` covers.
+
+    `on_existing` is of rrsets that stand, and not as asked: `replace` changes them, `keep` leaves them, `fail` does nothing at all.
+    """
 
     zone: str
     records: tuple[Record, ...]
@@ -55,6 +58,7 @@ class Asked:
     prune: bool = False
     keep: tuple[Keep, ...] = ()
     ttl: int = DEFAULT_TTL
+    on_existing: str = "replace"
 
 
 def asked(
@@ -66,8 +70,11 @@ def asked(
     prune: bool = False,
     keep: Sequence[str] = (),
     ttl: int | str = DEFAULT_TTL,
+    on_existing: str = "replace",
 ) -> Asked:
-    """Checked. `state` is present or absent, `values` exact or append. Raises InvalidDocument, with every mistake.
+    """Checked. `state` is present or absent, `values` exact or append, `on_existing` replace, keep or fail.
+
+    Raises InvalidDocument, with every mistake.
 
     Each record is `{name, type, ttl, values}`; `ttl` may be left out, and with state absent `values` too: the whole
     rrset is meant then.
@@ -76,6 +83,7 @@ def asked(
     zone = _zone(zone, problems)
     absent = _one_of(state, ("present", "absent"), ("state",), problems) == "absent"
     append = _one_of(values, ("exact", "append"), ("values",), problems) == "append"
+    _one_of(on_existing, ("replace", "keep", "fail"), ("on_existing",), problems)
     default = _ttl(ttl, ("ttl",), problems)
     found: dict[tuple[str, str], Record] = {}
     for index, given in enumerate(records):
@@ -101,10 +109,23 @@ def asked(
             found="none, so that the whole zone would go",
             remedy="list what shall stand",
         )
+    if absent and on_existing != "replace":
+        problems.add(("on_existing",), f"{on_existing} with state present alone", found="state absent")
     kept = [one for index, text in enumerate(keep) if (one := _keep(zone, text, ("keep", index), problems))]
     if problems:
         raise InvalidDocument("the task", problems)
-    return Asked(zone, tuple(found.values()), absent, append, prune, tuple(kept), default or 0)
+    return Asked(zone, tuple(found.values()), absent, append, prune, tuple(kept), default or 0, on_existing)
+
+
+def whole_places(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Names, whole, and types of records that say no zone. Raises InvalidDocument."""
+    problems = Problems()
+    if not records:
+        problems.add(("zone",), "the zone's name, as there is no record whose zone could be asked for")
+    found = [_place(None, given, ("records", index), problems) for index, given in enumerate(records)]
+    if problems:
+        raise InvalidDocument("the task", problems)
+    return tuple(dict.fromkeys(place for place in found if place))
 
 
 def places(zone: str, names: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
@@ -183,7 +204,10 @@ def _record(
     return Record(*place, ttl, None if texts is None else frozenset(values))
 
 
-def _place(zone: str, given: Mapping[str, Any], here: Path, problems: Problems) -> tuple[str, str] | None:
+def _place(
+    zone: str | None, given: Mapping[str, Any], here: Path, problems: Problems
+) -> tuple[str, str] | None:
+    """`zone` None: the name has to be whole, and is told without its last dot."""
     found: dict[str, str] = {}
     for word in ("name", "type"):
         text = given.get(word)
@@ -191,7 +215,10 @@ def _place(zone: str, given: Mapping[str, Any], here: Path, problems: Problems) 
             problems.add((*here, word), f"the {word} of the rrset", found="" if text is None else repr(text))
             continue
         try:
-            found[word] = name_of(text, zone) if word == "name" else kind_of(text)
+            if word == "type":
+                found[word] = kind_of(text)
+            else:
+                found[word] = name_of(text, zone) if zone is not None else whole_name_of(text)
         except ValueError as error:
             remedy = near(text.upper(), TYPES) if word == "type" else ""
             problems.add((*here, word), str(error), found=repr(text), remedy=remedy)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lbkit.dns.names import MARK_LABEL, absolute, relative, value_name
+from lbkit.dns.names import MARK_LABEL, absolute, is_whole, relative, value_name
 from lbkit.dns.values import TYPES, parse, read
 from lbkit.dns.zonedata import DNSSEC_TYPES
 
@@ -61,6 +61,14 @@ def name_of(text: str, zone: str) -> str:
         raise ValueError(f"a name outside {MARK_LABEL}.{zone}, where lbkit keeps its owner marks")
     _canonical(absolute(name, zone))
     return name
+
+
+def whole_name_of(text: str) -> str:
+    """A name that ends with its dot, without that."""
+    name = _ascii(text).lower()
+    if not is_whole(name):
+        raise ValueError("a whole name, which ends with a dot, where no zone is said")
+    return _canonical(name.removesuffix("."))
 
 
 def value_of(kind: str, text: str, zone: str) -> str:

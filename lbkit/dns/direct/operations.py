@@ -16,7 +16,8 @@ from lbkit.base.errors import LbkitError
 from lbkit.dns.client import Client
 from lbkit.dns.direct.asked import Asked, Keep, Record, asked, places, seconds
 from lbkit.dns.direct.contents import ZoneContents, contents
-from lbkit.dns.direct.planning import Decision, InTheWay, OfATopology, decide, place_of
+from lbkit.dns.direct.finding import NoZoneFound, OfSeveralZones, zone_server_for
+from lbkit.dns.direct.planning import Decision, InTheWay, OfATopology, StandsOtherwise, decide, place_of
 from lbkit.dns.direct.server import ZoneServer, secondary, tsig_key
 from lbkit.dns.errors import Refused, ServerFailure, ZoneMoved
 from lbkit.dns.resolved import ResolvedServer
@@ -29,8 +30,11 @@ __all__ = [
     "Asked",
     "InTheWay",
     "Keep",
+    "NoZoneFound",
     "OfATopology",
+    "OfSeveralZones",
     "Record",
+    "StandsOtherwise",
     "ZoneContents",
     "ZoneServer",
     "apply_records",
@@ -41,6 +45,7 @@ __all__ = [
     "secondary",
     "seconds",
     "tsig_key",
+    "zone_server_for",
 ]
 
 ATTEMPTS = 4

@@ -37,6 +37,10 @@ class OfATopology(InTheWay):
     """The task would change what bears a topology's owner mark."""
 
 
+class StandsOtherwise(InTheWay):
+    """Rrsets stand that are not as asked, and the task is to fail then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`units` carry out the plan's changes, each at one name. `before` and `after` are how each rrset is that changes."""
@@ -48,20 +52,28 @@ class Decision:
 
 
 def decide(zone: ZoneData, asked: Asked) -> Decision:
-    """Raises InTheWay, OfATopology."""
+    """Raises InTheWay, OfATopology, StandsOtherwise."""
     differing: dict[Place, Rrset | None] = {}
     obstacles: list[str] = []
     theirs: list[str] = []
+    otherwise: list[str] = []
     for record in asked.records:
         have = zone.rrsets.get(record.place)
         want = _wanted(record, have, asked)
+        if have is not None and want != have and asked.on_existing != "replace":
+            otherwise.append(f"{' '.join(record.place)}, with TTL {have.ttl} and {_some(have.values)}")
+            continue
         theirs += _of_topologies(zone, record.place, have, want)
         obstacles += _forbidden(record, have, want)
         if want != have:
             differing[record.place] = want
-    notes: list[str] = []
+    if otherwise and asked.on_existing == "fail":
+        remedy = "`on_existing: keep` leaves them, `on_existing: replace` has them as the task says"
+        raise StandsOtherwise(zone.name, otherwise, remedy)
+    notes = [f"stands otherwise, and stays so: {one}" for one in otherwise]
     if asked.prune:
-        going, notes = _pruned(zone, asked)
+        going, kept = _pruned(zone, asked)
+        notes += kept
         differing |= dict.fromkeys(going)
     if theirs:
         remedy = "change it in the document of that topology, or leave it out here"

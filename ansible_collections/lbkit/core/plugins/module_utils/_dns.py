@@ -31,18 +31,24 @@ SERVER = {
 
 
 def zone_server(module):
-    """Where the module's zone is changed, and by which key."""
+    """Where the module's zone is changed, and by which key. The zone is that of its records where the module lets it be left out."""
     from lbkit import zones
 
     params = module.params
-    key = None
-    if params["key"]:
-        given = params["key"]
-        file = given["secret_file"]
-        key = zones.tsig_key(
-            given["name"],
-            algorithm=given["algorithm"],
-            secret_file=Path(file) if file else None,
-            secret=given["secret"],
-        )
-    return zones.ZoneServer(params["server"], params["zone"], params["port"], key)
+    if params["zone"] is None:
+        return zones.zone_server_for(params["server"], params["records"], params["port"], _key(params["key"]))
+    return zones.ZoneServer(params["server"], params["zone"], params["port"], _key(params["key"]))
+
+
+def _key(given):
+    from lbkit import zones
+
+    if not given:
+        return None
+    file = given["secret_file"]
+    return zones.tsig_key(
+        given["name"],
+        algorithm=given["algorithm"],
+        secret_file=Path(file) if file else None,
+        secret=given["secret"],
+    )

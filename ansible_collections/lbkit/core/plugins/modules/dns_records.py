@@ -24,6 +24,14 @@ extends_documentation_fragment:
   - lbkit.core.dns
   - lbkit.core.attributes
 options:
+  zone:
+    description:
+      - The zone's name, such as V(example.org).
+      - Where it is left out, O(server) is asked for the zone of each name in O(records), one question a name. All have to be in one
+        zone, names end with a dot then, and RV(zone) tells which it is. V(@) and other names within the zone need it said.
+      - Of a name that O(server) delegates, NS and DS are in the zone above, as they stand there. Where it serves the delegated zone
+        itself, NS are that one's. Say O(zone) where another is meant, as for addresses below a delegation.
+    required: false
   records:
     description: Record sets, each name and type once.
     type: list
@@ -73,6 +81,18 @@ options:
     type: str
     choices: [exact, append]
     default: exact
+  on_existing:
+    description:
+      - What O(state=present) does with record sets that are listed, stand already, and are not as the task says. What it says of
+        them is their values, by O(values), and O(records[].ttl) where that is given.
+      - V(replace) has them as the task says.
+      - V(keep) leaves them as they are, and names each in a note. All others are made.
+      - V(fail) fails before anything is changed, and names all of them.
+      - Another type at the same name is no such set. Where a CNAME is in the way, the task fails always.
+      - Anything but V(replace) is refused with O(state=absent), which removes just the values that it lists.
+    type: str
+    choices: [replace, keep, fail]
+    default: replace
   prune:
     description:
       - Remove every record set of the zone that is not listed in O(records).
@@ -157,6 +177,21 @@ EXAMPLES = r"""
         type: A
         values: [192.0.2.12]
 
+- name: Have these names unless they are something else already, in whichever zone they are
+  lbkit.core.dns_records:
+    server: 192.0.2.53
+    key:
+      name: ansible
+      secret_file: /etc/lbkit/tsig.key
+    on_existing: keep
+    records:
+      - name: www.example.org.
+        type: A
+        values: [192.0.2.10]
+      - name: ftp.example.org.
+        type: CNAME
+        values: [www]
+
 - name: Remove that one address, and nothing else
   lbkit.core.dns_records:
     server: 192.0.2.53
@@ -184,6 +219,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+zone:
+  description: The zone's name without its last dot, also where O(zone) was left out.
+  returned: success
+  type: str
+  sample: example.org
 plan:
   description:
     - The changes that were carried out, or would be in check mode, in the schema C(lbkit.plan/1), one for each record set.
@@ -208,7 +248,7 @@ plan:
       type: list
       elements: dict
     notes:
-      description: What O(prune) leaves because it is a topology's.
+      description: What O(on_existing=keep) leaves, a note for each record set, and what O(prune) leaves because it is a topology's.
       type: list
       elements: str
 error:
@@ -237,6 +277,7 @@ def run(module):
         prune=params["prune"],
         keep=params["keep"],
         ttl=params["ttl"],
+        on_existing=params["on_existing"],
     )
     wait_for = [zones.secondary(text, at.port) for text in params["wait_for"]]
     settle = zones.seconds(params["settle"], "settle")
@@ -244,13 +285,15 @@ def run(module):
         planned = zones.plan_records(at, wish)
     else:
         planned = zones.apply_records(at, wish, wait_for=wait_for, settle=settle)
-    return _lbkit.result_of(module, planned, f"zone {at.zone} now", f"zone {at.zone} as asked for")
+    headers = (f"zone {at.zone} now", f"zone {at.zone} as asked for")
+    return _lbkit.result_of(module, planned, *headers, zone=at.zone)
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
             **_dns.SERVER,
+            "zone": {"type": "str"},  # found where it is left out
             "records": {
                 "type": "list",
                 "elements": "dict",
@@ -264,6 +307,7 @@ def main():
             },
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "values": {"type": "str", "choices": ["exact", "append"], "default": "exact"},
+            "on_existing": {"type": "str", "choices": ["replace", "keep", "fail"], "default": "replace"},
             "prune": {"type": "bool", "default": False},
             "keep": {"type": "list", "elements": "str", "default": []},
             "ttl": {"type": "str", "default": "300"},

@@ -255,6 +255,10 @@ def test_servers_of_a_topology_are_held_and_released(
 def test_options_of_one_form_are_refused_with_the_other(given: dict[str, Any], words: str) -> None:
     module = import_module("ansible_collections.lbkit.core.plugins.modules.haproxy_server")
     names = (*module.LIVE, *module.HELD, "socket", "path", "state", "file", "definition", "folder", "run_dir")
-    params = {**dict.fromkeys(names), "wait_for_drain": False, "cut_sessions": False, **given}
+    params = {
+        **dict.fromkeys(names),
+        **dict.fromkeys(("wait_for_drain", "wait_for_up", "cut_sessions"), False),
+        **given,
+    }
     assert module.refused(SimpleNamespace(params=params)).startswith(words)
     assert bool(module.refused(SimpleNamespace(params=params))) is bool(words)

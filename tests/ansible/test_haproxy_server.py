@@ -40,6 +40,7 @@ backend long
     server b 127.0.0.1:9001 weight 0
 backend asked
     server a 127.0.0.1:9001
+    server dead 127.0.0.1:9 check inter 50ms fall 1
     server c 127.0.0.1:9001 check inter 100ms agent-check agent-port {AGENT} agent-inter 50ms
 """
 
@@ -60,12 +61,14 @@ def test_one_name_in_all_backends_its_sessions_and_its_checks(
     long, asked = ({**where, "backend": name} for name in ("long", "asked"))
     look = f"{sys.executable} -I {asks(tmp_path)} {where['socket']} /none"
     drain = {**where, "name": "a", "state": "drain"}
+    dead = {**asked, "name": "dead", "state": "ready"}
     deadline = {"wait_for_drain": True, "drain_timeout": "200ms", "on_deadline": "cut"}
     tasks: dict[str, dict[str, Any]] = {
         "everywhere": drain,
         "cut": {**drain, "cut_sessions": True},
         "maint": {**drain, "state": "maint", **deadline},
         "unasked": {**asked, "name": "c", "check": False, "agent": False},
+        "back": {**where, "name": "a", "state": "ready", "wait_for_up": True},
         "asked": {**asked, "name": "c", "check": True, "agent": True},
     }
     with closing(socket.create_connection(("127.0.0.1", PORT), 10)) as client:
@@ -82,6 +85,7 @@ def test_one_name_in_all_backends_its_sessions_and_its_checks(
                 refused("nowhere", "haproxy_server", {**drain, "name": "aa"}),
                 refused("no agent", "haproxy_server", {**long, "name": "a", "agent": False}),
                 refused("no check", "haproxy_server", {**long, "name": "b", "check": True}),
+                refused("dead", "haproxy_server", {**dead, "wait_for_up": True, "up_timeout": "300ms"}),
                 refused("at once", "haproxy_server", {**long, "name": "a", "cut_sessions": True}),
             )
         )
@@ -101,12 +105,14 @@ def test_one_name_in_all_backends_its_sessions_and_its_checks(
     (unasked,) = came_true(played, "unasked")["plan"]["changes"]
     assert (unasked["reason"], unasked["after"]["agent"]) == ("checks: yes -> no, agent: yes -> no", False)
     came_true(played, "asked")
+    assert came_true(played, "back")["plan"]["changes"][0]["steps"][-1] == "fail where it is not up"
     told = {server["name"]: server["agent"]["enabled"] for server in played.task("told")["servers"]}
-    assert told == {"a": False, "c": True}
+    assert told == {"a": False, "c": True, "dead": False}
     for name, words in {
         "nowhere": "no backend of HAProxy has one of that name",
         "no agent": "made without `agent-check`",
         "no check": "made without `check`",
+        "dead": "asked/dead is DOWN, L4CON",
         "at once": "cut_sessions without state drain or maint",
     }.items():
         assert words in failure(played, name)

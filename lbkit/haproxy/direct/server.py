@@ -16,6 +16,7 @@ from lbkit.haproxy.direct.draining import Leaving, at_its_end, with_end
 from lbkit.haproxy.direct.looking import Seen, look, look_for
 from lbkit.haproxy.direct.planning import Aim, Way, way
 from lbkit.haproxy.direct.reach import TIMEOUT, reach, where_of
+from lbkit.haproxy.direct.rising import must_be_up, with_up
 from lbkit.haproxy.direct.stepping import carry_out
 from lbkit.haproxy.direct.together import together
 from lbkit.haproxy.direct.wanted import WantedServer, plain
@@ -41,9 +42,9 @@ def apply_server(
     timeout: float = TIMEOUT,
     clock: Clock | None = None,
 ) -> Plan:
-    """What was carried out, with notes of how it went. A drain that is waited for is so even where nothing is to change.
+    """What was carried out, with notes of how it went. What is waited for is so even where nothing is to change.
 
-    Stopped, where HAProxy would not do a step, or where sessions are left at the deadline and that is to fail.
+    Stopped, where HAProxy would not do a step, or at a deadline where that is to fail: sessions are left, or it is not up.
     """
     where = where_of(socket)
     with reach(socket, timeout) as runtime:
@@ -59,6 +60,8 @@ def apply_server(
 
         def after(step: Step) -> None:
             at_its_end(wanted, live, step)
+            if wanted.wait_for_up:
+                must_be_up(live, step)
 
         def act(_: Plan) -> None:
             carry_out(live, planned[-1].steps, after)
@@ -109,5 +112,5 @@ def server_way(wanted: WantedServer, seen: Seen, where: str, *, waited: bool = F
     aim = Aim({**seen.servers, name: want}, timing=timing, guarded=False)
     found = way(replace(seen, servers={**seen.servers, name: have}), aim, where)
     notes = stays(name, have, want, seen.states[name])
-    found = replace(found, notes=(*notes, *found.notes))
+    found = with_up(wanted, replace(found, notes=(*notes, *found.notes)), name, waited=waited)
     return with_end(wanted, found, Leaving(name, have, want, seen.sessions[name], waited))

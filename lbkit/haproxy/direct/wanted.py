@@ -78,6 +78,7 @@ class WantedServer:
     when some are left: "fail" leaves it drained and fails, "maint" puts it in maintenance, "leave" leaves it drained
     (not where maintenance is wanted), "cut" cuts them. None: "maint" where maintenance is wanted, else "fail".
     `check` and `agent`: whether its health check runs, and whether its agent is asked. `cut_sessions`: at once.
+    `wait_for_up`: its checks have passed after `up_timeout` seconds, or it fails; without it that is a note.
     """
 
     backend: str | None
@@ -93,6 +94,7 @@ class WantedServer:
     check: bool | None = None
     agent: bool | None = None
     cut_sessions: bool = False
+    wait_for_up: bool = False
 
     def __post_init__(self) -> None:
         _raise(list(self._problems()))
@@ -141,6 +143,10 @@ class WantedServer:
             yield "cut_sessions and wait_for_drain: on_deadline cut waits first"
         if self.cut_sessions and self.state not in {"drain", "maint"}:
             yield "cut_sessions without state drain or maint: it would get new ones at once"
+        if self.wait_for_up and self.state != "ready":
+            yield "wait_for_up without state ready: it would wait for nothing"
+        if self.wait_for_up and not self.up_timeout:
+            yield "wait_for_up with an up_timeout of 0: that is not to wait"
         if self.agent and self.state in {"drain", "maint"}:
             yield f"agent on, and state {self.state}: an agent that says `ready` ends that"
 

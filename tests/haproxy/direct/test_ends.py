@@ -200,6 +200,8 @@ def test_checks_that_are_not_there_are_neither_on_nor_off(on: bool) -> None:  # 
         {"cut_sessions": True, "state": "ready"},
         {"cut_sessions": True, "state": "drain", "wait_for_drain": True},
         {"on_deadline": "cut", "state": "drain"},
+        {"wait_for_up": True},
+        {"wait_for_up": True, "state": "ready", "up_timeout": 0},
         {"agent": True, "state": "drain"},
         {"agent": True, "state": "maint"},
     ],

@@ -158,3 +158,22 @@ def test_checks_are_turned_off_and_on(haproxy: Bare) -> None:
         "result": "",
         "words": "",
     }
+
+
+def test_who_is_waited_for_is_up_or_fails(haproxy: Bare) -> None:
+    def back(backend: str | None, name: str, seconds: float) -> WantedServer:
+        return WantedServer(backend, name, "ready", wait_for_up=True, up_timeout=seconds)
+
+    carried_out(haproxy, WantedServer(None, "a", "maint"))
+    (*_, last) = carried_out(haproxy, back(None, "a", 20)).changes
+    assert last.steps[-1] == "fail where it is not up"
+    assert [server(haproxy, name, "a")["up"] for name in ("long", "sticky", "asked")] == [True] * 3
+    carried_out(haproxy, back("other", "only", 1))  # nobody checks it
+    carried_out(haproxy, WantedServer("asked", "dead", "maint"))
+    for done in (True, False):  # it is ready at the second, and still not up
+        with pytest.raises(
+            Stopped, match=r"dead was to be up within 0.3 s\n.*asked/dead is DOWN, L4CON"
+        ) as caught:
+            apply_server(at(haproxy), back("asked", "dead", 0.3))
+        assert bool(caught.value.done) is done
+    assert server(haproxy, "asked", "dead")["state"] == "ready"

@@ -100,9 +100,18 @@ options:
     type: str
     choices: [fail, maint, leave, cut]
   up_timeout:
-    description: How long to wait for the checks of a server that comes back or moves. With O(socket).
+    description:
+      - How long to wait for the checks of a server that comes back or moves. With O(socket).
+      - One that is not up by then is a note of the plan, and with O(wait_for_up=true) fails the task.
     type: str
     default: 15s
+  wait_for_up:
+    description:
+      - With O(state=ready), fail where it is not up after O(up_timeout), with what its checks say. It stays ready, and gets requests once
+        they pass.
+      - Also where it is ready already.
+    type: bool
+    default: false
   reason:
     description: Why it is held, for whoever finds it so. Required with O(state=held).
     type: str
@@ -167,6 +176,8 @@ EXAMPLES = r"""
     name: web-3
     state: ready
     weight: 50%
+    wait_for_up: true
+    up_timeout: 30s
 
 - name: Hold a server of a topology out of use, whatever is applied meanwhile
   lbkit.core.haproxy_server:
@@ -199,7 +210,7 @@ places:
 error:
   description:
     - What was wanted, found, where, and what to do.
-    - When HAProxy refused a step, or sessions were left at the deadline, RV(ignore:done) has what was carried out before, which stays.
+    - When HAProxy refused a step, or sessions were left at the deadline, or it did not come up, RV(ignore:done) has what was carried out before, which stays.
   returned: failure
   type: dict
 """
@@ -224,7 +235,7 @@ def refused(module):
         ]
         return f"not with socket: {', '.join(others)}" if others else ""
     others = [name for name in LIVE if params[name] is not None]
-    others += [name for name in ("wait_for_drain", "cut_sessions") if params[name]]
+    others += [name for name in ("wait_for_drain", "wait_for_up", "cut_sessions") if params[name]]
     if others:
         return f"not with path: {', '.join(others)}"
     if params["state"] not in HOLDS:
@@ -249,6 +260,7 @@ def live(module):
         check=params["check"],
         agent=params["agent"],
         cut_sessions=params["cut_sessions"],
+        wait_for_up=params["wait_for_up"],
     )
     do = haproxies.plan_server if module.check_mode else haproxies.apply_server
     planned = do(params["socket"], wanted, timeout=params["timeout"])
@@ -299,6 +311,7 @@ def main():
             "drain_timeout": {"type": "str", "default": "30s"},
             "on_deadline": {"type": "str", "choices": ["fail", "maint", "leave", "cut"]},
             "up_timeout": {"type": "str", "default": "15s"},
+            "wait_for_up": {"type": "bool", "default": False},
             "reason": {"type": "str"},
             "until": {"type": "str"},
             "for": {"type": "str"},

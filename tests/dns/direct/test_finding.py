@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 import dns.flags
 import dns.message
@@ -34,8 +35,11 @@ class Model:
     """`zones` are served; `cuts` are delegated by them to others; `aliases` have a CNAME to elsewhere."""
 
     def __init__(
-        self, zones: set[str], cuts: set[str] = frozenset(), aliases: set[str] = frozenset()
-    ) -> None:  # type: ignore[assignment]
+        self,
+        zones: AbstractSet[str],
+        cuts: AbstractSet[str] = frozenset(),
+        aliases: AbstractSet[str] = frozenset(),
+    ) -> None:
         self.zones, self.cuts, self.aliases = zones, cuts - zones, aliases - zones - cuts
         self.asked = 0
 

@@ -6,7 +6,7 @@ import http.client
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def agent_that_says_ready() -> Iterator[None]:
                 link, _ = listener.accept()
             except OSError:
                 return
-            with link:
+            with link, suppress(ConnectionError):  # HAProxy may hang up first
                 link.sendall(b"ready\n")
 
     with socket.create_server(("127.0.0.1", AGENT)) as listener:

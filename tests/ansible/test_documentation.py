@@ -41,8 +41,8 @@ importlib.import_module(f"ansible_collections.lbkit.core.plugins.modules.{sys.ar
 """
 
 
-def ran(*words: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANSIBLE_HOME": "/nonexistent"}
+def ran(*words: str, **variables: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANSIBLE_HOME": "/nonexistent", **variables}
     done = subprocess.run(
         words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120
     )
@@ -62,8 +62,9 @@ def declared(module: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def documented(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     program = str(Path(sys.executable).with_name("ansible-doc"))
-    os.environ["ANSIBLE_LOCAL_TEMP"] = str(tmp_path_factory.mktemp("ansible"))
-    told: dict[str, Any] = json.loads(ran(program, "--json", *(f"lbkit.core.{module}" for module in MODULES)))
+    names = [f"lbkit.core.{module}" for module in MODULES]
+    temporary = str(tmp_path_factory.mktemp("ansible"))
+    told: dict[str, Any] = json.loads(ran(program, "--json", *names, ANSIBLE_LOCAL_TEMP=temporary))
     return told
 
 
@@ -190,11 +191,12 @@ def test_what_a_module_does_not_take_is_refused_in_examples(arguments: dict[str,
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
     program = str(Path(sys.executable).with_name("ansible-doc"))
-    os.environ["ANSIBLE_LOCAL_TEMP"] = str(tmp_path_factory.mktemp("ansible"))
+    temporary = str(tmp_path_factory.mktemp("ansible"))
     told: dict[tuple[str, str], dict[str, Any]] = {}
     for kind in {kind for kind, _ in PLUGINS}:
         names = [name for each, name in PLUGINS if each == kind]
-        texts = json.loads(ran(program, "--json", "-t", kind, *(f"lbkit.core.{name}" for name in names)))
+        full = [f"lbkit.core.{name}" for name in names]
+        texts = json.loads(ran(program, "--json", "-t", kind, *full, ANSIBLE_LOCAL_TEMP=temporary))
         told |= {(kind, name): texts[f"lbkit.core.{name}"] for name in names}
     return told
 

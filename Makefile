@@ -1,4 +1,4 @@
-# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make molecule [ARGS=...] | make fuzz | make check | make changelog | make docs | make bench | make setup | make images | make clean
+# make demo [KEEP=1] | make demo-vm [KEEP=1] | make demo-mirrors [KEEP=1] | make test [ARGS=...] | make molecule [ARGS=...] | make fuzz | make check | make changelog | make docs | make bench [ARGS=...] | make setup | make images | make clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -60,7 +60,7 @@ docs: setup
 
 bench: setup images
 	@tools/setup bench
-	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/run.py $(ARGS)
 
 setup:
 	@tools/setup

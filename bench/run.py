@@ -1,7 +1,8 @@
 """Run every bench, each in a sandbox of its own, and write docs/benchmarks.md: `make bench`.
 
-    python bench/run.py [--quick] [--output PATH]
+    python bench/run.py [--quick] [--output PATH] [SCRIPT...]
 
+With scripts named (`dns_tasks.py`), these alone: the page keeps its other sections, which ought to be of a machine like this one.
 A bench is a script beside this one whose docstring begins with its title, takes --quick, and prints Markdown.
 """
 
@@ -78,37 +79,53 @@ def _field(path: str, name: str) -> str:
     return ""
 
 
+def kept(page: Path) -> dict[str, str]:
+    """The sections of a page that stands, by their titles."""
+    if not page.exists():
+        return {}
+    parts = page.read_text(encoding="utf-8").split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.strip()}" for part in parts}
+
+
+def measured(script: Path, options: list[str]) -> str:
+    """The section of a bench, run in a sandbox of its own."""
+    title, about = description(script)
+    print(f"== {title}", flush=True)
+    # as on a person's machine: whole processes read the bytecode that they left the last time
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [LBKIT, "sandbox", "--", sys.executable, str(script), *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    print(done.stdout, flush=True)
+    return "\n\n".join(filter(None, [f"## {title}", about, done.stdout.strip()]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller worlds")
     parser.add_argument("--output", type=Path, default=BENCH.parent / "docs" / "benchmarks.md")
+    parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help=", ".join(SCRIPTS))
     arguments = parser.parse_args()
-    quick = ["--quick"] if arguments.quick else []
+    if unknown := set(arguments.scripts) - set(SCRIPTS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(SCRIPTS)}")
     community.make()
-    # as on a person's machine: whole processes read the bytecode that they left the last time
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    sections = []
-    for name in SCRIPTS:
-        script = BENCH / name
-        title, about = description(script)
-        print(f"== {title}", flush=True)
-        done = subprocess.run(
-            [LBKIT, "sandbox", "--", sys.executable, str(script), *quick],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        print(done.stdout, flush=True)
-        sections.append("\n\n".join(filter(None, [f"## {title}", about, done.stdout.strip()])))
+    options = ["--quick"] if arguments.quick else []
+    sections = kept(arguments.output) if arguments.scripts else {}
+    for name in arguments.scripts or SCRIPTS:
+        sections[description(BENCH / name)[0]] = measured(BENCH / name, options)
+    order = [description(BENCH / name)[0] for name in SCRIPTS]
     text = "\n\n".join(
         [
             "# Benchmarks",
             "`make bench` writes this page. The ratios are what counts: each is of one run on one machine.",
             machine(),
-            *sections,
+            *(sections[title] for title in order if title in sections),
         ]
     )
     arguments.output.write_text(text + "\n", encoding="utf-8")

@@ -176,7 +176,7 @@ def _own(scope: Scope, wanted: Wanted, host: Host) -> tuple[Plan, Rooms]:
     else:
         its = [Restarting(how) if room is ROOM else room for room in rooms()]
         whole = make_plan(its, scope, host, anew=dict.fromkeys(keys, Action.RESTART))
-        plan = part(whole, lambda change: change.key in keys or _within(change) in keys)
+        plan = part(whole, lambda change: change.key in keys or change.within in keys)
     _seen(plan, scope, wanted, host)
     _alone(members, scope, wanted, host)
     return plan, its
@@ -242,8 +242,3 @@ def _apply_own(
 
 def _held(scope: Scope, host: Host) -> Scope:
     return replace(scope, holds=read_holds(host.folder(scope.name), host.clock.now()).in_force)
-
-
-def _within(change: Change) -> Key | None:
-    thing = change.want or change.have
-    return thing.within if thing else None

@@ -62,6 +62,12 @@ class Change:
     def after(self) -> State | None:
         return self.want.state if self.want else None
 
+    @property
+    def within(self) -> Key | None:
+        """What it lives and dies with: replaced, it takes all of that with it, and both are one piece of work."""
+        thing = self.want or self.have
+        return thing.within if thing else None
+
     def __str__(self) -> str:
         return f"{self.action} {self.key}"
 

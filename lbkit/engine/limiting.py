@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from lbkit.engine.change import Action, Change
 from lbkit.engine.plan import Plan
-from lbkit.engine.resource import Key
 
 
 def limited(plan: Plan, may: Callable[[Change], bool]) -> Plan:
@@ -46,19 +45,13 @@ def _needs(change: Change, other: Change) -> bool:
             return True
         if other.have is not None and change.want.claims & other.have.claims:
             return True
-        if change.want.last and change.want.within is not None and change.want.within == _within(other):
+        if change.want.last and change.want.within is not None and change.want.within == other.within:
             return True
-    if other.key == _within(change) or (change.action is Action.REPLACE and change.key == _within(other)):
+    if other.key == change.within or (change.action is Action.REPLACE and change.key == other.within):
         return True
     if other.have is None or change.action not in _TAKES_DOWN:
         return False
     return change.key in other.have.requires or change.key in other.have.any_of
-
-
-def _within(change: Change) -> Key | None:
-    """What it lives and dies with: replaced, it takes all of that with it, and both are one piece of work."""
-    thing = change.want or change.have
-    return thing.within if thing else None
 
 
 _TAKES_DOWN = {Action.DELETE, Action.REPLACE}

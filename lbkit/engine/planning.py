@@ -166,7 +166,7 @@ def _with_replaced(
     }
     if not replaced:
         return list(changes)
-    kept = [change for change in changes if _within(change) not in replaced]
+    kept = [change for change in changes if change.within not in replaced]
     for room, want in wanted:
         by = replaced.get(want.within) if want.within else None
         if by is not None and (again := room.judge_again(want, by)) is not None:
@@ -187,7 +187,3 @@ def _spares(changes: Sequence[Change], wanted: Sequence[tuple[Room[Any], Desired
         used[want.spare_for] = used.get(want.spare_for, 0) + 1
         if want.key not in planned and (again := room.judge_again(want, made[users[0]])) is not None:
             yield Change(want.key, again.action, again.impact, again.reason, want, None, steps=again.steps)
-
-
-def _within(change: Change) -> Key | None:
-    return change.want.within if change.want else change.have.within if change.have else None

@@ -100,5 +100,28 @@ def result_of(module, planned, before="now", after="as declared", **more):
     return result
 
 
-def status_of(scope, host):
-    return [row.as_data() for row in lbkit.status(scope, host)]
+def standing(module, scope, host, header, *, only=(), adopt=(), prove=False, shown=()):
+    """What a task returns that had a topology, or what `only` names of it, stand as declared, or removed it.
+
+    `header` says in the difference what it is of; `shown` names what the status is of, all where it is left out.
+    """
+    absent = module.params["state"] == "absent"
+    proof = None
+    if module.check_mode:
+        planned = lbkit.plan(scope, host, absent=absent, adopt=adopt, only=only)
+    else:
+        more = {"lock_timeout": wait_of(module, "lock_timeout"), "prove": prove}
+        with following(module) as follow:
+            applied = lbkit.apply(
+                scope, host, absent=absent, adopt=adopt, only=only, watch=follow.applied, **more
+            )
+        planned, proof = applied.plan, applied.proof
+    more = {"status": [] if absent else status_of(scope, host, only=shown)}
+    if proof is not None:
+        more["proof"] = proof.as_data()
+    after = f"{header} gone" if absent else f"{header} as declared"
+    return result_of(module, planned, f"{header} now", after, **more)
+
+
+def status_of(scope, host, only=()):
+    return [row.as_data() for row in lbkit.status(scope, host, only=only)]

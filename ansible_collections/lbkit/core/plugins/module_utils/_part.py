@@ -20,24 +20,8 @@ PART = {
 
 def part(module, noun, *, prove=False):
     """What a task returns that had one thing stand as declared, or removed it; `noun` is the language's word for it."""
-    from lbkit import apply, plan, status
-
     scope, host = _lbkit.scope_and_host(module)
     name = module.params["name"]
     only = [f"{noun}/{escape(name)}"]
-    absent = module.params["state"] == "absent"
-    proof = None
-    if module.check_mode:
-        planned = plan(scope, host, absent=absent, only=only)
-    else:
-        wait = _lbkit.wait_of(module, "lock_timeout")
-        more = {"lock_timeout": wait, "prove": prove}
-        with _lbkit.following(module) as follow:
-            applied = apply(scope, host, absent=absent, only=only, watch=follow.applied, **more)
-        planned, proof = applied.plan, applied.proof
-    more = {"status": [] if absent else [row.as_data() for row in status(scope, host, only=only)]}
-    if proof is not None:
-        more["proof"] = proof.as_data()
     header = f"{noun.replace('_', ' ')} {name} of {scope.name}"
-    after = f"{header} gone" if absent else f"{header} as declared"
-    return _lbkit.result_of(module, planned, f"{header} now", after, **more)
+    return _lbkit.standing(module, scope, host, header, only=only, prove=prove, shown=only)

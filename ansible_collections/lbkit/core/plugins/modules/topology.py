@@ -216,37 +216,15 @@ from ansible_collections.lbkit.core.plugins.module_utils import _lbkit
 
 
 def run(module):
-    from lbkit import apply, plan
     from lbkit.faces.options import adopted
 
+    params = module.params
     scope, host = _lbkit.scope_and_host(module)
-    absent = module.params["state"] == "absent"
-    adopt = [] if absent else adopted(module.params["adopt"])
-    only = module.params["only"]
-    proof = None
-    if module.check_mode:
-        planned = plan(scope, host, absent=absent, adopt=adopt, only=only)
-    else:
-        wait = _lbkit.wait_of(module, "lock_timeout")
-        prove = module.params["prove"]
-        with _lbkit.following(module) as follow:
-            applied = apply(
-                scope,
-                host,
-                absent=absent,
-                adopt=adopt,
-                only=only,
-                lock_timeout=wait,
-                prove=prove,
-                watch=follow.applied,
-            )
-        planned, proof = applied.plan, applied.proof
-    more = {"status": [] if absent else _lbkit.status_of(scope, host)}
-    if proof is not None:
-        more["proof"] = proof.as_data()
+    adopt = [] if params["state"] == "absent" else adopted(params["adopt"])
     header = f"topology {scope.name}"
-    after = f"{header} gone" if absent else f"{header} as declared"
-    return _lbkit.result_of(module, planned, f"{header} now", after, **more)
+    return _lbkit.standing(
+        module, scope, host, header, only=params["only"], adopt=adopt, prove=params["prove"]
+    )
 
 
 def main():

@@ -18,11 +18,9 @@ from typing import Any, Literal
 from lbkit import operate
 from lbkit.base.errors import Failure, Mistake
 from lbkit.base.host import Host
-from lbkit.base.lock import locked
 from lbkit.base.problems import near
 from lbkit.engine.applying import PlanChanged, Result, Watcher, carry_out
 from lbkit.engine.change import Action, Change, Impact
-from lbkit.engine.holds import read_holds
 from lbkit.engine.journal import Journal
 from lbkit.engine.limiting import part
 from lbkit.engine.plan import Plan
@@ -75,7 +73,7 @@ def plan_machine(scope: Scope, wanted: Wanted, host: Host | None = None) -> Plan
     host = host or Host()
     match wanted.state:
         case "stopped" | "restarted":
-            plan, _ = _own(_held(scope, host), wanted, host)
+            plan, _ = _own(operate.with_holds(scope, host)[0], wanted, host)
             return plan
         case "absent":
             return operate.plan(scope, host, absent=True, only=_of_machine(wanted))
@@ -217,8 +215,8 @@ def _apply_own(
     *,
     prove: bool,
 ) -> Result:
-    with locked(host.run_dir / f"{scope.name}.lock", host.clock, timeout=lock_timeout):
-        scope = _held(scope, host)
+    with operate.alone(scope, host, lock_timeout):
+        scope, _ = operate.with_holds(scope, host)
         plan, its = _own(scope, wanted, host)
         if promised is not None and plan.as_data() != promised.as_data():
             raise PlanChanged(promised, plan)
@@ -238,7 +236,3 @@ def _apply_own(
             if not wanted.at_once:
                 raise
             return lost.result
-
-
-def _held(scope: Scope, host: Host) -> Scope:
-    return replace(scope, holds=read_holds(host.folder(scope.name), host.clock.now()).in_force)

@@ -51,7 +51,7 @@ def load_data(data: object, folder: str | Path) -> Scope:
 def observe(scope: Scope, host: Host | None = None) -> list[Actual]:
     """What stands of the topology, and what foreign things stand on its names. Changes nothing."""
     host = host or Host()
-    scope, _ = _with_holds(scope, host)
+    scope, _ = with_holds(scope, host)
     return [have for room in rooms() for have in room.observe(scope, host)]
 
 
@@ -76,7 +76,7 @@ def plan(
     `anew` names machines that are to be replaced, whatever they are like.
     """
     host = host or Host()
-    scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
+    scope, held = (scope, Holds()) if absent else with_holds(scope, host)
     share = chooser(rooms(), scope, host, only, absent=absent, adopt=adopt)
     return share(_plan(scope, held, host, absent=absent, adopt=adopt, anew=anew, partly=bool(only)))
 
@@ -120,11 +120,11 @@ def apply(
     host = host or Host()
     folder = host.folder(scope.name)
     share = keeper.share if keeper else chooser(rooms(), scope, host, only, absent=absent, adopt=adopt)
-    with _locked(scope, host, lock_timeout):
+    with alone(scope, host, lock_timeout):
         if keeper is not None:
             agreement.check(folder, keeper.digest, scope)
         # once for all of it: a hold that ends while the apply goes on is the next one's
-        scope, held = (scope, Holds()) if absent else _with_holds(scope, host)
+        scope, held = (scope, Holds()) if absent else with_holds(scope, host)
         whole = _plan(scope, held, host, absent=absent, adopt=adopt, anew=anew, partly=bool(only))
         now = share(whole)
         if promised is not None and now.as_data() != promised.as_data():
@@ -225,7 +225,7 @@ def alarms(scope: Scope, host: Host | None = None) -> dict[str, str]:
 def status(scope: Scope, host: Host | None = None, *, only: Collection[str] = ()) -> list[Status]:
     """How all that is declared is, or what `only` names of it as for `plan`; only rooms that have such are asked then."""
     host = host or Host()
-    scope, _ = _with_holds(scope, host)
+    scope, _ = with_holds(scope, host)
     asked = rooms_of(rooms(), only) if only else rooms()
     rows = [row for room in asked for row in room.status(scope, host)]
     return rows_of(asked, scope, rows, only) if only else rows
@@ -244,7 +244,7 @@ def picture(scope: Scope) -> Picture:
 def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
     """Evidence on what `path` names ("shop/web/web-3": load balancer, backend, server). Changes nothing."""
     host = host or Host()
-    scope, _ = _with_holds(scope, host)
+    scope, _ = with_holds(scope, host)
     parts = [part for part in path.split("/") if part]
     answers = [room.explain(scope, host, parts) for room in rooms()] if parts else []
     if all(answer is None for answer in answers):
@@ -261,7 +261,7 @@ def explain(scope: Scope, path: str, host: Host | None = None) -> list[Finding]:
 
 def holds(scope: Scope, host: Host | None = None) -> list[Hold]:
     """Those in force, by path."""
-    return list(_with_holds(scope, host or Host())[1].in_force.values())
+    return list(with_holds(scope, host or Host())[1].in_force.values())
 
 
 def hold(
@@ -281,7 +281,7 @@ def hold(
     """
     host = host or Host()
     made = holding.new(rooms(), scope, host, path, reason=reason, by=by, until=until)
-    with _locked(scope, host, lock_timeout):
+    with alone(scope, host, lock_timeout):
         return holding.hold(rooms(), scope, host, made)
 
 
@@ -290,7 +290,7 @@ def release(
 ) -> Enacted | None:
     """End a hold: the server is back in use when this returns, where its checks pass. None: it was not held."""
     host = host or Host()
-    with _locked(scope, host, lock_timeout):
+    with alone(scope, host, lock_timeout):
         return holding.release(rooms(), scope, host, path, by=by)
 
 
@@ -309,7 +309,7 @@ def apply_hold(
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """As `hold` and `release`, where that is not so already; and what came of it, place by place."""
     host = host or Host()
-    with _locked(scope, host, lock_timeout):
+    with alone(scope, host, lock_timeout):
         planned = hold_plan.plan_hold(rooms(), scope, host, wanted)
         if promised is not None and planned.as_data() != promised.as_data():
             raise PlanChanged(promised, planned)
@@ -350,12 +350,14 @@ def _plan(
     return replace(plan, notes=plan.notes + notes) if notes else plan
 
 
-def _with_holds(scope: Scope, host: Host) -> tuple[Scope, Holds]:
+def with_holds(scope: Scope, host: Host) -> tuple[Scope, Holds]:
+    """The scope as persons' holds have it now; and they."""
     held = read_holds(host.folder(scope.name), host.clock.now())
     return replace(scope, holds=held.in_force), held
 
 
-def _locked(scope: Scope, host: Host, timeout: float) -> AbstractContextManager[None]:
+def alone(scope: Scope, host: Host, timeout: float) -> AbstractContextManager[None]:
+    """Nobody else changes the topology for the block, whichever face they come by. Locked after `timeout` seconds of waiting."""
     return locked(host.run_dir / f"{scope.name}.lock", host.clock, timeout=timeout)
 
 
